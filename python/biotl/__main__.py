@@ -1,0 +1,5 @@
+"""`python -m biotl` is the `biotl` command."""
+
+from biotl.cli import main
+
+main()

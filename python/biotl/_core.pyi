@@ -1,0 +1,1 @@
+"""Types of the compiled kernels; `python -m mypy.stubtest biotl._core` holds them to the binary."""

@@ -1,0 +1,1 @@
+"""Signal specifications, shards, splits, beats, vocabulary and sentences."""

@@ -1,0 +1,1 @@
+"""The fast preprocessing module: NumPy arrays in and out."""

@@ -1,0 +1,1 @@
+"""Staged training: configuration, stages, losses, metrics, trainer, checkpoint."""

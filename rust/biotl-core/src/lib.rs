@@ -1,0 +1,8 @@
+//! The signal kernels of biotl. Data moves down this list and never back up:
+//! file, filter, peaks, waves, segments, tokens and windows.
+//!
+//! Kernels take slices or `ndarray` views, accumulate in `f64`, never panic on data and return [`Error`] with the numbers.
+
+pub mod error;
+
+pub use error::{Error, Result};
