@@ -4,5 +4,7 @@
 //! Kernels take slices or `ndarray` views, accumulate in `f64`, never panic on data and return [`Error`] with the numbers.
 
 pub mod error;
+pub mod float;
 
 pub use error::{Error, Result};
+pub use float::Float;
