@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import biotl
 import pytest
+
+import biotl
 
 PACKAGE = Path(biotl.__file__).parent
 ORDER = ["errors", "signal", "records", "datasets", "models", "training", "deploy", "report", "recipes", "cli"]

@@ -48,6 +48,8 @@ pub enum Error {
 /// The result of every fallible kernel.
 pub type Result<T> = std::result::Result<T, Error>;
 
+// by value: a caller writes `Error::parameter("high", high, ...)` with whatever it has at hand
+#[allow(clippy::needless_pass_by_value)]
 impl Error {
     /// A parameter outside its range.
     pub fn parameter(name: &'static str, got: impl ToString, wanted: impl ToString) -> Self {
