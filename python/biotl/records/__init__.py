@@ -1,5 +1,6 @@
 """Recordings: one reader a format, and synthetic signals."""
 
 from biotl.records.record import Annotations, Record
+from biotl.records.synthetic import ecg
 
-__all__ = ["Annotations", "Record"]
+__all__ = ["Annotations", "Record", "ecg"]
