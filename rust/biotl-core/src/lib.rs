@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod float;
+pub mod peaks;
 
 pub use error::{Error, Result};
 pub use float::Float;
