@@ -1,0 +1,86 @@
+"""Sentences as what a stage trains on: windows with beat labels, or with masked tokens to restore."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.sentences import Sentence, window_arrays, windows
+from biotl.datasets.spec import SignalSpec
+from biotl.datasets.vocabulary import MASK, UNKNOWN
+
+IGNORED = -100
+"""Label of a position that no loss and no metric counts."""
+
+
+class BeatWindows:
+    """Windows of sentences with the class of each scored beat at its QRS token.
+
+    Parameters
+    ----------
+    sentences : sequence of Sentence
+        One a recording.
+    labels : sequence of ndarray of int64, shape (beats,)
+        Class of each beat of each recording; a negative one is not counted.
+    spec : SignalSpec
+        Says how sentences are cut.
+    """
+
+    def __init__(self, sentences: Sequence[Sentence], labels: Sequence[NDArray[Any]], spec: SignalSpec) -> None:
+        self.sentences, self.labels, self.spec = sentences, labels, spec
+        self.places = [(r, w) for r, sentence in enumerate(sentences) for w in windows(sentence, spec)]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return `window_arrays`, ``labels`` int64 (length,) with -100 where nothing is scored, and ``record``."""
+        record, window = self.places[index]
+        out = window_arrays(self.sentences[record], window, self.spec)
+        label = np.append(self.labels[record], IGNORED)[out["beat"]]
+        return {**out, "labels": np.where(label < 0, IGNORED, label), "record": np.int64(record)}  # type: ignore[dict-item]
+
+
+class MaskedTokens:
+    """The same windows with some tokens hidden; the labels are the hidden tokens, and nothing else is scored.
+
+    Of the chosen tokens 80 % become MASK, 10 % another token and 10 % stay (Devlin et al. 2019); all of them lose their
+    samples and features, which would give the token away.
+
+    Parameters
+    ----------
+    windows : BeatWindows
+        Where the sentences come from; the beat labels are not used.
+    seed : int
+        What is hidden is a function of (seed, epoch, index) and of nothing else.
+    share : float
+        Share of the tokens that is chosen.
+    fixed : bool
+        For validation: the same tokens are hidden in every epoch.
+    """
+
+    def __init__(self, windows: BeatWindows, *, seed: int, share: float = 0.15, fixed: bool = False) -> None:
+        self.windows, self.seed, self.share, self.fixed = windows, seed, share, fixed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch follows, so that other tokens are hidden in it."""
+        self.epoch = 0 if self.fixed else epoch
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return a window whose ``labels`` int64 (length,) are the hidden tokens, -100 elsewhere."""
+        out = self.windows[index]
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        tokens = out["tokens"]
+        chosen = (tokens < UNKNOWN) & (rng.random(len(tokens)) < self.share)
+        fate = rng.random(len(tokens))
+        out["labels"] = np.where(chosen, tokens, IGNORED)
+        random = rng.integers(0, UNKNOWN, len(tokens))
+        out["tokens"] = np.where(chosen & (fate < 0.8), MASK, np.where(chosen & (fate < 0.9), random, tokens))
+        out["patches"][chosen] = 0
+        out["features"][chosen] = 0
+        return out

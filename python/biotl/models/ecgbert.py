@@ -1,0 +1,221 @@
+"""ECGBERT: a transformer over the sentence of an ECG, in the form that the public weights have and in a better one."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+from biotl.datasets.features import FEATURES
+from biotl.datasets.vocabulary import MASK, SPECIAL, TOKENS
+from biotl.errors import ConfigError
+from biotl.models.heads import BeatHead, TokenHead
+
+
+class ECGBert(nn.Module):
+    """The improved form: every token carries its segment's own samples and its beat's timing.
+
+    Where it differs from `DocumentedECGBert`: the wave embedding reads the samples of the segment instead of a series
+    of segment means; timing, size and likeness to the recording's dominant beat come with the token; padding is hidden
+    and tokens are seen; layers are pre-norm; a masked token hides its samples too, so that it cannot be copied; the
+    beat head is not linear, and reads the beat's QRS token.
+
+    Parameters
+    ----------
+    classes : int
+        Width of the beat head; 1 for a binary model with one logit.
+    dim, layers, heads, hidden : int
+        Width, depth, attention heads, width of the feed-forward layers.
+    segment_length : int
+        Samples of a patch, as in the `SignalSpec`.
+    dropout : float
+        On attention, feed-forward layers and embeddings.
+    """
+
+    inputs = ("tokens", "wave", "patches", "features", "mask")
+
+    def __init__(
+        self,
+        classes: int = 5,
+        dim: int = 64,
+        layers: int = 3,
+        heads: int = 4,
+        hidden: int = 128,
+        segment_length: int = 32,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if dim % heads:
+            raise ConfigError(f"model.heads: got {heads}, wanted a divisor of dim {dim}")
+        self.token_embedding = nn.Embedding(TOKENS, dim)
+        self.wave_embedding = nn.Embedding(SPECIAL + 1, dim)
+        self.patch_embedding = PatchEmbedding(segment_length, dim)
+        self.feature_embedding = nn.Sequential(nn.Linear(len(FEATURES), dim), nn.GELU(), nn.Linear(dim, dim))
+        self.encoder = nn.ModuleList(EncoderLayer(dim, heads, hidden, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
+        self.mlm = TokenHead(dim)
+        self.head = BeatHead(dim, classes, dropout)
+
+    def forward(
+        self, tokens: Tensor, wave: Tensor, patches: Tensor, features: Tensor, mask: Tensor
+    ) -> dict[str, Tensor]:
+        """Read sentences.
+
+        Parameters
+        ----------
+        tokens, wave : Tensor of int64, shape (batch, length)
+            Token ids, and wave types with 4 for CLS, SEP, MASK and PAD.
+        patches : Tensor of float32, shape (batch, length, 2, segment_length)
+            The samples of each segment.
+        features : Tensor of float32, shape (batch, length, 13)
+            `biotl.datasets.features.FEATURES` of each segment.
+        mask : Tensor of bool, shape (batch, length)
+            True at tokens, False at padding.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``logits`` (batch, length, classes), to be read at QRS tokens; ``mlm_logits`` (batch, length, 75).
+        """
+        seen = (tokens != MASK).unsqueeze(-1)
+        content = self.patch_embedding(patches) + self.feature_embedding(features)
+        x = self.token_embedding(tokens) + self.wave_embedding(wave) + torch.where(seen, content, 0.0)
+        x = self.dropout(x + sinusoid(tokens.shape[1], x.shape[2], x.device))
+        hidden_keys = torch.zeros(mask.shape, dtype=x.dtype, device=x.device).masked_fill(~mask, -1e4)
+        for layer in self.encoder:
+            x = layer(x, hidden_keys[:, None, None, :])
+        x = self.norm(x)
+        return {"logits": self.head(x), "mlm_logits": self.mlm(x)}
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """Return what a stage can train by name: ``embedding``, ``encoder``, ``mlm``, ``head``."""
+        embedding: list[nn.Module] = [
+            self.token_embedding,
+            self.wave_embedding,
+            self.patch_embedding,
+            self.feature_embedding,
+        ]
+        return {"embedding": embedding, "encoder": [self.encoder, self.norm], "mlm": [self.mlm], "head": [self.head]}
+
+
+class PatchEmbedding(nn.Module):
+    """A segment's samples, shape (..., 2, samples), to a vector (..., dim)."""
+
+    def __init__(self, samples: int, dim: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2 * samples, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Embed patches."""
+        return self.net(patches.flatten(-2))  # type: ignore[no-any-return]
+
+
+class EncoderLayer(nn.Module):
+    """Pre-norm transformer layer."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.rate = heads, dropout
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.feedforward = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim), nn.Dropout(dropout)
+        )
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Attend within sentences; ``bias`` (batch, 1, 1, length) hides padding."""
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        rate = self.rate if self.training else 0.0
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype), dropout_p=rate)
+        x = x + self.out(attended.transpose(1, 2).flatten(-2))
+        return x + self.feedforward(self.norm2(x))  # type: ignore[no-any-return]
+
+
+def sinusoid(length: int, dim: int, device: torch.device | None = None) -> Tensor:
+    """Return the positions of Vaswani et al. 2017, shape (length, dim)."""
+    position = torch.arange(length, dtype=torch.float32, device=device).unsqueeze(1)
+    rate = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32, device=device) * (-math.log(1e4) / dim))
+    return torch.stack([torch.sin(position * rate), torch.cos(position * rate)], dim=-1).flatten(1)
+
+
+class DocumentedECGBert(nn.Module):
+    """The importable form: 65,387 parameters and 115,524 buffers under the names of the public checkpoint.
+
+    It keeps what the weights were made with: the token counted twice in the embedding, a UNet over the series of
+    segment means, positions in a buffer of 3,600. Only the padding mask is put right.
+
+    Parameters
+    ----------
+    classes : int
+        Width of the documented head, 32 to 75 to ``classes``; 0 leaves it out and the state dict as published.
+    """
+
+    inputs = ("tokens", "patches", "mask")
+    dim, length = 32, 3600
+
+    def __init__(self, classes: int = 0) -> None:
+        super().__init__()
+        self.token_embedding = nn.Embedding(TOKENS, self.dim)
+        self.positional_embedding = Positions(self.length, self.dim)
+        self.cnn_embedding = UNetEmbedding(self.dim)
+        layer = nn.TransformerEncoderLayer(self.dim, 8, 64, 0.1, batch_first=True)
+        self.transformer = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
+        self.fc = nn.Linear(self.dim, TOKENS)
+        self.head = nn.Sequential(nn.Linear(self.dim, TOKENS), nn.Linear(TOKENS, classes)) if classes else None
+
+    def forward(self, tokens: Tensor, patches: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Read sentences; shapes as in `ECGBert.forward`."""
+        if tokens.shape[1] > self.length:
+            raise ConfigError(f"sentence: got {tokens.shape[1]} tokens, wanted at most {self.length}")
+        token = self.token_embedding(tokens)
+        wave = self.cnn_embedding(patches[:, :, 0].mean(-1))
+        x = token + self.positional_embedding(token) + wave
+        x = self.transformer(x, src_key_padding_mask=~mask)
+        out = {"mlm_logits": self.fc(x)}
+        return out if self.head is None else {**out, "logits": self.head(x)}
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """Return what a stage can train by name: ``embedding``, ``encoder``, ``mlm``, ``head``."""
+        head: list[nn.Module] = [] if self.head is None else [self.head]
+        embedding: list[nn.Module] = [self.token_embedding, self.cnn_embedding]
+        return {"embedding": embedding, "encoder": [self.transformer], "mlm": [self.fc], "head": head}
+
+
+class Positions(nn.Module):
+    """Add sinusoidal positions, kept in a buffer ``pe`` of shape (length, 1, dim)."""
+
+    pe: Tensor
+
+    def __init__(self, length: int, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("pe", sinusoid(length, dim).unsqueeze(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x``, shape (batch, length, dim), with its positions."""
+        return x + self.pe[: x.shape[1], 0]
+
+
+class UNetEmbedding(nn.Module):
+    """The documented UNet: a series (batch, length) to (batch, length, dim)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        wide = 2 * dim
+
+        def stage(conv: nn.Module, channels: int) -> nn.Sequential:
+            return nn.Sequential(conv, nn.BatchNorm1d(channels), nn.ReLU())
+
+        self.encoder1 = stage(nn.Conv1d(1, dim, 7, stride=2, padding=3), dim)
+        self.encoder2 = stage(nn.Conv1d(dim, wide, 5, stride=2, padding=2), wide)
+        self.decoder1 = stage(nn.ConvTranspose1d(wide, dim, 4, stride=2, padding=1), dim)
+        self.decoder2 = stage(nn.ConvTranspose1d(dim, dim, 4, stride=2, padding=1), dim)
+        self.final_conv = nn.Conv1d(dim, dim, 3, padding=1)
+
+    def forward(self, series: Tensor) -> Tensor:
+        """Embed a series; a length that four does not divide is padded with zeros and cut again."""
+        length = series.shape[1]
+        x = pad(series, (0, -length % 4)).unsqueeze(1)
+        shallow = self.encoder1(x)
+        x = self.decoder1(self.encoder2(shallow)) + shallow
+        return self.final_conv(self.decoder2(x)).transpose(1, 2)[:, :length]  # type: ignore[no-any-return]
