@@ -1,0 +1,42 @@
+"""Files that appear whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file by way of a temporary one beside it: write, fsync, rename.
+
+    Parameters
+    ----------
+    path : Path
+        Where; its folder is made if need be.
+    data : bytes
+        What.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left behind, and a former file stays as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; a result is as readable as any other new file
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8; see `write_bytes`."""
+    write_bytes(path, text.encode())
