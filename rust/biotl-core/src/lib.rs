@@ -5,7 +5,11 @@
 
 pub mod error;
 pub mod float;
+pub mod kmeans;
 pub mod peaks;
+pub mod segments;
+pub mod wavelet;
+pub mod windows;
 
 pub use error::{Error, Result};
 pub use float::Float;

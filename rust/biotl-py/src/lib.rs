@@ -1,11 +1,26 @@
 //! `biotl._core`: the list of exports. Bindings live one noun a file and hold no arithmetic.
 
+#![allow(clippy::needless_pass_by_value)] // arguments come out of Python by value
+
 mod error;
+mod kmeans;
+mod matrix;
 mod peaks;
+mod segments;
+mod wavelet;
+mod windows;
 
 /// Compiled kernels of biotl; use them through `biotl.signal` and `biotl.records`.
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
+    use super::kmeans::{assign, kmeans_fit};
+    #[pymodule_export]
     use super::peaks::rpeaks;
+    #[pymodule_export]
+    use super::segments::{resample_segments, segment};
+    #[pymodule_export]
+    use super::wavelet::{baseline_level, remove_wavelet_baseline, wavedec, waverec};
+    #[pymodule_export]
+    use super::windows::{count_windows, zscore_windows};
 }

@@ -1,0 +1,141 @@
+//! Segmentation of an ECG into P, QRS, T and background around its R peaks, by fixed timings.
+
+use rayon::prelude::*;
+
+use crate::{Error, Float, Result};
+
+/// Seconds of QRS on either side of the R peak.
+const QRS_S: f64 = 0.05;
+/// Seconds of P before QRS.
+const P_S: f64 = 0.1;
+/// Seconds of T after QRS.
+const T_S: f64 = 0.15;
+
+const P: i8 = 0;
+const QRS: i8 = 1;
+const T: i8 = 2;
+const BACKGROUND: i8 = 3;
+
+/// Segments that tile a recording, sorted by start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Segments {
+    /// 0 P, 1 QRS, 2 T, 3 background.
+    pub wave: Vec<i8>,
+    /// First sample.
+    pub start: Vec<i64>,
+    /// One past the last sample.
+    pub stop: Vec<i64>,
+    /// Index of the R peak that the segment belongs to, -1 for background.
+    pub beat: Vec<i64>,
+}
+
+impl Segments {
+    fn push(&mut self, wave: i8, start: i64, stop: i64, beat: i64) {
+        if start < stop {
+            self.wave.push(wave);
+            self.start.push(start);
+            self.stop.push(stop);
+            self.beat.push(beat);
+        }
+    }
+}
+
+/// Cuts `n` samples into waves around the R peaks.
+///
+/// QRS is R ± 0.05 s, P the 0.1 s before it, T the 0.15 s after it, clipped to the recording; the rest is background.
+/// Where beats are too close, QRS comes first: two that overlap meet halfway between their R peaks. Then, where the
+/// gap between two QRS is shorter than T and P together, the two share it in the proportion of their lengths, 3 to 2.
+///
+/// # Errors
+/// [`Error::Parameter`] if `fs` is below 20 Hz, or the peaks do not rise strictly within the recording.
+pub fn segment(n: usize, rpeaks: &[i64], fs: f64) -> Result<Segments> {
+    if !(20.0..=1e9).contains(&fs) {
+        return Err(Error::parameter("fs", fs, "20 Hz to 1 GHz, so that each wave has a sample"));
+    }
+    let n = n as i64;
+    let outside = rpeaks.iter().find(|&&r| !(0..n).contains(&r));
+    if let Some(r) = outside {
+        return Err(Error::parameter("rpeaks", r, format!("sample indices from 0 to below {n}")));
+    }
+    if let Some((r, next)) = rpeaks.iter().zip(rpeaks.iter().skip(1)).find(|(r, next)| r >= next) {
+        return Err(Error::parameter("rpeaks", format!("{r} before {next}"), "strictly rising indices"));
+    }
+    let samples = |seconds: f64| (seconds * fs).round() as i64;
+    let (half, p, t) = (samples(QRS_S), samples(P_S), samples(T_S));
+
+    let mut segments = Segments::default();
+    let mut free = 0; // first sample that no wave has taken yet
+    for (beat, &r) in rpeaks.iter().enumerate() {
+        let next = rpeaks.get(beat + 1);
+        // halfway rounded up, so that each R peak stays in its own QRS
+        let start = beat.checked_sub(1).map_or(0, |before| middle(rpeaks[before], r)).max(r - half);
+        let stop = next.map_or(n, |&next| middle(r, next)).min(r + half);
+        let beat = beat as i64;
+        if beat == 0 {
+            let onset = (start - p).max(0);
+            segments.push(BACKGROUND, 0, onset, -1);
+            segments.push(P, onset, start, beat);
+        }
+        segments.push(QRS, start, stop, beat);
+        free = stop;
+        if let Some(&next) = next {
+            let end = middle(r, next).max(next - half);
+            let gap = end - stop;
+            let (t, p) = if gap < t + p { (gap * t / (t + p), gap - gap * t / (t + p)) } else { (t, p) };
+            segments.push(T, stop, stop + t, beat);
+            segments.push(BACKGROUND, stop + t, end - p, -1);
+            segments.push(P, end - p, end, beat + 1);
+        } else {
+            free = (stop + t).min(n);
+            segments.push(T, stop, free, beat);
+        }
+    }
+    segments.push(BACKGROUND, free, n, -1);
+    Ok(segments)
+}
+
+fn middle(r: i64, next: i64) -> i64 {
+    r + (next - r + 1) / 2
+}
+
+/// Resamples each segment of `x` linearly to `length` values, ends onto ends, into the rows of `out`.
+///
+/// # Errors
+/// [`Error::Parameter`] if a segment is empty or outside `x`, or `length` is 0 or does not fit `out`.
+pub fn resample<F: Float>(x: &[F], start: &[i64], stop: &[i64], length: usize, out: &mut [f32]) -> Result<()> {
+    if length == 0 || out.len() != start.len() * length || start.len() != stop.len() {
+        let got = format!("{length} values each of {} starts and {} stops", start.len(), stop.len());
+        return Err(Error::parameter("length", got, "at least 1 value, as many starts as stops"));
+    }
+    let n = x.len() as i64;
+    if let Some((a, b)) = start.iter().zip(stop).find(|&(&a, &b)| !(0 <= a && a < b && b <= n)) {
+        return Err(Error::parameter(
+            "segments",
+            format!("{a} to {b}"),
+            format!("start below stop, both within 0 to {n}"),
+        ));
+    }
+    out.par_chunks_exact_mut(length).zip(start).zip(stop).with_min_len(64).for_each(|((row, &a), &b)| {
+        resample_one(&x[a as usize..b as usize], row);
+    });
+    Ok(())
+}
+
+fn resample_one<F: Float>(x: &[F], out: &mut [f32]) {
+    // the position i (n - 1) / (length - 1) as whole part and remainder: exact, whatever the length of a segment
+    let steps = (out.len() - 1).max(1);
+    let (whole, part) = ((x.len() - 1) / steps, (x.len() - 1) % steps);
+    let scale = 1.0 / steps as f64;
+    let (mut index, mut rest) = (0, 0);
+    for y in out {
+        let left = x[index].to_f64();
+        let right = x[(index + 1).min(x.len() - 1)].to_f64();
+        *y = (left + (right - left) * (rest as f64 * scale)) as f32;
+        index += whole;
+        rest += part;
+        if rest >= steps {
+            rest -= steps;
+            index += 1;
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Windows that slide, normalised.
+
+use biotl_core::windows;
+use numpy::PyReadwriteArray3;
+use pyo3::prelude::*;
+
+use crate::error::to_py;
+use crate::matrix::Matrix;
+
+/// Number of windows of `size` samples every `hop` samples in `n`.
+#[pyfunction]
+pub fn count_windows(n: usize, size: usize, hop: usize) -> PyResult<usize> {
+    windows::count(n, size, hop).map_err(to_py)
+}
+
+/// Writes the z-scored windows of each row of `x` to `out`, (windows, rows, size), of the type of `x`.
+#[pyfunction]
+pub fn zscore_windows(py: Python<'_>, x: Matrix<'_>, size: usize, hop: usize, out: &Bound<'_, PyAny>) -> PyResult<()> {
+    match x {
+        Matrix::F32(x) => {
+            let (values, n) = (x.as_slice()?, x.as_array().ncols());
+            let mut out: PyReadwriteArray3<'_, f32> = out.extract()?;
+            let out = out.as_slice_mut()?;
+            py.detach(|| windows::zscore_windows(values, n, size, hop, out)).map_err(to_py)
+        }
+        Matrix::F64(x) => {
+            let (values, n) = (x.as_slice()?, x.as_array().ncols());
+            let mut out: PyReadwriteArray3<'_, f64> = out.extract()?;
+            let out = out.as_slice_mut()?;
+            py.detach(|| windows::zscore_windows(values, n, size, hop, out)).map_err(to_py)
+        }
+    }
+}

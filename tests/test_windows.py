@@ -1,0 +1,61 @@
+"""Windows and z-score against NumPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from biotl import signal
+from biotl.errors import SignalError
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(st.integers(1, 3), st.integers(1, 300), st.integers(1, 80), st.integers(1, 90), st.integers(0, 2**32))
+def test_normalised_windows_are_those_of_the_reference(dtype, channels, samples, size, hop, seed):
+    x = np.random.default_rng(seed).standard_normal((channels, samples)).astype(dtype)
+    got = signal.windows(x, size, hop, normalize="zscore")
+    assert got.dtype == dtype
+    wanted = reference.windows(x, size, hop)
+    assert got.shape == wanted.shape
+    np.testing.assert_allclose(got, wanted, atol=1e-4 if dtype == np.float32 else 1e-9)
+
+
+def test_windows_as_they_are_share_the_memory_of_the_signal():
+    x = np.arange(20.0).reshape(2, 10)
+    view = signal.windows(x, 4, 3)
+    assert view.shape == (3, 2, 4)
+    assert np.shares_memory(view, x)
+    assert not view.flags.writeable
+    assert view[2, 1].tolist() == [16.0, 17.0, 18.0, 19.0]
+
+
+def test_out_is_filled_and_returned():
+    x = np.random.default_rng(0).standard_normal((2, 100)).astype(np.float32)
+    out = np.empty((10, 2, 10), dtype=np.float32)
+    assert signal.windows(x, 10, 10, normalize="zscore", out=out) is out
+    assert np.array_equal(out, signal.windows(x, 10, 10, normalize="zscore"))
+
+
+def test_a_flat_window_is_zeros_whatever_its_level():
+    for level in (0.0, 0.1, 1e30, -3e-40):
+        for dtype in (np.float32, np.float64):
+            assert not signal.windows(np.full((1, 37), level, dtype=dtype), 37, 1, normalize="zscore").any()
+
+
+def test_zscore_does_not_depend_on_scale_or_level():
+    x = np.random.default_rng(1).standard_normal((3, 50))
+    np.testing.assert_allclose(signal.zscore(x * 1e-6 + 5e-6), signal.zscore(x), atol=1e-9)
+    np.testing.assert_allclose(signal.zscore(x, axis=0), ((x - x.mean(0)) / x.std(0)), atol=1e-12)
+
+
+def test_no_whole_window_gives_no_windows():
+    assert signal.windows(np.zeros((2, 5)), 6, 1).shape == (0, 2, 6)
+    assert signal.windows(np.zeros((2, 5)), 6, 1, normalize="zscore").shape == (0, 2, 6)
+
+
+def test_sizes_and_outputs_that_do_not_fit_are_refused():
+    with pytest.raises(SignalError, match="size, hop: got 0, 1"):
+        signal.windows(np.zeros((1, 9)), 0, 1)
+    with pytest.raises(SignalError, match="out: got 3"):
+        signal.windows(np.zeros((1, 9)), 4, 4, normalize="zscore", out=np.zeros((1, 1, 3)))
