@@ -85,7 +85,7 @@ def waverec(coeffs: Sequence[ArrayLike], *, wavelet: str = "db4", mode: str = "s
     """
     arrays = [np.asarray(c) for c in coeffs]
     dtype = np.float32 if all(c.dtype == np.float32 for c in arrays) else np.float64
-    rows = [np.ascontiguousarray(c, dtype=dtype).reshape(-1, c.shape[-1]) for c in arrays]
+    rows: list[Any] = [np.ascontiguousarray(c, dtype=dtype).reshape(-1, c.shape[-1]) for c in arrays]
     x = _core.waverec(rows, wavelet, mode)
     return x.reshape(*arrays[0].shape[:-1], -1)
 
