@@ -1,6 +1,9 @@
 """The fast preprocessing module: NumPy arrays in and out."""
 
+from .baseline import median_filter, remove_baseline
+from .filter import bandpass, bandstop, highpass, lowpass, notch
 from .kmeans import Clusters, assign, kmeans
+from .resample import resample
 from .rpeaks import rpeaks
 from .segment import WAVES, Segments, resample_segments, segment
 from .wavelet import baseline_level, remove_wavelet_baseline, wavedec, waverec
@@ -11,9 +14,17 @@ __all__ = [
     "Clusters",
     "Segments",
     "assign",
+    "bandpass",
+    "bandstop",
     "baseline_level",
+    "highpass",
     "kmeans",
+    "lowpass",
+    "median_filter",
+    "notch",
+    "remove_baseline",
     "remove_wavelet_baseline",
+    "resample",
     "resample_segments",
     "rpeaks",
     "segment",

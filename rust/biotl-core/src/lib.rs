@@ -3,10 +3,14 @@
 //!
 //! Kernels take slices or `ndarray` views, accumulate in `f64`, never panic on data and return [`Error`] with the numbers.
 
+pub mod design;
 pub mod error;
+pub mod filter;
 pub mod float;
 pub mod kmeans;
+pub mod median;
 pub mod peaks;
+pub mod resample;
 pub mod segments;
 pub mod wavelet;
 pub mod windows;

@@ -3,9 +3,13 @@
 #![allow(clippy::needless_pass_by_value)] // arguments come out of Python by value
 
 mod error;
+mod filter;
 mod kmeans;
+mod leads;
 mod matrix;
+mod median;
 mod peaks;
+mod resample;
 mod segments;
 mod wavelet;
 mod windows;
@@ -14,9 +18,15 @@ mod windows;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
+    use super::filter::{design_notch, design_sos, sos_reach, sosfilt, sosfiltfilt};
+    #[pymodule_export]
     use super::kmeans::{assign, kmeans_fit};
     #[pymodule_export]
+    use super::median::{median_filter, remove_median};
+    #[pymodule_export]
     use super::peaks::rpeaks;
+    #[pymodule_export]
+    use super::resample::resample;
     #[pymodule_export]
     use super::segments::{resample_segments, segment};
     #[pymodule_export]

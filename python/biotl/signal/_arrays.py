@@ -1,0 +1,128 @@
+"""The one place where arrays take their form and where missing samples are dealt with."""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from biotl.errors import SignalError
+
+NanPolicy = Literal["raise", "mask", "interpolate"]
+Floats = NDArray[np.floating[Any]]
+
+
+def coerce(x: ArrayLike) -> Floats:
+    """Return `x` as a contiguous array in native byte order: float32 as float32, every other real number as float64.
+
+    Nothing is copied where nothing has to change.
+
+    Raises
+    ------
+    SignalError
+        If `x` does not hold real numbers or is a scalar.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiu":
+        raise SignalError(f"x: got dtype {array.dtype}, wanted real numbers")
+    if array.ndim == 0:
+        raise SignalError("x: got a scalar, wanted shape (..., samples)")
+    small = array.dtype.kind == "f" and array.dtype.itemsize <= np.dtype(np.float32).itemsize
+    return np.ascontiguousarray(array, dtype=np.float32 if small else np.float64)
+
+
+def as_leads(x: NDArray[Any]) -> NDArray[Any]:
+    """Return `x` (..., samples) as (leads, samples), a view."""
+    return x.reshape(prod(x.shape[:-1]), x.shape[-1])
+
+
+def over_leads(
+    x: ArrayLike,
+    kernel: Callable[[Any], Floats],
+    *,
+    nan_policy: NanPolicy,
+    span: Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> Floats:
+    """Run `kernel` over the leads of `x` under a NaN policy.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., samples)
+        The signal.
+    kernel : callable
+        From contiguous (leads, samples) to (leads, samples out); refuses what is not finite by itself.
+    nan_policy : {"raise", "mask", "interpolate"}
+        What happens to samples that are NaN or infinite: "raise" refuses them; "interpolate" replaces them by a
+        straight line between their neighbours (the nearest sample at the ends); "mask" does the same and then puts NaN
+        wherever they have a part in the result.
+    span : callable
+        From the number of samples to half-open ranges ``start``, ``stop`` of the input samples behind each output
+        sample.
+
+    Returns
+    -------
+    ndarray, shape (..., samples out)
+        A lead without a single finite sample is NaN under "mask" and "interpolate".
+
+    Raises
+    ------
+    SignalError
+        If the policy is unknown, the form of `x` is refused, or the kernel refuses a value.
+    """
+    array = coerce(x)
+    leads = as_leads(array)
+    check_policy(nan_policy)
+    bad = None if nan_policy == "raise" else ~np.isfinite(leads)
+    if bad is None or not bad.any():
+        out = kernel(leads)
+    else:
+        out = kernel(bridge(leads, bad))
+        if nan_policy == "mask":
+            out[covered(bad, *span(leads.shape[1]))] = np.nan
+        out[bad.all(axis=1)] = np.nan
+    return out.reshape(*array.shape[:-1], out.shape[-1])
+
+
+def check_policy(nan_policy: str) -> None:
+    """Raise SignalError unless `nan_policy` is one of the three."""
+    if nan_policy not in get_args(NanPolicy):
+        raise SignalError(f"nan_policy: got {nan_policy!r}, wanted one of {', '.join(get_args(NanPolicy))}")
+
+
+def finite(leads: Floats) -> Floats:
+    """Return `leads`, or raise SignalError for the first sample that is not finite; for kernels that do not look."""
+    bad = ~np.isfinite(leads)
+    if bad.any():
+        lead, index = np.argwhere(bad)[0]
+        hint = 'wanted finite values; try nan_policy="interpolate" or "mask"'
+        raise SignalError(f"x: sample {index} is {leads[lead, index]}, {hint}")
+    return leads
+
+
+def bridge(leads: Floats, bad: NDArray[np.bool_]) -> Floats:
+    """Return a copy with straight lines over the bad samples; a lead that is bad throughout becomes zero."""
+    out = leads.copy()
+    for lead, missing in zip(out, bad, strict=True):
+        if missing.all():
+            lead[:] = 0
+        elif missing.any():
+            lead[missing] = np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), lead[~missing])
+    return out
+
+
+def covered(bad: NDArray[np.bool_], start: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (leads, len(start)): does ``bad[:, start:stop]`` hold a bad sample? Ranges may reach over the ends."""
+    before = np.concatenate([np.zeros((len(bad), 1), np.int64), np.cumsum(bad, axis=1, dtype=np.int64)], axis=1)
+    n = bad.shape[1]
+    return before[:, np.clip(stop, 0, n)] > before[:, np.clip(start, 0, n)]
+
+
+def around(before: int, after: int) -> Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return the span of a window of `before` samples, the sample itself, and `after` samples."""
+
+    def span(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        i = np.arange(n)
+        return i - before, i + after + 1
+
+    return span

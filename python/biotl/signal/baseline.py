@@ -1,0 +1,118 @@
+"""Slow drift removed: high-pass, two running medians, or a wavelet approximation."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biotl import _core
+from biotl.errors import SignalError
+from biotl.signal._arrays import Floats, NanPolicy, around, finite, over_leads
+from biotl.signal.filter import highpass
+
+
+def median_filter(x: ArrayLike, *, size: int, nan_policy: NanPolicy = "raise") -> Floats:
+    """Replace each sample by the median of the `size` samples around it, exactly.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., samples)
+        The signal; beyond its ends the nearest sample is repeated.
+    size : int
+        Window, an odd number of samples; it may be longer than the signal.
+    nan_policy : {"raise", "mask", "interpolate"}
+        As in `bandstop`; "mask" returns NaN wherever the window holds a sample that is not finite.
+
+    Returns
+    -------
+    ndarray, shape (..., samples)
+        Equal to ``scipy.ndimage.median_filter(lead, size, mode="nearest")`` to the bit.
+
+    Raises
+    ------
+    SignalError
+        If `size` is even or not positive, or a sample is not finite under "raise".
+
+    Examples
+    --------
+    >>> median_filter([0.0, 0, 9, 0, 0], size=3)
+    array([0., 0., 0., 0., 0.])
+    """
+    if size < 1:
+        raise SignalError(f"size: got {size}, wanted an odd number of samples")
+    span = around(size // 2, size // 2)
+    return over_leads(x, lambda leads: _core.median_filter(leads, size), nan_policy=nan_policy, span=span)
+
+
+def remove_baseline(
+    x: ArrayLike,
+    fs: float,
+    *,
+    method: Literal["highpass", "median", "wavelet"] = "highpass",
+    cutoff: float = 0.5,
+    nan_policy: NanPolicy = "raise",
+) -> Floats:
+    """Remove the slow drift of a signal.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., samples)
+        The signal.
+    fs : float
+        Sampling rate, Hz.
+    method : {"highpass", "median", "wavelet"}
+        A Butterworth high-pass of order 4, zero-phase; the signal less its running median over 200 ms and then 600 ms
+        [1]_, each made an odd number of samples; or the signal less its db4 approximation at the level that `fs` and
+        `cutoff` call for.
+    cutoff : float
+        Edge of the drift, Hz; not used by "median".
+    nan_policy : {"raise", "mask", "interpolate"}
+        As in `bandstop`.
+
+    Returns
+    -------
+    ndarray, shape (..., samples)
+        The signal without its drift.
+
+    Raises
+    ------
+    SignalError
+        If a parameter is out of its range, or a sample is not finite under "raise".
+
+    References
+    ----------
+    .. [1] P. de Chazal, M. O'Dwyer, R. B. Reilly, "Automatic classification of heartbeats using ECG morphology and
+       heartbeat interval features", IEEE Trans. Biomed. Eng. 51(7), 2004.
+
+    Examples
+    --------
+    >>> t = np.arange(3600) / 360
+    >>> bool(np.abs(remove_baseline(np.full(3600, 5.0), 360, method="median")).max() == 0)
+    True
+    """
+    if method == "highpass":
+        return highpass(x, fs, cutoff=cutoff, nan_policy=nan_policy)
+    if method == "median":
+        short, long = median_sizes(fs)
+        reach = short // 2 + long // 2
+        return over_leads(
+            x, lambda leads: _core.remove_median(leads, short, long), nan_policy=nan_policy, span=around(reach, reach)
+        )
+    if method == "wavelet":
+        # the support of a db4 approximation, seven dyadic steps of its level, analysed and put back
+        reach = 7 * 2 ** _core.baseline_level(fs, cutoff)
+        return over_leads(
+            x,
+            lambda leads: _core.remove_wavelet_baseline(finite(leads), fs, cutoff),
+            nan_policy=nan_policy,
+            span=around(reach, reach),
+        )
+    raise SignalError(f"method: got {method!r}, wanted one of highpass, median, wavelet")
+
+
+def median_sizes(fs: float) -> tuple[int, int]:
+    """Return 200 ms and 600 ms at `fs` (Hz), in samples, made odd: 73 and 217 at 360 Hz."""
+    if not 0 < fs < np.inf:
+        raise SignalError(f"fs: got {fs}, wanted a positive rate in Hz")
+    short, long = (int(window_s * fs) // 2 * 2 + 1 for window_s in (0.2, 0.6))
+    return short, long
