@@ -1,0 +1,208 @@
+"""Checkpoints: one safetensors file with the state as JSON in its header, written whole or not at all, checked when read."""
+
+import contextlib
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor, nn
+
+from biotl.errors import RecordError, TrainingError
+from biotl.training.config import nearest
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by name, and all else as JSON: configuration, spec, vocabulary, labels, metrics, history, lineage."""
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any] = field(default_factory=dict)
+    path: str = ""
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors under a prefix, without it."""
+        return {name.removeprefix(f"{prefix}."): t for name, t in self.tensors.items() if name.startswith(f"{prefix}.")}
+
+
+def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """Return the sha256 of a text and of tensors: their names, types, shapes and bits."""
+    total = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file that after any interruption is the old one or the new one, never a part.
+
+    Raises
+    ------
+    TrainingError
+        If the disk is full or the folder cannot be written; what stood at `path` is intact.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself must survive a power cut
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{path}: cannot be written ({len(data)} bytes): {error.strerror}; what stood there before is intact, "
+            "make room or choose another folder and go on with --resume"
+        ) from error
+
+
+def save(path: str | Path, checkpoint: Checkpoint) -> str:
+    """Write a checkpoint atomically and return its sha256."""
+    text = json.dumps(checkpoint.state)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    sha256 = digest(tensors, text)
+    write_atomic(Path(path), serialize(tensors, {"format": "biotl-1", "state": text, "sha256": sha256}))
+    return sha256
+
+
+def load(path: str | Path) -> Checkpoint:
+    """Read a checkpoint and check every bit of it.
+
+    Raises
+    ------
+    RecordError
+        If the file is missing, truncated, of another format, or its sha256 is not that of its contents.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise RecordError(str(path), "contents", str(error), "a whole checkpoint", "use the one before it") from error
+    if header.get("format") != "biotl-1":
+        hint = "weights of another program come in through `biotl convert`"
+        raise RecordError(str(path), "format", str(header.get("format")), "biotl-1", hint)
+    found = digest(tensors, header["state"])
+    if found != header["sha256"]:
+        raise RecordError(str(path), "sha256", found, header["sha256"], "the file is damaged: use the one before it")
+    return Checkpoint(tensors, json.loads(header["state"]), str(path))
+
+
+class Store:
+    """The ``checkpoints`` folder of a run: numbered ``last-*``, ``best-STAGE`` and periodic ``epoch-STAGE-*`` files."""
+
+    def __init__(self, folder: Path, keep_last: int = 2) -> None:
+        self.folder, self.keep_last = folder, keep_last
+
+    def open(self) -> None:
+        """Make the folder, and clear what an interrupted write left."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in self.folder.glob(".*.tmp"):
+                path.unlink()
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder}: cannot be written: {error.strerror}; choose another run folder"
+            ) from error
+
+    def lasts(self) -> list[Path]:
+        """Return the ``last-*`` files, newest first."""
+        return sorted(self.folder.glob(f"last-*{SUFFIX}"), reverse=True)
+
+    def save_last(self, checkpoint: Checkpoint) -> None:
+        """Write the next ``last-*`` file, then drop the oldest beyond those kept."""
+        newest = self.lasts()[:1]
+        number = int(newest[0].stem.removeprefix("last-")) + 1 if newest else 0
+        save(self.folder / f"last-{number:08d}{SUFFIX}", checkpoint)
+        for path in self.lasts()[self.keep_last :]:
+            path.unlink()
+
+    def newest(self, *, quarantine: bool = True) -> Checkpoint | None:
+        """Return the newest ``last-*`` checkpoint that is whole, with a warning for each damaged one; None without any.
+
+        `quarantine` renames the damaged ones, so that the run goes on in their numbers.
+
+        Raises
+        ------
+        RecordError
+            If there are checkpoints, and all are damaged.
+        """
+        error: RecordError | None = None
+        for path in self.lasts():
+            try:
+                return load(path)
+            except RecordError as damage:
+                error = damage
+                warnings.warn(f"{damage}: trying the checkpoint before it", RuntimeWarning, stacklevel=2)
+                if quarantine:
+                    path.rename(path.with_suffix(".damaged"))
+        if error is not None:
+            raise error
+        return None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What came from a checkpoint into a model: names matched, of another shape, missing there, extra there."""
+
+    matched: tuple[str, ...]
+    reshaped: tuple[str, ...]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    share: float
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.matched)} tensors matched ({self.share:.1%} of the model's numbers)"]
+        kinds = {"reshaped": self.reshaped, "missing": self.missing, "extra": self.extra}
+        return "; ".join(parts + [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names])
+
+
+def transfer(
+    model: nn.Module, tensors: Mapping[str, Tensor], *, min_share: float = 1.0, source: str = "weights"
+) -> Transfer:
+    """Copy the tensors that fit by name and shape into a model, and say what did not.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Changed only if enough fits.
+    tensors : mapping of str to Tensor
+        By the model's own names.
+    min_share : float
+        At least this share of the model's numbers (parameters and statistics) must come; 1 is strict.
+
+    Raises
+    ------
+    TrainingError
+        If less comes, and always if nothing does.
+    """
+    own = model.state_dict()
+    matched = [name for name in own if name in tensors and tensors[name].shape == own[name].shape]
+    reshaped = [name for name in own if name in tensors and tensors[name].shape != own[name].shape]
+    missing = [name for name in own if name not in tensors]
+    total = sum(tensor.numel() for tensor in own.values())
+    share = sum(own[name].numel() for name in matched) / max(1, total)
+    extra = [name for name in tensors if name not in own]
+    report = Transfer(tuple(matched), tuple(reshaped), tuple(missing), tuple(extra), share)
+    if not matched or share < min_share:
+        hint = nearest(missing[0], tensors) if missing else ""
+        raise TrainingError(f"{source}: {report}; wanted at least {min_share:.1%}{hint}")
+    model.load_state_dict({name: tensors[name] if name in matched else own[name] for name in own})
+    return report

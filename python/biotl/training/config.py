@@ -1,0 +1,239 @@
+"""Configurations: frozen sections, YAML in which `5e-4` is a number, and overrides by environment and command line."""
+
+import difflib
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from biotl.errors import ConfigError
+
+S = TypeVar("S", bound="Section")
+T = TypeVar("T")
+
+
+class Section(BaseModel):
+    """A part of a configuration: immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Named(Section):
+    """A name in a registry and its arguments: ``focal`` or ``{name: focal, gamma: 2}``."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The keys beside ``name``."""
+        return dict(self.model_extra or {})
+
+
+class Registry(dict[str, Callable[..., T]], Generic[T]):
+    """Makers by name; a name or an argument that does not exist is answered with the nearest one.
+
+    Examples
+    --------
+    >>> losses = Registry("loss")
+    >>> _ = losses.register("zero")(lambda times=1.0: 0 * times)
+    >>> losses.build(Named(name="zero", times=2.0))
+    0.0
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def register(self, name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Return a decorator that files a class or function under `name`."""
+
+        def keep(maker: Callable[..., T]) -> Callable[..., T]:
+            self[name] = maker
+            return maker
+
+        return keep
+
+    def build(self, named: Named) -> T:
+        """Make what `named` says; `ConfigError` names an unknown name or argument."""
+        if named.name not in self:
+            raise ConfigError(f"no {self.kind} is called {named.name!r}{nearest(named.name, self)}")
+        known = inspect.signature(self[named.name]).parameters
+        for key in named.args:
+            if key not in known:
+                raise ConfigError(f"{self.kind} {named.name} takes no {key!r}{nearest(key, known)}")
+        return self[named.name](**named.args)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the nearest known name, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `5e-4` is a number, `off` and `no` are words, and a key may stand only once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ConfigError(f"line {node.start_mark.line + 1}: the key {key!r} stands twice")
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((":float", ":bool"))]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|True|false|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.inf|\.nan)$"),
+    list("-+.0123456789"),
+)
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
+
+
+def parse(text: str) -> Any:
+    """Read YAML text (JSON included); `ConfigError` for what is not YAML."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+
+
+def expand(value: Any, environment: Mapping[str, str]) -> Any:
+    """Replace `${NAME}` and `${NAME:-default}` in every text of a tree; the result is read as YAML again."""
+    if isinstance(value, dict):
+        return {key: expand(item, environment) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand(item, environment) for item in value]
+    if not isinstance(value, str) or not VARIABLE.search(value):
+        return value
+
+    def look_up(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        if name not in environment and default is None:
+            raise ConfigError(f"${{{name}}} is not set in the environment; set it, or write ${{{name}:-default}}")
+        return environment.get(name) or default or ""
+
+    return parse(VARIABLE.sub(look_up, value))
+
+
+def put(tree: Any, path: str, value: Any) -> None:
+    """Set one value in a tree of dicts and lists by a path like ``stages[1].lr``."""
+    steps: list[str | int] = [int(index) if index else name for name, index in STEP.findall(path)]
+    for depth, step in enumerate(steps):
+        if isinstance(tree, list) != isinstance(step, int) or (
+            isinstance(step, int) and not -len(tree) <= step < len(tree)
+        ):
+            size = f"a list of {len(tree)}" if isinstance(tree, list) else type(tree).__name__
+            raise ConfigError(f"--set {path}: [{step}] does not fit {size}")
+        if depth == len(steps) - 1:
+            tree[step] = value
+        elif isinstance(step, str):
+            tree = tree.setdefault(step, {})
+        else:
+            tree = tree[step]
+
+
+def validate(cls: type[S], tree: Any, *, source: str = "config") -> S:
+    """Check a tree against a section class; every complaint comes in one `ConfigError`.
+
+    Examples
+    --------
+    >>> class Signal(Section):
+    ...     fs: float
+    >>> validate(Signal, {"fz": 250})
+    Traceback (most recent call last):
+    biotl.errors.ConfigError: config: fs: Field required; fz: unknown key; did you mean 'fs'?
+    """
+    try:
+        return cls.model_validate(tree)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+            if item["type"] == "extra_forbidden":
+                lines.append(f"{place}: unknown key{nearest(str(item['loc'][-1]), _siblings(cls, item['loc'][:-1]))}")
+            else:
+                lines.append(
+                    f"{place or 'value'}: {item['msg']}"
+                    + ("" if item["type"] == "missing" else f", got {item['input']!r}")
+                )
+        raise ConfigError(f"{source}: " + "; ".join(lines)) from error
+
+
+def _siblings(cls: Any, place: tuple[Any, ...]) -> list[str]:
+    """Return the keys of the section at a place: the first section found on the way down the annotations."""
+    for part in place:
+        if isinstance(part, str) and part in getattr(cls, "model_fields", {}):
+            cls = _section_in(cls.model_fields[part].annotation) or cls
+    return list(cls.model_fields)
+
+
+def _section_in(annotation: Any) -> Any:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in getattr(annotation, "__args__", ()) if (found := _section_in(arg))), None)
+
+
+def load(
+    path: str | Path, cls: type[S], *, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> S:
+    """Read a configuration: the YAML file, then ``BIOTL__SEED=7``-like variables, then ``stages[1].lr=3e-4`` overrides.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file; ``${NAME:-default}`` in its values is replaced from the environment.
+    cls : type of Section
+        What it must be.
+    overrides : iterable of str
+        ``path=value`` texts; the value is read as YAML.
+    environment : mapping, optional
+        Instead of `os.environ`. ``BIOTL__STAGES__1__LR=3e-4`` sets ``stages[1].lr``.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, the key, what it got and the nearest key that exists.
+    """
+    environment = os.environ if environment is None else environment
+    try:
+        tree = parse(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: got {type(tree).__name__}, wanted keys and values")
+    tree = expand(tree, environment)
+    for name, text in sorted(environment.items()):
+        if name.startswith("BIOTL__"):
+            steps = name.removeprefix("BIOTL__").lower().split("__")
+            put(tree, "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps), parse(text))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override}: wanted key=value, such as stages[1].lr=3e-4")
+        put(tree, key, parse(text))
+    return validate(cls, tree, source=str(path))
+
+
+def dump(section: Section) -> str:
+    """Return a configuration with every default filled in, as YAML that `load` reads back to the same section."""
+    return str(yaml.safe_dump(section.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

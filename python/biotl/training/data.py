@@ -1,0 +1,138 @@
+"""Batches in an order that depends on the seed alone, whatever the number of workers and processes."""
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+Batch = dict[str, Tensor]
+
+
+class Dataset(Protocol):
+    """What the trainer needs of a data set: a length, and samples as dicts of arrays.
+
+    It may also have ``draw(index, rng)``, used instead of ``[index]`` where random numbers are needed (masks,
+    augmentation): `rng` depends on seed, stage, epoch and index alone, and not on the epoch in validation.
+    ``collate(samples)`` replaces stacking. ``subjects`` (a name per sample), ``labels`` (an int per sample),
+    ``fitted_on`` (the subjects that the normaliser saw) and ``digest`` (a hash of the data) serve the guards and the
+    log.
+    """
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    def __getitem__(self, index: int, /) -> dict[str, NDArray[Any]]:
+        """Return one sample."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The two data sets of a stage; masked sentences and labelled beats are two views of the same recordings."""
+
+    train: Dataset
+    validation: Dataset
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a recipe hands to the trainer: a model, data views by name, and what must travel in every checkpoint.
+
+    The model has ``inputs`` (the batch fields that are the arguments of ``forward``), returns a dict of tensors, and
+    declares ``groups()``. `about` is JSON: spec, vocabulary, labels.
+    """
+
+    model: nn.Module
+    views: Mapping[str, View]
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def mix(*numbers: int) -> int:
+    """Return a seed of 63 bits from any numbers: different ones give unrelated seeds."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def order(n: int, *numbers: int) -> NDArray[np.int64]:
+    """Return the permutation of n samples that the numbers (seed, stage, epoch) give."""
+    return np.random.default_rng(numbers).permutation(n)
+
+
+class Batches(TorchDataset[Batch | None]):
+    """The collated parts of an epoch: item k holds the samples of ``parts[k]``, None if that is empty."""
+
+    def __init__(self, dataset: Dataset, parts: Sequence[NDArray[np.int64]], numbers: Sequence[int]) -> None:
+        self.dataset, self.parts, self.numbers = dataset, parts, numbers
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, k: int) -> Batch | None:
+        if not len(self.parts[k]):
+            return None
+        draw = getattr(self.dataset, "draw", None)
+        if draw is None:
+            samples = [self.dataset[int(index)] for index in self.parts[k]]
+        else:
+            samples = [draw(int(index), np.random.default_rng([*self.numbers, int(index)])) for index in self.parts[k]]
+        return collate(self.dataset, samples)
+
+    def load(self, *, start: int = 0, workers: int = 0, pin: bool = False) -> Iterator[Batch | None]:
+        """Yield the items from `start` on, made by worker processes if there are any."""
+        if workers == 0:
+            return (self[k] for k in range(start, len(self)))
+        return iter(
+            DataLoader(
+                self,
+                batch_size=None,
+                sampler=range(start, len(self)),
+                num_workers=workers,
+                pin_memory=pin,
+                worker_init_fn=_quiet,
+                generator=torch.Generator(),  # its own: the loader must not advance the run's random numbers
+            )
+        )
+
+
+def collate(dataset: Dataset, samples: list[dict[str, NDArray[Any]]]) -> Batch:
+    """Make one batch of samples."""
+    if hasattr(dataset, "collate"):
+        fields: dict[str, Any] = dataset.collate(samples)
+    else:
+        fields = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+    return {name: torch.as_tensor(value) for name, value in fields.items()}
+
+
+def _quiet(_worker: int) -> None:
+    # Ctrl-C reaches the whole process group; the trainer alone decides when the run stops
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def epoch_parts(
+    indices: NDArray[np.int64], batch_size: int, accumulate: int = 1, rank: int = 0, size: int = 1
+) -> list[NDArray[np.int64]]:
+    """Cut an epoch into the parts of one process: `accumulate` for each update; over all processes every sample once.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in epoch_parts(np.arange(10), 4, rank=1, size=2)]
+    [[2, 3], [6, 7], [9]]
+    """
+    parts: list[NDArray[np.int64]] = []
+    for start in range(0, len(indices), batch_size):
+        shares = np.array_split(indices[start : start + batch_size], size * accumulate)
+        parts += shares[rank * accumulate : (rank + 1) * accumulate]
+    return parts
+
+
+def move(batch: Batch, device: torch.device) -> Batch:
+    """Return the batch on a device."""
+    if device.type == "cpu":
+        return batch
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}

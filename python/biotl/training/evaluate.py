@@ -1,0 +1,88 @@
+"""Forward passes without gradients: outputs, predictions, losses and metrics over a data set."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from biotl.errors import ConfigError
+from biotl.training.config import nearest
+from biotl.training.data import Batch, Batches, Dataset, move
+from biotl.training.losses import LOSSES, count
+from biotl.training.metrics import METRICS
+from biotl.training.progress import Mean
+from biotl.training.stages import Stage
+
+
+def outputs(
+    model: nn.Module, batch: Batch, forward: Callable[..., dict[str, Tensor]] | None = None
+) -> dict[str, Tensor]:
+    """Run a model on the batch fields that it names in ``inputs``."""
+    for name in model.inputs:  # type: ignore[union-attr]
+        if name not in batch:
+            raise ConfigError(f"the model takes {name!r}, which the data set does not give{nearest(str(name), batch)}")
+    return (forward or model)(*(batch[name] for name in model.inputs))  # type: ignore[union-attr]
+
+
+def compiled(model: nn.Module, say: Callable[[str], None]) -> Callable[..., dict[str, Tensor]]:
+    """Return `torch.compile` of a model, which falls back to the model itself, and says so, where compiling fails."""
+    fast: Any = torch.compile(model)
+
+    def forward(*inputs: Tensor) -> dict[str, Tensor]:
+        nonlocal fast
+        try:
+            return fast(*inputs)  # type: ignore[no-any-return]
+        except Exception as error:
+            if fast is model:
+                raise
+            say(f"torch.compile failed ({type(error).__name__}: {str(error).splitlines()[0]}); going on without it")
+            fast = model
+            return model(*inputs)  # type: ignore[no-any-return]
+
+    return forward
+
+
+def predict(
+    model: nn.Module, dataset: Dataset, *, batch_size: int = 64, seed: int = 0, workers: int = 0
+) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
+    """Yield (batch, outputs) over a data set in its order, in evaluation mode and without gradients."""
+    device = next(model.parameters()).device
+    indices = np.arange(len(dataset))
+    parts = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+    for loaded in Batches(dataset, parts, (seed,)).load(workers=workers):
+        model.eval()
+        batch = move(loaded or {}, device)
+        with torch.inference_mode():
+            out = outputs(model, batch)
+        yield batch, out
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: Dataset,
+    stage: Stage,
+    *,
+    seed: int = 0,
+    workers: int = 0,
+    stop: Callable[[], Any] = lambda: False,
+) -> dict[str, float]:
+    """Return losses and metrics of a stage on a data set; the random numbers of its `draw` are the same in every call.
+
+    `stop` is asked between batches; once it says yes, what is left is not evaluated and the figures are empty.
+    """
+    losses = [LOSSES.build(term) for term in stage.loss]
+    metrics = [METRICS.build(named) for named in stage.metrics]
+    mean = Mean()
+    for batch, out in predict(model, dataset, batch_size=stage.batch_size, seed=seed, workers=workers):
+        if stop():
+            return {}
+        counts = [float(count(loss, batch)) for loss in losses]
+        mean.add([float(loss(out, batch)) * n if n else 0.0 for loss, n in zip(losses, counts, strict=True)], counts)
+        for metric in metrics:
+            metric.update(out, batch)
+    figures = mean.figures(stage)
+    for metric in metrics:
+        figures |= metric.compute()
+    return figures

@@ -1,0 +1,94 @@
+"""What the trainer refuses: each guard has stood between somebody and a wasted or a wrong run."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from biotl.errors import TrainingError
+from biotl.training.checkpoint import digest
+from biotl.training.distributed import World
+from biotl.training.groups import Trained
+from biotl.training.stages import Stage
+
+
+def learning_rates(stage: Stage, trained: Trained, per_epoch: int) -> None:
+    """Refuse a learning rate that is 0 at the first update: what is not to train belongs out of ``trains``."""
+    for name, base in trained.rates.items():
+        if stage.schedule.rate(base, 0, per_epoch, stage.epochs) <= 0:
+            raise TrainingError(
+                f"stage {stage.name}: the learning rate of {name} is 0; leave it out of trains to freeze it"
+            )
+
+
+def fingerprints(model: nn.Module) -> dict[str, str]:
+    """Return a short sha256 of every parameter and buffer."""
+    return {name: digest({"": tensor})[:16] for name, tensor in model.state_dict().items()}
+
+
+class Gradients:
+    """Watches until every group that should train has had a gradient that is not 0."""
+
+    def __init__(self, stage: Stage, trained: Trained) -> None:
+        self.stage, self.waiting, self.seen = stage, dict(trained.members), 0
+
+    def look(self) -> None:
+        """Look at the gradients of one update, before it is taken."""
+        for pattern, parameters in list(self.waiting.items()):
+            grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            if not grads:
+                raise TrainingError(
+                    f"stage {self.stage.name}: the loss does not depend on {pattern}: it has no gradient"
+                )
+            # not at once: below a head that starts at 0 the first gradient is 0
+            if any(bool(grad.any()) for grad in grads):
+                del self.waiting[pattern]
+        self.seen += 1
+
+    def close(self) -> None:
+        """Refuse a group whose gradient was 0 in every update of the epoch."""
+        if self.waiting and self.seen:
+            raise TrainingError(f"stage {self.stage.name}: the gradient of {', '.join(self.waiting)} was 0 all epoch")
+
+
+def update_loss(stage: Stage, sums: Sequence[float], counts: Sequence[float], where: str, *, first: bool) -> None:
+    """Refuse a loss that is not finite, and a stage whose first loss is exactly 0."""
+    for term, total in zip(stage.loss, sums, strict=True):
+        if not math.isfinite(total):
+            raise TrainingError(f"stage {stage.name}: {term.name} is {total} in {where}")
+    if first and any(counts) and not any(sums):
+        raise TrainingError(f"stage {stage.name}: the loss is exactly 0 in {where}: nothing to learn, or it saturates")
+
+
+def stage_trained(stage: Stage, model: nn.Module, trained: Trained, before: Mapping[str, str]) -> None:
+    """Refuse a stage that changed nothing of a group it trains, or anything of what it freezes."""
+    after = fingerprints(model)
+    moved = {name for name, mark in after.items() if before[name] != mark}
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for pattern, parameters in trained.members.items():
+        if not moved & {names[id(parameter)] for parameter in parameters}:
+            raise TrainingError(f"stage {stage.name} changed nothing of {pattern}")
+    if drifted := sorted(moved - trained.may_move(model)):
+        raise TrainingError(f"stage {stage.name}: frozen, and yet changed: {', '.join(drifted)}")
+
+
+def validation_repeats(stage: Stage, first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
+    """Refuse a validation that gives two answers to the same question: the best epoch would be the luckiest."""
+    for name, tensor in first.items():
+        if tensor.shape != second[name].shape or not torch.allclose(
+            tensor, second[name], rtol=1e-4, atol=1e-6, equal_nan=True
+        ):
+            raise TrainingError(
+                f"stage {stage.name}: validation is random between calls ({name} of the first batch differs); draw random "
+                "numbers in the data set's draw(index, rng), and none in the model in evaluation mode"
+            )
+
+
+def same_start(world: World, marks: Iterable[str]) -> None:
+    """Refuse processes that start from different weights."""
+    mine = "".join(marks)
+    if world.share(mine) != mine:
+        raise TrainingError(
+            f"process {world.rank} starts from other weights than process 0: seed before building the model"
+        )

@@ -1,0 +1,169 @@
+"""The run folder: configuration, environment, a line of JSON per measurement, curves; other loggers by extra."""
+
+import json
+import math
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import import_module, metadata
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from biotl.errors import MissingExtraError
+from biotl.training.checkpoint import write_atomic
+from biotl.training.config import dump
+from biotl.training.data import Task
+from biotl.training.distributed import World
+from biotl.training.groups import Trained
+from biotl.training.stages import Config, Stage
+
+LIBRARIES = ("biotl", "numpy", "torch", "safetensors", "scipy", "wfdb")
+
+
+def environment(config: Config, task: Task, world: World) -> dict[str, Any]:
+    """Return what a run depends on beside its configuration: versions, machine, threads, processes, data hashes."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    sets = {
+        f"{name}.{part}": getattr(view, part) for name, view in task.views.items() for part in ("train", "validation")
+    }
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": versions,
+        "threads": torch.get_num_threads(),
+        "processes": world.size,
+        "seed": config.seed,
+        "command": sys.argv,
+        "data": {
+            name: {"samples": len(dataset), "sha256": getattr(dataset, "digest", None)}
+            for name, dataset in sets.items()
+        },
+    }
+
+
+class RunLog:
+    """Writes on the main process and is silent on the others."""
+
+    def __init__(self, config: Config, task: Task, world: World, history: list[dict[str, Any]]) -> None:
+        self.config, self.world, self.history = config, world, history
+        self.folder = Path(config.run)
+        self.sinks: list[Any] = []
+        if world.main:
+            # what a killed run logged after its last checkpoint is dropped: it will happen again
+            write_atomic(self.folder / "metrics.jsonl", "".join(map(_line, history)).encode())
+            write_atomic(self.folder / "config.resolved.yaml", dump(config).encode())
+            write_atomic(self.folder / "env.json", json.dumps(environment(config, task, world), indent=2).encode())
+            self.sinks = [SINKS[name](self.folder, config) for name in config.engine.loggers]
+
+    def say(self, text: str) -> None:
+        """Print one line on stderr."""
+        if self.world.main:
+            tqdm.write(text, file=sys.stderr)
+
+    def stage(self, stage: Stage, trained: Trained, model: nn.Module) -> None:
+        """Say what trains, with counts."""
+        total = sum(parameter.numel() for parameter in model.parameters())
+        count = sum(parameter.numel() for parameter in trained.parameters.values())
+        groups = ", ".join(f"{name} {sum(p.numel() for p in members):,}" for name, members in trained.members.items())
+        self.say(f"stage {stage.name}: trains {count:,} of {total:,} parameters ({groups})")
+
+    def bar(self, start: int, total: int, stage: Stage, epoch: int) -> "tqdm[int]":
+        """Yield the updates of an epoch behind a progress bar, where stderr is a terminal."""
+        label = f"{stage.name} {epoch + 1}/{stage.epochs}"
+        quiet = True if not self.world.main else None  # None: only on a terminal
+        return tqdm(range(start, total), label, total, initial=start, leave=False, file=sys.stderr, disable=quiet)
+
+    def row(self, kind: str, row: dict[str, Any]) -> None:
+        """Append one measurement to the history, ``metrics.jsonl`` and the other loggers."""
+        row = {"kind": kind, **row}
+        self.history.append(row)
+        if self.world.main:
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(_line(row))
+            for sink in self.sinks:
+                sink(row)
+
+    def close(self) -> None:
+        """Draw the curves."""
+        if self.world.main:
+            curves(self.history, self.folder / "training_curves.png")
+
+
+def _line(row: dict[str, Any]) -> str:
+    # JSON has no NaN: what is undefined is null
+    clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+    return json.dumps(clean) + "\n"
+
+
+def _numbers(row: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in row.items():
+        if isinstance(value, float) and math.isfinite(value):
+            yield f"{row['stage']}/{row['kind']}.{name}", value
+
+
+def _need(module: str, extra: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(module, extra) from error
+
+
+def _tensorboard(folder: Path, _config: Config) -> Any:
+    writer = _need("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder / "tensorboard"))
+
+    def sink(row: dict[str, Any]) -> None:
+        for name, value in _numbers(row):
+            writer.add_scalar(name, value, row["step"])
+        writer.flush()
+
+    return sink
+
+
+def _mlflow(folder: Path, config: Config) -> Any:
+    mlflow = _need("mlflow", "mlflow")
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    mlflow.set_experiment(config.recipe)
+    mlflow.start_run(run_name=folder.name)
+    return lambda row: mlflow.log_metrics(dict(_numbers(row)), step=row["step"])
+
+
+def _trackio(folder: Path, config: Config) -> Any:
+    trackio = _need("trackio", "trackio")
+    trackio.init(project=config.recipe, name=folder.name, config=config.model_dump(mode="json"))
+    return lambda row: trackio.log(dict(_numbers(row)), step=row["step"])
+
+
+SINKS = {"tensorboard": _tensorboard, "mlflow": _mlflow, "trackio": _trackio}
+
+
+def curves(history: list[dict[str, Any]], path: Path) -> None:
+    """Draw losses and learning rate of all stages over epochs into a PNG."""
+    from matplotlib.figure import Figure
+
+    rows = [row for row in history if row["kind"] == "epoch"]
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    place = range(1, len(rows) + 1)
+    top.plot(place, [row["train.loss"] for row in rows], ".-", label="training")
+    top.plot(place, [row["loss"] for row in rows], ".-", label="validation")
+    best = {row["stage"]: (at, row["loss"]) for at, row in zip(place, rows, strict=True) if row["best"]}
+    top.plot(*zip(*best.values(), strict=True), "o", fillstyle="none", label="best of the stage") if best else None
+    top.set(ylabel="loss")
+    top.legend()
+    bottom.step(place, [row["lr"] for row in rows], where="mid")
+    bottom.set(ylabel="learning rate", xlabel="epoch", yscale="log")
+    for at, (before, after) in enumerate(pairwise(rows), 1):
+        if before["stage"] != after["stage"]:
+            top.axvline(at + 0.5, color="0.7")
+            bottom.axvline(at + 0.5, color="0.7")
+    figure.savefig(path, dpi=100)
