@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the state as JSON in its header, written whole or not at all, checked when read."""
+"""Checkpoints: one safetensors file with the state as JSON in its header, written whole or not at all, and checked."""
 
 import contextlib
 import hashlib
@@ -40,7 +40,7 @@ def digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         total.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        total.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 

@@ -92,7 +92,7 @@ class Trained:
             module.training = True
 
     def may_move(self, model: nn.Module) -> set[str]:
-        """Return the names of what may change: the parameters that train, and statistics of modules in training mode."""
+        """Return the names of what may change: parameters that train, and statistics of modules in training mode."""
         active = {id(module) for module in self.active}
         buffers = {
             f"{path}.{name}".lstrip(".")
@@ -149,7 +149,7 @@ def _rates(model: nn.Module, stage: Stage, trained: dict[str, nn.Parameter]) -> 
 
 
 def _depths(model: nn.Module) -> dict[int, int]:
-    """Return the layer of each parameter, from the input up: a module of a group is one, its loose parameters another."""
+    """Return the layer of each parameter, from the input up: a module of a group is one, its loose parameters one."""
     if not declared(model):
         raise ConfigError(f"layer_decay: {type(model).__name__} declares no groups() to tell its layers by")
     depths: dict[int, int] = {}

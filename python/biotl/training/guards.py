@@ -80,8 +80,8 @@ def validation_repeats(stage: Stage, first: Mapping[str, Tensor], second: Mappin
             tensor, second[name], rtol=1e-4, atol=1e-6, equal_nan=True
         ):
             raise TrainingError(
-                f"stage {stage.name}: validation is random between calls ({name} of the first batch differs); draw random "
-                "numbers in the data set's draw(index, rng), and none in the model in evaluation mode"
+                f"stage {stage.name}: validation is random between calls ({name} of the first batch differs); draw "
+                "random numbers in the data set's draw(index, rng), and none in the model in evaluation mode"
             )
 
 

@@ -29,7 +29,7 @@ from biotl.training.stages import Config, Stage
 
 @dataclass(frozen=True)
 class Result:
-    """What a run leaves: the model with the best weights of its last stage, the best epoch of each, all measurements."""
+    """What a run leaves: the model with the best weights of its last stage, the best epoch of each, the history."""
 
     model: nn.Module
     best: dict[str, dict[str, Any]]
