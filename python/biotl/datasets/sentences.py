@@ -57,7 +57,7 @@ class Sentence:
 
 
 def prepare(record: Record, spec: SignalSpec, vocabulary: Vocabulary | None = None) -> Sentence:
-    """Turn a raw recording into a sentence: lead, rate, filters, R peaks, segments, tokens.
+    """Turn a raw recording into a sentence: lead, rate, R peaks, filters, segments, tokens.
 
     Parameters
     ----------
@@ -84,8 +84,11 @@ def prepare(record: Record, spec: SignalSpec, vocabulary: Vocabulary | None = No
     """
     if vocabulary is not None and vocabulary.spec_digest != spec.digest():
         raise ConfigError("vocabulary: it was fitted under another spec; fit it again, or prepare under its own spec")
-    x = clean(record, spec)
-    rpeaks = biotl.signal.rpeaks(x, spec.fs)
+    raw = read_lead(record, spec)
+    rpeaks = biotl.signal.rpeaks(raw, spec.fs)
+    x = raw
+    for step in spec.filters:
+        x = step(x, spec.fs)
     segments = biotl.signal.segment(x, rpeaks, spec.fs, mode=spec.segmentation)
     wave, start, stop, beat = segments.wave, segments.start, segments.stop, segments.beat
     patches = biotl.signal.resample_segments(x, start, stop, spec.segment_length)
@@ -103,8 +106,8 @@ def prepare(record: Record, spec: SignalSpec, vocabulary: Vocabulary | None = No
     return Sentence(tokens, wave, start, stop, beat, np.stack([patches, unlike], axis=1), features, rpeaks)
 
 
-def clean(record: Record, spec: SignalSpec) -> NDArray[np.float32]:
-    """Return the lead that the spec prefers, in mV at ``spec.fs``, filtered; shape (samples,)."""
+def read_lead(record: Record, spec: SignalSpec) -> NDArray[np.float32]:
+    """Return the lead that the spec prefers, in mV at ``spec.fs``; shape (samples,)."""
     x = record.channel(*spec.leads)
     lead = next(name for name in spec.leads if name in record.channels)
     unit = record.units[record.channels.index(lead)]
@@ -114,8 +117,6 @@ def clean(record: Record, spec: SignalSpec) -> NDArray[np.float32]:
     x = np.asarray(x * np.float32(_TO_MV[unit]), np.float32)
     if record.fs != spec.fs:
         x = biotl.signal.resample(x, record.fs, spec.fs)
-    for step in spec.filters:
-        x = step(x, spec.fs)
     return np.asarray(x, np.float32)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.atomic import write_bytes
 from biotl.datasets.spec import SignalSpec
 from biotl.errors import RecordError
+from biotl.records.atomic import write_bytes
 
 _FORMAT = "biotl.shard/1"
 _MANIFEST = "manifest.json"

@@ -58,7 +58,7 @@ class SignalSpec(BaseModel):
     filters : tuple of Filter
         Applied in order to the resampled lead.
     detector : str
-        R-peak detector.
+        R-peak detector; it reads the unfiltered lead.
     segmentation : str
         Mode of `biotl.signal.segment`.
     segment_length : int

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import biotl.signal
-from biotl.datasets.atomic import write_bytes
 from biotl.errors import ConfigError, RecordError, SignalError
+from biotl.records.atomic import write_text
+from biotl.signal import WAVES, assign, kmeans
 
-WAVES = ("P", "QRS", "T", "BG")
 SIZES = (12, 19, 14, 25)
 OFFSETS = (0, 12, 31, 45)
 UNKNOWN, CLS, SEP, MASK, PAD = 70, 71, 72, 73, 74
@@ -77,7 +76,7 @@ class Vocabulary:
         for kind, (offset, centroids) in enumerate(zip(OFFSETS, self.centroids, strict=True)):
             rows = np.flatnonzero((wave == kind) & known)
             if len(rows) and len(centroids):
-                ids[rows] = offset + biotl.signal.assign(np.ascontiguousarray(patches[rows]), centroids)
+                ids[rows] = offset + assign(np.ascontiguousarray(patches[rows]), centroids)
         return ids
 
     def digest(self) -> str:
@@ -138,7 +137,7 @@ class Vocabulary:
 
     def save(self, path: Path | str) -> None:
         """Write the one file that holds it, whole or not at all."""
-        write_bytes(Path(path), self.to_json().encode())
+        write_text(Path(path), self.to_json())
 
     @classmethod
     def load(cls, path: Path | str) -> "Vocabulary":
@@ -185,9 +184,9 @@ def fit_vocabulary(
         rows = np.ascontiguousarray(patch[(wave == kind) & np.isfinite(patch).all(axis=1)], np.float32)
         # k-means needs as many different segments as clusters: a short or flat recording has fewer
         k = min(k, len(np.unique(rows, axis=0))) if len(rows) < 10 * k else k
-        found = biotl.signal.kmeans(rows, k, seed=seed)[0] if k else rows[:0]
+        found = kmeans(rows, k, seed=seed).centroids if k else rows[:0]
         centroids.append(np.asarray(found, np.float32))
-        counts.append(np.bincount(biotl.signal.assign(rows, found), minlength=k) if k else np.zeros(0, np.int64))
+        counts.append(np.bincount(assign(rows, found), minlength=k) if k else np.zeros(0, np.int64))
     return Vocabulary(tuple(centroids), tuple(counts), spec_digest, tuple(records), seed)
 
 

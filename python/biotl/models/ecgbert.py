@@ -162,7 +162,13 @@ class DocumentedECGBert(nn.Module):
         layer = nn.TransformerEncoderLayer(self.dim, 8, 64, 0.1, batch_first=True)
         self.transformer = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
         self.fc = nn.Linear(self.dim, TOKENS)
-        self.head = nn.Sequential(nn.Linear(self.dim, TOKENS), nn.Linear(TOKENS, classes)) if classes else None
+        self.head: nn.Sequential | None = None
+        if classes:
+            self.add_head(classes)
+
+    def add_head(self, classes: int) -> None:
+        """Put the documented head on: two linear layers with nothing between."""
+        self.head = nn.Sequential(nn.Linear(self.dim, TOKENS), nn.Linear(TOKENS, classes))
 
     def forward(self, tokens: Tensor, patches: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Read sentences; shapes as in `ECGBert.forward`."""
