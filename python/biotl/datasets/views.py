@@ -23,13 +23,22 @@ class BeatWindows:
         One a recording.
     labels : sequence of ndarray of int64, shape (beats,)
         Class of each beat of each recording; a negative one is not counted.
+    subjects : sequence of str
+        Subject of each recording.
     spec : SignalSpec
         Says how sentences are cut.
     """
 
-    def __init__(self, sentences: Sequence[Sentence], labels: Sequence[NDArray[Any]], spec: SignalSpec) -> None:
+    def __init__(
+        self,
+        sentences: Sequence[Sentence],
+        labels: Sequence[NDArray[Any]],
+        subjects: Sequence[str],
+        spec: SignalSpec,
+    ) -> None:
         self.sentences, self.labels, self.spec = sentences, labels, spec
         self.places = [(r, w) for r, sentence in enumerate(sentences) for w in windows(sentence, spec)]
+        self.subjects = [subjects[r] for r, _ in self.places]
 
     def __len__(self) -> int:
         return len(self.places)
@@ -52,29 +61,27 @@ class MaskedTokens:
     ----------
     windows : BeatWindows
         Where the sentences come from; the beat labels are not used.
-    seed : int
-        What is hidden is a function of (seed, epoch, index) and of nothing else.
     share : float
         Share of the tokens that is chosen.
-    fixed : bool
-        For validation: the same tokens are hidden in every epoch.
     """
 
-    def __init__(self, windows: BeatWindows, *, seed: int, share: float = 0.15, fixed: bool = False) -> None:
-        self.windows, self.seed, self.share, self.fixed = windows, seed, share, fixed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch follows, so that other tokens are hidden in it."""
-        self.epoch = 0 if self.fixed else epoch
+    def __init__(self, windows: BeatWindows, *, share: float = 0.15) -> None:
+        self.windows, self.share, self.subjects = windows, share, windows.subjects
 
     def __len__(self) -> int:
         return len(self.windows)
 
     def __getitem__(self, index: int) -> dict[str, NDArray[Any]]:
-        """Return a window whose ``labels`` int64 (length,) are the hidden tokens, -100 elsewhere."""
+        """Return `draw` with random numbers of the index alone."""
+        return self.draw(index, np.random.default_rng(index))
+
+    def draw(self, index: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Return a window whose ``labels`` int64 (length,) are the hidden tokens, -100 elsewhere.
+
+        What is hidden depends on ``rng`` alone, which the trainer makes of (seed, stage, epoch, index), in validation
+        without the epoch.
+        """
         out = self.windows[index]
-        rng = np.random.default_rng((self.seed, self.epoch, index))
         tokens = out["tokens"]
         chosen = (tokens < UNKNOWN) & (rng.random(len(tokens)) < self.share)
         fate = rng.random(len(tokens))

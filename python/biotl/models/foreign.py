@@ -1,4 +1,4 @@
-"""Weights that others made: the public ECGBERT checkpoint, brought in by name, with a report of what came and what did not."""
+"""Weights that others made: the public ECGBERT checkpoint, by name, with a report of what came and what did not."""
 
 import warnings
 from collections.abc import Mapping
@@ -19,6 +19,9 @@ UNTRAINED = (
     "the attention of this checkpoint was never trained: in_proj and out_proj are bit-identical in all layers, as they "
     "were drawn (its padding mask hid every token); pretrain it, or draw it anew with --reinit-attention"
 )
+
+
+KINDS = ("matched", "inflated", "reshaped", "missing", "extra")
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,8 @@ class Transfer:
     notes: tuple[str, ...] = field(default=())
 
     def __str__(self) -> str:
-        counts = (
-            f"{name} {len(getattr(self, name))}" for name in ("matched", "inflated", "reshaped", "missing", "extra")
-        )
-        return f"{', '.join(counts)}: {100 * self.share:.1f} % of the parameters"
+        counts = ", ".join(f"{kind} {len(getattr(self, kind))}" for kind in KINDS)
+        return f"{counts}: {100 * self.share:.1f} % of the parameters"
 
 
 def read_tensors(*paths: Path | str) -> dict[str, Tensor]:
@@ -122,7 +123,7 @@ def transfer(model: nn.Module, tensors: Mapping[str, Tensor], *, strict: bool = 
     """
     state = model.state_dict()
     new: dict[str, Tensor] = {}
-    kinds: dict[str, list[str]] = {"matched": [], "inflated": [], "reshaped": [], "missing": [], "extra": []}
+    kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
     came = 0
     parameters = {name for name, _ in model.named_parameters()}
     for name, own in state.items():
@@ -141,13 +142,13 @@ def transfer(model: nn.Module, tensors: Mapping[str, Tensor], *, strict: bool = 
             got = tuple(tensors[name].shape) if name in tensors else "nothing"
             wanted = tuple(state[name].shape) if name in state else "nothing"
             raise ConfigError(
-                f"transfer: {name}: got {got}, wanted {wanted} ({len(kinds[kind])} {kind}); without --strict the rest is "
-                "taken over"
+                f"transfer: {name}: got {got}, wanted {wanted} ({len(kinds[kind])} {kind}); strict=False takes the rest"
             )
     if share < minimum:
         raise ConfigError(f"transfer: got {100 * share:.1f} % of the parameters, wanted {100 * minimum:.1f} % at least")
     model.load_state_dict({**state, **new})
-    return Transfer(*(tuple(kinds[kind]) for kind in kinds), share=share)
+    matched, inflated, reshaped, missing, extra = (tuple(kinds[kind]) for kind in KINDS)
+    return Transfer(matched, inflated, reshaped, missing, extra, share)
 
 
 def _fit(tensor: Tensor, own: Tensor) -> str:
