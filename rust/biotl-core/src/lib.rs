@@ -12,6 +12,7 @@ pub mod median;
 pub mod peaks;
 pub mod resample;
 pub mod segments;
+pub mod simd;
 pub mod wavelet;
 pub mod windows;
 

@@ -1,0 +1,123 @@
+//! Run-time choice of the instruction set: the only file with `unsafe`.
+//!
+//! A [`Kernel`] is plain Rust over slices, compiled once for each instruction set; the widest that the processor has
+//! runs. `BIOTL_SIMD=portable` (or `avx2`) holds it back, to compare.
+
+#![allow(unsafe_code)]
+
+use std::sync::OnceLock;
+
+use crate::Float;
+
+/// Instruction sets, from narrow to wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// What every processor of the target has: SSE2 or NEON.
+    Portable,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+}
+
+/// A loop to be compiled for each instruction set.
+///
+/// `run` and what it calls in its loops must be `#[inline(always)]`: only what is inlined is compiled for the wider set.
+/// Threads are started outside, since what they run is not inlined.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+
+    /// Does the work; `FMA` says that a fused multiply-add is one instruction.
+    fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// The level in use.
+pub fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let most = match std::env::var("BIOTL_SIMD").as_deref() {
+            Ok("portable") => Level::Portable,
+            Ok("avx2") => Level::Avx2,
+            _ => Level::Avx512,
+        };
+        detect().min(most)
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Level {
+    if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+        return Level::Portable;
+    }
+    let wide = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    if wide { Level::Avx512 } else { Level::Avx2 }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detect() -> Level {
+    Level::Portable
+}
+
+/// Runs a kernel on the widest instruction set at hand.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<true>()
+    }
+
+    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+    fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<true>()
+    }
+
+    match level() {
+        Level::Portable => kernel.run::<false>(),
+        // SAFETY: `level` has asked the processor for the features
+        Level::Avx2 => unsafe { avx2(kernel) },
+        // SAFETY: as above
+        Level::Avx512 => unsafe { avx512(kernel) },
+    }
+}
+
+/// Runs a kernel on the widest instruction set at hand.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    // the baseline of aarch64 has a fused multiply-add
+    if cfg!(target_arch = "aarch64") { kernel.run::<true>() } else { kernel.run::<false>() }
+}
+
+/// `a * b + c`, fused where that is one instruction.
+#[inline(always)]
+pub fn multiply_add<const FMA: bool, T: Float>(a: T, b: T, c: T) -> T {
+    if FMA { a.fused(b, c) } else { a * b + c }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sum<'a>(&'a [f64]);
+
+    impl Kernel for Sum<'_> {
+        type Output = f64;
+
+        #[inline(always)]
+        fn run<const FMA: bool>(self) -> f64 {
+            self.0.iter().fold(0.0, |sum, &x| multiply_add::<FMA, f64>(x, x, sum))
+        }
+    }
+
+    #[test]
+    fn every_level_gives_the_same_result() {
+        let x: Vec<f64> = (0..1000).map(|i| f64::from(i) * 0.1).collect();
+        let portable = Sum(&x).run::<false>();
+        assert!((dispatch(Sum(&x)) - portable).abs() < 1e-12 * portable);
+    }
+}
