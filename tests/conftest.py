@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# two workers share two cores: a pool of threads in each would fight over them
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
