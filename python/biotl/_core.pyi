@@ -1,12 +1,24 @@
 """Types of the compiled kernels; `python -m mypy.stubtest biotl._core` holds them to the binary."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+_Path: TypeAlias = str | PathLike[str]
+_About: TypeAlias = tuple[float, list[tuple[str, str, int]], list[str]]
+_Marks: TypeAlias = tuple[
+    NDArray[np.int64],
+    tuple[int, NDArray[np.uint32]],
+    list[tuple[int, str]],
+    NDArray[np.int8],
+    NDArray[np.uint8],
+    NDArray[np.int8],
+    float | None,
+]
 
 __all__ = [
     "assign",
@@ -27,6 +39,10 @@ __all__ = [
     "sosfiltfilt",
     "wavedec",
     "waverec",
+    "wfdb_annotations",
+    "wfdb_codes",
+    "wfdb_native",
+    "wfdb_read",
     "zscore_windows",
 ]
 
@@ -60,4 +76,8 @@ def sosfilt(x: _Floats, sos: NDArray[np.float64]) -> _Floats: ...
 def sosfiltfilt(x: _Floats, sos: NDArray[np.float64]) -> _Floats: ...
 def wavedec(x: _Floats, wavelet: str, mode: str, level: int) -> list[_Floats]: ...
 def waverec(coeffs: Sequence[_Floats], wavelet: str, mode: str) -> _Floats: ...
+def wfdb_annotations(path: _Path) -> _Marks: ...
+def wfdb_codes(path: _Path, verify: bool) -> tuple[_About, NDArray[np.int32]]: ...
+def wfdb_native(path: _Path, verify: bool) -> tuple[_About, list[NDArray[np.float32]]]: ...
+def wfdb_read(path: _Path, verify: bool) -> tuple[_About, NDArray[np.float32]]: ...
 def zscore_windows(x: _Floats, size: int, hop: int, out: _Floats) -> None: ...

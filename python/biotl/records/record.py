@@ -21,7 +21,7 @@ class Annotations:
         WFDB symbol: ``N``, ``V``, ``(``, ``+`` and so on.
     aux : tuple of str, length n
         The free text of each mark, empty where there is none.
-    subtype, channel, number : ndarray of int8, shape (n,)
+    subtype, channel, number : ndarray of integers, shape (n,)
         The WFDB fields ``subtyp``, ``chan`` and ``num``.
     """
 
@@ -29,7 +29,7 @@ class Annotations:
     symbol: NDArray[np.str_]
     aux: tuple[str, ...]
     subtype: NDArray[np.int8]
-    channel: NDArray[np.int8]
+    channel: NDArray[np.integer]
     number: NDArray[np.int8]
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ pub mod resample;
 pub mod segments;
 pub mod simd;
 pub mod wavelet;
+pub mod wfdb;
 pub mod windows;
 
 pub use error::{Error, Result};

@@ -12,6 +12,7 @@ mod peaks;
 mod resample;
 mod segments;
 mod wavelet;
+mod wfdb;
 mod windows;
 
 /// Compiled kernels of biotl; use them through `biotl.signal` and `biotl.records`.
@@ -31,6 +32,8 @@ mod _core {
     use super::segments::{resample_segments, segment};
     #[pymodule_export]
     use super::wavelet::{baseline_level, remove_wavelet_baseline, wavedec, waverec};
+    #[pymodule_export]
+    use super::wfdb::{wfdb_annotations, wfdb_codes, wfdb_native, wfdb_read};
     #[pymodule_export]
     use super::windows::{count_windows, zscore_windows};
 }

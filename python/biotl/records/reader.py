@@ -1,0 +1,82 @@
+"""One way in for every format: ``read`` one recording, ``read_many`` in parallel."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from biotl.errors import RecordError
+from biotl.records import wfdb
+from biotl.records.record import Record
+
+
+def read(path: str | Path, *, annotators: Sequence[str] | None = None) -> Record:
+    """Read a recording; the reader is chosen by the extension, and a path without one is a WFDB record.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or the path of a WFDB record without extension.
+    annotators : sequence of str, optional
+        Extensions of the annotation files to read beside a WFDB record; each must exist. By default ``atr`` is read
+        where it lies there.
+
+    Returns
+    -------
+    Record
+        See the reader of the format.
+
+    Raises
+    ------
+    RecordError
+        A file that is missing, of no known format, or that does not hold what it says.
+
+    Examples
+    --------
+    >>> read(getfixture("mitdb") / "100").signal.shape
+    (2, 650000)
+    """
+    return wfdb.read(path, annotators=annotators)
+
+
+def read_many(
+    paths: Iterable[str | Path], *, annotators: Sequence[str] | None = None, threads: int | None = None
+) -> tuple[list[Record], list[RecordError]]:
+    """Read recordings in parallel; those that are refused are listed and the rest go on.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        As in :func:`read`.
+    annotators : sequence of str, optional
+        As in :func:`read`.
+    threads : int, optional
+        How many at a time; by default one a core. The result does not depend on it.
+
+    Returns
+    -------
+    records : list of Record
+        In the order of ``paths``.
+    refused : list of RecordError
+        One for each path without a record, in the order of ``paths``.
+    """
+
+    def attempt(path: str | Path) -> Record | RecordError:
+        try:
+            return read(path, annotators=annotators)
+        except RecordError as error:
+            return error
+
+    results = _in_threads(attempt, list(paths), threads)
+    records = [result for result in results if isinstance(result, Record)]
+    return records, [result for result in results if isinstance(result, RecordError)]
+
+
+def _in_threads(
+    attempt: Callable[[str | Path], Record | RecordError], paths: list[str | Path], threads: int | None
+) -> list[Record | RecordError]:
+    pool = ThreadPoolExecutor(threads)
+    try:
+        return list(pool.map(attempt, paths))
+    finally:
+        # after Ctrl-C nobody waits for what has not begun
+        pool.shutdown(wait=False, cancel_futures=True)
