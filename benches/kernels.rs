@@ -13,7 +13,7 @@ fn wfdb(c: &mut Criterion) {
     for (format, bytes) in [(212, 3), (16, 4), (80, 2), (311, 3)] {
         let line = format!("r.dat {format} 200 11 1024\n");
         std::fs::write(folder.join("r.hea"), format!("r 2 360 {SAMPLES}\n{line}{line}")).unwrap();
-        let noise = (0..SAMPLES * bytes).map(|i| (i * i >> 7) as u8).collect::<Vec<_>>();
+        let noise = (0..SAMPLES * bytes).map(|i| ((i * i) >> 7) as u8).collect::<Vec<_>>();
         std::fs::write(folder.join("r.dat"), noise).unwrap();
         let mut out = vec![0_f32; 2 * SAMPLES];
         group.bench_function(format!("read {format}"), |b| {

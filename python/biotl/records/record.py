@@ -83,7 +83,8 @@ class Record:
         """
         for name in names:
             if name in self.channels:
-                return self.signal[self.channels.index(name)]
+                lead: NDArray[np.float32] = self.signal[self.channels.index(name)]
+                return lead
         raise RecordError(
             str(self.source or self.name), "channels", ", ".join(self.channels), f"one of {', '.join(names)}"
         )
