@@ -28,8 +28,16 @@ def content():
     beats = record.annotations["atr"]
     labels = tuple("V" if s == "V" else "N" for s in beats.symbol)
     history = [
-        {"stage": stage, "epoch": epoch, "train_loss": 1.0 / (epoch + 1), "val_loss": 1.1 / (epoch + 1), **extra}
-        for stage, extra in (("pretrain", {}), ("all", {"val_macro_f1": 0.8}))
+        {
+            "kind": "epoch",
+            "stage": stage,
+            "epoch": epoch,
+            "train.loss": 1 / (epoch + 1),
+            "loss": 1.1,
+            "best": True,
+            **extra,
+        }
+        for stage, extra in (("pretrain", {}), ("all", {"macro_f1": 0.8}))
         for epoch in range(3)
     ]
     confusion = np.array(

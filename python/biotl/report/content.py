@@ -64,7 +64,7 @@ class ReportContent:
     per_record : sequence of rows
         One row a test recording; keys are the column names.
     history : sequence of rows
-        The lines of ``metrics.jsonl``: ``stage``, ``epoch`` and numbers.
+        The lines of ``metrics.jsonl``.
     strips : sequence of Strip
         Example stretches.
     data, settings, lineage : mapping of str to text

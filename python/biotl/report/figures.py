@@ -23,6 +23,7 @@ INK, FAINT, ACCENT, WRONG = "#1f2933", "#d5dbe1", "#0b6e99", "#c0392b"
 SERIES = (ACCENT, "#e08e45", "#8a9ba8", "#5b8c5a", "#7b5ea7")
 # red is kept for what is wrong
 CLASS_COLOR = {"N": INK, "S": "#b8660b", "V": ACCENT, "F": "#7b5ea7", "Q": "#5b8c5a"}
+METRICS = ("accuracy", "macro_f1", "g_mean", "auroc", "mae")
 STYLE: Any = {
     "axes.edgecolor": "#9aa5b1",
     "axes.grid": True,
@@ -60,54 +61,51 @@ def svg(figure: Figure) -> bytes:
 
 
 def training_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw a run's losses and validation metrics over its epochs, one column a stage.
+    """Draw a run's losses, and its metrics on the validation subjects, over its epochs; one column a stage.
 
     Parameters
     ----------
     history : sequence of rows
-        ``stage``, ``epoch``, and numbers; ``train_loss`` and ``val_loss`` share the upper panel, every other ``val_``
-        number is drawn in the lower one.
+        The lines of ``metrics.jsonl``; of kind ``epoch`` are drawn ``train.loss``, ``loss`` and what `METRICS` names,
+        and the epoch that was kept (``best``) is ringed.
 
     Returns
     -------
     Figure
     """
+    history = [row for row in history if row.get("kind") == "epoch"]
     stages = list(dict.fromkeys(str(row["stage"]) for row in history))
-    metrics = [key for key in dict.fromkeys(k for row in history for k in row) if _is_metric(key)]
+    metrics = [name for name in METRICS if any(row.get(name) is not None for row in history)]
     with _style():
         figure = Figure(figsize=(max(3.2 * len(stages), 5), 3.9 if metrics else 2.3))
         axes = figure.subplots(2 if metrics else 1, len(stages), squeeze=False)
         for column, stage in enumerate(stages):
             rows = [row for row in history if row["stage"] == stage]
-            top = axes[0, column]
-            for key, color, name in (("train_loss", SERIES[2], "training"), ("val_loss", ACCENT, "validation")):
-                _line(top, rows, key, color, name)
+            top, bottom = axes[0, column], axes[-1, column]
+            _line(top, rows, "train.loss", SERIES[2], "training")
+            _line(top, rows, "loss", ACCENT, "validation")
             top.set_title(stage)
             top.legend(loc="upper right", fontsize=8)
-            for key, color in zip(metrics, SERIES, strict=False):
-                _line(axes[1, column], rows, key, color, key.removeprefix("val_").replace("_", " "))
-            if metrics:
-                present = any(key in row for row in rows for key in metrics)
-                axes[1, column].set_visible(present)
-                if present:
-                    axes[1, column].legend(loc="lower right", fontsize=8)
-            axes[-1, column].set_xlabel("epoch")
-            for axis in axes[:, column]:
-                axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            for name, color in zip(metrics, SERIES, strict=False):
+                _line(bottom, rows, name, color, name.replace("_", " "))
+            if metrics and bottom.lines:
+                bottom.legend(loc="lower right", fontsize=8)
+            bottom.set_xlabel("epoch")
+            for axis in (top, bottom):
+                axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes[0, 0].set_ylabel("loss")
         if metrics:
             axes[1, 0].set_ylabel("on validation subjects")
     return figure
 
 
-def _is_metric(key: str) -> bool:
-    return key.startswith("val_") and key != "val_loss"
-
-
 def _line(axis: Any, rows: Sequence[Mapping[str, Any]], key: str, color: str, name: str) -> None:
-    points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
-    if points:
-        axis.plot(*zip(*points, strict=True), color=color, marker="o", markersize=3, label=name)
+    drawn = [row for row in rows if row.get(key) is not None]
+    if not drawn:
+        return
+    axis.plot([r["epoch"] + 1 for r in drawn], [r[key] for r in drawn], color=color, marker="o", ms=3, label=name)
+    kept = [row for row in drawn if row.get("best")][-1:]
+    axis.plot([r["epoch"] + 1 for r in kept], [r[key] for r in kept], "o", color=color, ms=8, fillstyle="none")
 
 
 def confusion_matrix(confusion: NDArray[np.int64], labels: Sequence[str]) -> Figure:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biotl.records.atomic import write_text
+from biotl.records.atomic import write_bytes
 from biotl.report import figures
 from biotl.report.content import ReportContent
 
@@ -66,7 +66,7 @@ def write(content: ReportContent, path: Path, *, made_by: str) -> None:
     MissingExtraError
         If matplotlib is not installed.
     """
-    write_text(path, render(content, made_by=made_by))
+    write_bytes(path, render(content, made_by=made_by).encode())
 
 
 def render(content: ReportContent, *, made_by: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from biotl.records.atomic import write_text
+from biotl.records.atomic import write_bytes
 from biotl.report.content import ReportContent
 
 
@@ -20,7 +20,7 @@ def write(content: ReportContent, path: Path, *, made_by: str) -> None:
     made_by : str
         The line at the foot: program, version, when.
     """
-    write_text(path, render(content, made_by=made_by))
+    write_bytes(path, render(content, made_by=made_by).encode())
 
 
 def render(content: ReportContent, *, made_by: str) -> str:
