@@ -1,7 +1,9 @@
 """Shared fixtures: where the real recordings lie."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +25,51 @@ def data_folder(name: str) -> Path:
 def mitdb() -> Path:
     """Return the folder of the MIT-BIH Arrhythmia Database."""
     return data_folder("mitdb")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A small untrained ECGBERT, exported, with everything that went into the file."""
+
+    path: Path
+    model: Any
+    spec: Any
+    vocabulary: Any
+    labels: tuple[str, ...]
+    example: dict[str, Any]
+    difference: float
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Return an exported model whose weights are random, so that every label occurs."""
+    import numpy as np
+    import torch
+
+    from biotl.datasets import SignalSpec, fit_vocabulary, prepare, window_arrays, windows
+    from biotl.deploy.export import export
+    from biotl.models.registry import build
+    from biotl.records import ecg
+
+    spec = SignalSpec()
+    records = [ecg(1, subject, duration_s=90.0) for subject in range(2)]
+    sentences = [prepare(record, spec) for record in records]
+    vocabulary = fit_vocabulary(
+        [s.wave for s in sentences],
+        [s.patches[:, 0] for s in sentences],
+        spec_digest=spec.digest(),
+        records=[record.name for record in records],
+        seed=0,
+    )
+    spec = spec.model_copy(update={"vocabulary": vocabulary.digest()})
+    sentence = prepare(records[0], spec, vocabulary)
+    cuts = [window_arrays(sentence, window, spec) for window in windows(sentence, spec)]
+    example = {name: np.stack([cut[name] for cut in cuts]) for name in cuts[0]}
+    torch.manual_seed(0)
+    model = build("ecgbert", dim=16, layers=1, heads=2, hidden=16)
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    labels = ("N", "S", "V", "F", "Q")
+    difference = export(
+        model, path, spec=spec, vocabulary=vocabulary, labels=labels, example=example, about={"name": "ecgbert"}
+    )
+    return Exported(path, model, spec, vocabulary, labels, example, difference)

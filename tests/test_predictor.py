@@ -1,0 +1,206 @@
+"""The exported file alone turns a raw recording into beats: the same as torch gives, without torch."""
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biotl.cli import main
+from biotl.datasets import prepare, window_arrays, windows
+from biotl.deploy.predictor import Predictor, decide, predict_files, probabilities
+from biotl.errors import RecordError
+from biotl.records import Record, ecg, read
+from biotl.records.write import write_wfdb
+
+
+@pytest.fixture(scope="module")
+def predictor(exported):
+    return Predictor(exported.path, threads=1)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Three raw recordings on disk: paths without extension."""
+    folder = tmp_path_factory.mktemp("raw")
+    return [write_wfdb(ecg(9, subject, duration_s=60.0), folder) for subject in range(3)]
+
+
+def torch_labels(exported, record):
+    """Label every beat of a recording by torch itself, window by window."""
+    import torch
+
+    sentence = prepare(record, exported.spec, exported.vocabulary)
+    label = np.zeros(len(sentence.rpeaks), np.int64)
+    for window in windows(sentence, exported.spec):
+        cut = window_arrays(sentence, window, exported.spec)
+        inputs = [torch.from_numpy(cut[name][None]) for name in exported.model.inputs]
+        with torch.inference_mode():
+            logits = exported.model.eval()(*inputs)["logits"][0].numpy()
+        scored = cut["beat"] >= 0
+        label[cut["beat"][scored]] = logits[scored].argmax(axis=1)
+    return label
+
+
+def test_onnxruntime_gives_the_labels_of_torch(exported, predictor, recordings):
+    for path in recordings:
+        record = read(path)
+        found = predictor.predict(record)
+        assert len(found) > 40
+        np.testing.assert_array_equal(found.label, torch_labels(exported, record))
+        np.testing.assert_allclose(found.probability.sum(axis=1), 1.0, atol=1e-6)
+        assert len(np.unique(found.label)) > 1
+
+
+BLOCKED = ("torch", "scipy", "wfdb", "sklearn", "matplotlib", "onnx", "onnxscript", "safetensors", "pywt")
+WITHOUT = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {BLOCKED}:
+            raise ImportError(f"{{name}} is blocked")
+sys.meta_path.insert(0, Blocker())
+from biotl.cli import main
+code = main(sys.argv[1:])
+assert not set({BLOCKED}) & set(sys.modules)
+sys.exit(code)
+"""
+
+
+def test_biotl_predict_needs_neither_torch_nor_scipy_nor_wfdb(exported, recordings):
+    command = [sys.executable, "-c", WITHOUT, "predict", str(exported.path), *map(str, recordings), "--json"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(run.stdout)
+    assert found["refused"] == []
+    for path, got in zip(recordings, found["records"], strict=True):
+        names = [exported.labels[i] for i in torch_labels(exported, read(path))]
+        assert [beat["label"] for beat in got["beats"]] == names
+
+
+@pytest.mark.slow
+def test_a_fresh_environment_with_the_wheel_and_onnxruntime_gives_the_same_labels(exported, recordings, tmp_path):
+    root = Path(__file__).parents[1]
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, root], check=True)
+    venv.create(tmp_path / "venv", with_pip=True)
+    wheel = next(tmp_path.glob("biotl-*.whl"))
+    bin_ = tmp_path / "venv" / "bin"
+    subprocess.run([bin_ / "pip", "install", "--quiet", f"{wheel}[onnx]"], check=True)
+    missing = subprocess.run([bin_ / "python", "-c", "import torch"], capture_output=True, check=False)
+    assert missing.returncode == 1
+    command = [bin_ / "biotl", "predict", exported.path, *recordings, "--json"]
+    # isolated from the environment of this run: PYTHONPATH would put this checkout before the wheel
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": str(bin_)}, cwd=tmp_path)
+    for path, got in zip(recordings, json.loads(run.stdout)["records"], strict=True):
+        names = [exported.labels[i] for i in torch_labels(exported, read(path))]
+        assert [beat["label"] for beat in got["beats"]] == names
+
+
+def test_a_beat_lies_where_its_r_peak_is_at_the_rate_of_the_recording(predictor):
+    truth = ecg(9, 0, duration_s=60.0, fs=500.0)
+    found = predictor.predict(truth)
+    assert found.fs == 500.0
+    beats = truth.annotations["atr"].sample
+    nearest = np.abs(found.sample[:, None] - beats).min(axis=1)
+    # two samples of the spec's 360 Hz at 500 Hz
+    assert np.median(nearest) <= 3
+    np.testing.assert_allclose(found.time_s, found.sample / 500.0)
+
+
+def test_unit_and_place_of_the_lead_do_not_matter(predictor):
+    record = ecg(9, 1, duration_s=60.0)
+    other = Record("a", record.signal[::-1] * 1000, record.fs, ("V1", "MLII"), ("uV", "uV"), "a")
+    np.testing.assert_array_equal(predictor.predict(other).label, predictor.predict(record).label)
+
+
+@pytest.mark.parametrize(
+    ("channels", "units", "field"),
+    [(("PLETH", "RESP"), ("mV", "mV"), "channels"), (("MLII", "V1"), ("g", "g"), "units")],
+)
+def test_a_recording_that_does_not_fit_the_spec_is_refused_by_field(predictor, channels, units, field):
+    record = ecg(9, 1, duration_s=20.0)
+    with pytest.raises(RecordError, match=field):
+        predictor.predict(Record("a", record.signal, record.fs, channels, units, "a"))
+
+
+def test_refused_recordings_are_listed_and_the_others_go_on(exported, recordings, tmp_path, capsys):
+    other = ecg(9, 5, duration_s=20.0)
+    stranger = write_wfdb(Record("pleth", other.signal, 360.0, ("PLETH", "RESP"), ("mV", "mV"), "p"), tmp_path)
+    words = [
+        "predict",
+        str(exported.path),
+        str(recordings[0]),
+        str(stranger),
+        str(tmp_path / "none"),
+        str(recordings[1]),
+    ]
+    assert main([*words, "--json"]) == 4
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert [r["record"] for r in found["records"]] == ["s000", "s001"]
+    assert [r["recording"] for r in found["refused"]] == [str(stranger), str(tmp_path / "none")]
+    assert captured.err.count("refused: ") == 2
+    assert main(["predict", str(exported.path), str(stranger)]) == 3
+
+
+def test_the_output_is_one_csv_line_a_beat(exported, recordings, capsys):
+    assert main(["predict", str(exported.path), str(recordings[0])]) == 0
+    captured = capsys.readouterr()
+    head, *lines = captured.out.splitlines()
+    assert head == "record,sample,time_s,label,probability"
+    assert captured.err.startswith(f"s000: {len(lines)} beats")
+    record, sample, time_s, label, probability = lines[0].split(",")
+    assert record == "s000"
+    assert float(time_s) == pytest.approx(int(sample) / 360, abs=1e-4)
+    assert label in exported.labels
+    assert 1 / len(exported.labels) <= float(probability) <= 1
+
+
+def test_annotations_are_written_as_a_wfdb_file(exported, recordings, predictor, tmp_path, capsys):
+    assert main(["predict", str(exported.path), str(recordings[0]), "--annotations", str(tmp_path)]) == 0
+    from biotl.records.wfdb import read_annotations
+
+    marks = read_annotations(tmp_path / "s000", "biotl", fs=360.0)
+    found = predictor.predict(read(recordings[0]))
+    np.testing.assert_array_equal(marks.sample, found.sample)
+    assert tuple(marks.symbol) == found.names
+    assert marks.aux[0].startswith(found.names[0])
+
+
+def test_results_come_in_the_order_of_the_paths(predictor, recordings):
+    paths = [recordings[2], recordings[0], recordings[1]]
+    assert [found.record for _, found in predict_files(predictor, paths)] == ["s002", "s000", "s001"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07"])
+def test_what_is_no_model_is_refused_in_one_line(content, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=r"model\.onnx"):
+        Predictor(path)
+
+
+def test_a_recording_without_a_beat_gives_no_rows(predictor):
+    flat = Record("flat", np.zeros((1, 3600), np.float32), 360.0, ("MLII",), ("mV",), "flat")
+    found = predictor.predict(flat)
+    assert len(found) == 0
+    assert found.rows() == []
+
+
+def test_one_logit_is_two_classes_and_the_threshold_decides():
+    probability = probabilities(np.array([[0.0], [2.0], [-2.0]], np.float32))
+    np.testing.assert_allclose(probability[:, 1], [0.5, 0.880797, 0.119203], atol=1e-6)
+    assert decide(probability, np.array([0.9, 0.1], np.float32)).tolist() == [1, 1, 1]
+    assert decide(probability, np.array([0.4, 0.6], np.float32)).tolist() == [0, 1, 0]
+
+
+def test_inspect_shows_the_model(exported, capsys):
+    assert main(["inspect", str(exported.path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == "model"
+    assert found["labels"] == list(exported.labels)
+    assert found["about"] == {"name": "ecgbert"}
+    assert found["vocabulary"]["sha256"] == found["spec"]["vocabulary"] == exported.vocabulary.digest()
