@@ -2,4 +2,4 @@
 
 from biotl.cli import main
 
-main()
+raise SystemExit(main())

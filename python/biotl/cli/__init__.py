@@ -2,31 +2,114 @@
 
 Results go to stdout, progress and warnings to stderr. Exit codes: 0 done, 1 failed run, 2 usage or configuration, 3 bad
 input data, 4 partial, 5 an extra is missing, 130 and 143 interrupted after a clean checkpoint.
+
+A command module imports nothing but typer, pathlib and the like at its top: the library that a command needs comes in
+when that command runs, so that `biotl --help` is instant.
 """
 
+import os
+import signal
 import sys
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from biotl.cli.inspect import inspect
+from biotl.cli.predict import predict
+from biotl.cli.synth import synth
 from biotl.errors import BiotlError
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+# plain help: rich takes longer to import than everything else together
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
+for command in (synth, predict, inspect):
+    app.command()(command)
+
+_GLOBAL = {"--debug": 0, "--threads": 1}
+_POOLS = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from biotl import __version__
+
+        typer.echo(f"biotl {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def options() -> None:
-    """From a raw biosignal file to a model file that takes the raw signal."""
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of every kernel; all cores by default.")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,  # noqa: ARG001
+) -> None:
+    """From a raw biosignal file to a model file that takes the raw signal.
+
+    --debug and --threads may stand after the command as well.
+    """
+    if threads is not None:
+        # the pools read these when they start, and no command has imported a library yet
+        os.environ.update(dict.fromkeys(_POOLS, str(threads)))
 
 
-def main() -> None:
-    """Run the command line; an expected failure is one line on stderr and its exit code."""
-    debug = "--debug" in sys.argv
-    if debug:
-        sys.argv.remove("--debug")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; an expected failure is one line on stderr.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Words after ``biotl``; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    words = _global_first(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        app()
-    except BiotlError as error:
+        code = app(words or ["--help"], prog_name="biotl", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of a pipe has gone, as in `biotl ... | head`: the rest of the output is nobody's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (typer.Abort, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    except (BiotlError, OSError) as error:
         if debug:
             raise
-        sys.stderr.write(f"biotl: {error}\n")
-        sys.exit(error.exit_code)
+        return _say(str(error), getattr(error, "exit_code", 1))
+    except Exception as error:
+        # typer's own complaints have no public class common to its versions, but all of them have this method
+        if debug or not hasattr(error, "format_message"):
+            raise
+        return _say(error.format_message(), getattr(error, "exit_code", 2))
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    sys.stderr.write(f"biotl: {' '.join(message.split())}\n")
+    return code
+
+
+def _global_first(words: Sequence[str]) -> list[str]:
+    """Move the options of every command before the command, where the parser looks for them."""
+    front: list[str] = []
+    rest: list[str] = []
+    left = iter(words)
+    for word in left:
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            rest += [word, *left]
+        elif name in _GLOBAL:
+            front.append(word)
+            if _GLOBAL[name] and not equals:
+                front += [next(left, "")]
+        else:
+            rest.append(word)
+    return [*front, *rest]

@@ -1,0 +1,21 @@
+"""`biotl inspect`: what a file is."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biotl.cli.output import Json, result
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A recording, a shard folder, a checkpoint or an .onnx model.")],
+    as_json: Json = False,
+) -> None:
+    """Say what a recording, checkpoint or model holds."""
+    import yaml
+
+    from biotl.deploy.describe import describe
+
+    found = describe(path)
+    result(found, as_json=as_json, text=yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100).rstrip())

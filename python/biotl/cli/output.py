@@ -1,0 +1,43 @@
+"""What every command prints the same way."""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Seed = Annotated[int, typer.Option(help="The one seed of everything random.")]
+
+
+def result(value: Any, *, as_json: bool, text: str) -> None:
+    """Print a result on stdout: the value as JSON, or the text."""
+    typer.echo(json.dumps(value, indent=2) if as_json else text)
+
+
+def note(line: str) -> None:
+    """Print progress or a warning on stderr."""
+    sys.stderr.write(f"{line}\n")
+
+
+def table(rows: Iterable[dict[str, Any]]) -> str:
+    """Return rows as aligned columns; numbers to the right."""
+    rows = list(rows)
+    if not rows:
+        return ""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(column), *(len(line[i]) for line in cells)) for i, column in enumerate(columns)]
+    right = [all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns]
+    lines = [columns, *cells]
+    return "\n".join(
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
