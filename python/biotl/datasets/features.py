@@ -20,6 +20,11 @@ BEAT_FEATURES = (
 )
 SEGMENT_FEATURES = ("duration", "height")
 FEATURES = (*SEGMENT_FEATURES, *BEAT_FEATURES)
+_RATIO = (-2, -0.7, -0.4, -0.25, -0.15, -0.08, -0.03, 0.03, 0.08, 0.15, 0.25, 0.4, 0.7, 2)
+_LIKENESS = (-1, -0.5, 0, 0.3, 0.5, 0.65, 0.75, 0.82, 0.88, 0.92, 0.95, 0.97, 0.985, 1)
+_LEVEL = (-8, -6, -5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 2)
+EDGES = np.array([_LEVEL] * 2 + [_RATIO] * 5 + [_LEVEL] + [_RATIO] + [_LEVEL] + [_LIKENESS] * 3, np.float32)
+"""Where the steps of each feature lie that tell beats apart, shape (13, 14); finest where most beats are."""
 _LOCAL_BEATS = 10
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from biotl.datasets.features import FEATURES
+from biotl.datasets.features import EDGES
 from biotl.datasets.vocabulary import MASK, SPECIAL, TOKENS
 from biotl.errors import ConfigError
 from biotl.models.heads import BeatHead, TokenHead
@@ -50,7 +50,8 @@ class ECGBert(nn.Module):
         self.token_embedding = nn.Embedding(TOKENS, dim)
         self.wave_embedding = nn.Embedding(SPECIAL + 1, dim)
         self.patch_embedding = PatchEmbedding(segment_length, dim)
-        self.feature_embedding = nn.Sequential(nn.Linear(len(FEATURES), dim), nn.GELU(), nn.Linear(dim, dim))
+        self.feature_embedding = FeatureEmbedding(dim)
+        self.neighbours = Neighbours(dim, dropout)
         self.encoder = nn.ModuleList(EncoderLayer(dim, heads, hidden, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
@@ -79,9 +80,10 @@ class ECGBert(nn.Module):
             ``logits`` (batch, length, classes), to be read at QRS tokens; ``mlm_logits`` (batch, length, 75).
         """
         seen = (tokens != MASK).unsqueeze(-1)
-        content = self.patch_embedding(patches) + self.feature_embedding(features)
+        content = self.patch_embedding(patches, wave) + self.feature_embedding(features)
         x = self.token_embedding(tokens) + self.wave_embedding(wave) + torch.where(seen, content, 0.0)
         x = self.dropout(x + sinusoid(tokens.shape[1], x.shape[2], x.device))
+        x = self.neighbours(x, mask)
         hidden_keys = torch.zeros(mask.shape, dtype=x.dtype, device=x.device).masked_fill(~mask, -1e4)
         for layer in self.encoder:
             x = layer(x, hidden_keys[:, None, None, :])
@@ -96,19 +98,70 @@ class ECGBert(nn.Module):
             self.patch_embedding,
             self.feature_embedding,
         ]
-        return {"embedding": embedding, "encoder": [self.encoder, self.norm], "mlm": [self.mlm], "head": [self.head]}
+        return {
+            "embedding": embedding,
+            "encoder": [self.neighbours, self.encoder, self.norm],
+            "mlm": [self.mlm],
+            "head": [self.head],
+        }
 
 
 class PatchEmbedding(nn.Module):
-    """A segment's samples, shape (..., 2, samples), to a vector (..., dim)."""
+    """A segment's samples, shape (..., 2, samples), to a vector (..., dim).
+
+    Samples saturate at a scale of their wave type: how far beyond the usual a wave lies tells patients apart, that it
+    lies beyond tells beats apart.
+    """
+
+    scale: Tensor
 
     def __init__(self, samples: int, dim: int) -> None:
         super().__init__()
+        self.register_buffer("scale", torch.tensor([0.15, 0.4, 0.25, 0.15, 1.0]))
         self.net = nn.Sequential(nn.Linear(2 * samples, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
-    def forward(self, patches: Tensor) -> Tensor:
-        """Embed patches."""
-        return self.net(patches.flatten(-2))  # type: ignore[no-any-return]
+    def forward(self, patches: Tensor, wave: Tensor) -> Tensor:
+        """Embed patches of wave types 0-4."""
+        x = torch.tanh(patches / self.scale[wave][..., None, None])
+        return self.net(x.flatten(-2))  # type: ignore[no-any-return]
+
+
+class FeatureEmbedding(nn.Module):
+    """Features to a vector by piecewise linear encoding (Gorishniy et al. 2022).
+
+    Each feature becomes how far it is through each of its steps, so that a step which tells beats apart can count as
+    much as it must, and a value far out counts no more than one beyond the last step.
+    """
+
+    low: Tensor
+    width: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        edges = torch.from_numpy(EDGES)
+        self.register_buffer("low", edges[:, :-1].clone())
+        self.register_buffer("width", edges.diff(dim=1))
+        self.net = nn.Sequential(nn.Linear(self.low.numel(), dim), nn.GELU(), nn.Linear(dim, dim))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (..., 13) to (..., dim)."""
+        steps = ((features.unsqueeze(-1) - self.low) / self.width).clamp(0, 1)
+        return self.net(steps.flatten(-2))  # type: ignore[no-any-return]
+
+
+class Neighbours(nn.Module):
+    """Mix each token with the four on either side, which are the rest of its beat and the waves next to it."""
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.mix = nn.Conv1d(dim, dim, 9, padding=4)
+        self.out = nn.Sequential(nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, dim))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Mix (batch, length, dim); padding counts as nothing."""
+        near = (self.norm(x) * mask.unsqueeze(-1)).transpose(1, 2)
+        return x + self.out(self.mix(near).transpose(1, 2))  # type: ignore[no-any-return]
 
 
 class EncoderLayer(nn.Module):
