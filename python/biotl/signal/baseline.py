@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, NanPolicy, around, finite, over_leads
+from biotl.signal._arrays import Floats, NanPolicy, around, over_leads
 from biotl.signal.filter import highpass
 
 
@@ -103,7 +103,7 @@ def remove_baseline(
         reach = 7 * 2 ** _core.baseline_level(fs, cutoff)
         return over_leads(
             x,
-            lambda leads: _core.remove_wavelet_baseline(finite(leads), fs, cutoff),
+            lambda leads: _core.remove_wavelet_baseline(leads, fs, cutoff),
             nan_policy=nan_policy,
             span=around(reach, reach),
         )

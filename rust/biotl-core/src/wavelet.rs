@@ -5,6 +5,7 @@ mod filters;
 
 use rayon::prelude::*;
 
+use crate::simd::{self, Kernel, multiply_add};
 use crate::{Error, Float, Result};
 use filters::SCALING;
 
@@ -117,14 +118,11 @@ impl Wavelet {
             .ok_or_else(|| Error::parameter("wavelet", name, "db1 to db10 or sym4 to sym8"))
     }
 
-    fn low<T: Float>(self) -> Vec<T> {
-        self.0.iter().map(|&tap| T::from_f64(tap)).collect()
-    }
-
-    /// The quadrature mirror of the scaling filter.
-    fn high<T: Float>(self) -> Vec<T> {
+    /// Low-pass and high-pass taps, in the order in which they meet the samples.
+    fn taps<T: Float>(self) -> [Vec<T>; 2] {
         let signs = [1.0, -1.0].into_iter().cycle();
-        self.0.iter().rev().zip(signs).map(|(&tap, sign)| T::from_f64(sign * tap)).collect()
+        let mirror = self.0.iter().rev().zip(signs).map(|(&tap, sign)| T::from_f64(sign * tap)).collect();
+        [self.0.iter().map(|&tap| T::from_f64(tap)).collect(), mirror]
     }
 
     /// Coefficients of one level of `n` samples.
@@ -134,130 +132,268 @@ impl Wavelet {
     }
 }
 
-/// Filters and halves: output `k` is the correlation of the taps with the signal from sample `2 k + 2 - taps` on.
-fn analyse<T: Float>(x: &[T], taps: &[T], mode: Mode, out: &mut [T]) {
-    let width = taps.len();
-    let shift = if mode == Mode::Periodization { width / 2 - 1 } else { width - 2 };
-    for (k, y) in out.iter_mut().enumerate() {
-        *y = if 2 * k >= shift && 2 * k - shift + width <= x.len() {
-            dot(taps, &x[2 * k - shift..])
-        } else {
-            let start = 2 * k as isize - shift as isize;
-            taps.iter().zip(start..).fold(T::default(), |sum, (&tap, i)| sum + tap * mode.extend(x, i))
-        };
+/// Outputs worked on at a time: what a tile needs stays in the first cache.
+const TILE: usize = 256;
+/// Half of the longest filter.
+const REACH: usize = 10;
+
+/// Gives each output `k` the sum of the products of the taps with the values of `x` from `k` on, or adds it.
+#[inline(always)]
+fn correlate<const FMA: bool, T: Float>(out: &mut [T], taps: &[T], x: &[T], mut add: bool) {
+    let (fours, rest) = taps.as_chunks::<4>();
+    for (i, four) in fours.iter().enumerate() {
+        correlate_some::<FMA, 4, T>(out, four, &x[4 * i..], add);
+        add = true;
+    }
+    for (i, tap) in rest.iter().enumerate() {
+        correlate_some::<FMA, 1, T>(out, &[*tap], &x[4 * fours.len() + i..], add);
+        add = true;
     }
 }
 
-fn dot<T: Float>(taps: &[T], x: &[T]) -> T {
-    taps.iter().zip(x).fold(T::default(), |sum, (&tap, &value)| sum + tap * value)
-}
-
-/// Doubles and filters: adds what the coefficients contribute to each pair of samples.
-fn synthesise<T: Float>(coefficients: &[T], taps: &[T], out: &mut [T]) {
-    let (even, odd): (Vec<T>, Vec<T>) = taps.rchunks_exact(2).map(|pair| (pair[0], pair[1])).unzip();
-    for (pair, window) in out.chunks_mut(2).zip(coefficients.windows(even.len())) {
-        pair[0] += dot(&even, window);
-        if let Some(second) = pair.get_mut(1) {
-            *second += dot(&odd, window);
+#[inline(always)]
+fn correlate_some<const FMA: bool, const N: usize, T: Float>(out: &mut [T], taps: &[T; N], x: &[T], add: bool) {
+    let n = out.len();
+    let shifted: [&[T]; N] = std::array::from_fn(|j| &x[j..j + n]);
+    let at = |k: usize, first: T| (0..N).fold(first, |sum, j| multiply_add::<FMA, T>(taps[j], shifted[j][k], sum));
+    if add {
+        for (k, y) in out.iter_mut().enumerate() {
+            *y = at(k, *y);
+        }
+    } else {
+        for (k, y) in out.iter_mut().enumerate() {
+            *y = at(k, T::default());
         }
     }
 }
 
-/// One level back: approximation and details (either may be absent, which is zeros) to samples.
-fn join<T: Float>(parts: [(Option<&[T]>, &[T]); 2], mode: Mode) -> Vec<T> {
-    let width = parts[0].1.len();
-    let Some(n) = parts.iter().find_map(|(part, _)| part.map(<[T]>::len)) else { return Vec::new() };
-    if mode != Mode::Periodization {
-        let mut out = vec![T::default(); 2 * n + 2 - width];
-        for (part, taps) in parts {
-            if let Some(part) = part {
-                synthesise(part, taps, &mut out);
+/// A filter and where its half of the signal goes.
+type Side<'a, T> = (&'a [T], &'a mut [T]);
+
+/// Filters and halves: output `k` is the correlation of the taps with `x` from sample `2 k` on.
+struct Analyse<'a, T, const SIDES: usize> {
+    x: &'a [T],
+    sides: [Side<'a, T>; SIDES],
+}
+
+impl<T: Float, const SIDES: usize> Kernel for Analyse<'_, T, SIDES> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(mut self) {
+        let half = self.sides[0].0.len() / 2;
+        let outputs = self.sides[0].1.len();
+        let mut phases = [[T::default(); TILE + REACH]; 2];
+        for start in (0..outputs).step_by(TILE) {
+            let n = TILE.min(outputs - start);
+            let [even, odd] = &mut phases;
+            let pairs = self.x[2 * start..2 * (start + n + half - 1)].as_chunks::<2>().0;
+            for ((pair, even), odd) in pairs.iter().zip(even.iter_mut()).zip(odd.iter_mut()) {
+                (*even, *odd) = (pair[0], pair[1]);
+            }
+            for (taps, out) in &mut self.sides {
+                for (side, phase) in phases.iter().enumerate() {
+                    let taps: [T; REACH] = every_other(taps.iter().skip(side));
+                    correlate::<FMA, T>(&mut out[start..start + n], &taps[..half], phase, side == 1);
+                }
             }
         }
-        return out;
     }
-    // the circle is cut open `width / 2 - 1` samples before its start, at the pair that holds this sample
-    let before = (width / 2).div_euclid(2);
-    let mut out = vec![T::default(); 2 * (n + before) + 2];
-    for (part, taps) in parts {
-        if let Some(part) = part {
-            let circle: Vec<T> = (0..n + before + width / 2)
-                .map(|i| part[(i as isize - before as isize).rem_euclid(n as isize) as usize])
-                .collect();
-            synthesise(&circle, taps, &mut out);
+}
+
+/// Every other tap from the first on, padded.
+#[inline(always)]
+fn every_other<'a, T: Float>(taps: impl Iterator<Item = &'a T>) -> [T; REACH] {
+    let mut some = [T::default(); REACH];
+    some.iter_mut().zip(taps.step_by(2)).for_each(|(place, tap)| *place = *tap);
+    some
+}
+
+/// The halves of `x`, extended by `mode`; all outputs of one length.
+fn analyse<T: Float, const SIDES: usize>(x: &[T], mode: Mode, mut sides: [Side<T>; SIDES]) {
+    let (width, outputs) = (sides[0].0.len(), sides[0].1.len());
+    let shift = if mode == Mode::Periodization { width / 2 - 1 } else { width - 2 };
+    // outputs from `first` to before `last` see nothing but the signal
+    let first = shift.div_ceil(2).min(outputs);
+    let last = (x.len() + shift).checked_sub(width).map_or(0, |n| n / 2 + 1).clamp(first, outputs);
+    for (taps, out) in &mut sides {
+        for k in (0..first).chain(last..outputs) {
+            let start = 2 * k as isize - shift as isize;
+            out[k] = taps.iter().zip(start..).fold(T::default(), |sum, (&tap, i)| sum + tap * mode.extend(x, i));
         }
     }
-    let first = 2 * before + 1 - width / 2;
-    out[first..first + 2 * n].to_vec()
+    if first < last {
+        let inner = sides.map(|(taps, out)| (taps, &mut out[first..last]));
+        simd::dispatch(Analyse { x: &x[2 * first - shift..], sides: inner });
+    }
 }
 
-/// Rows of one length, one after another.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rows<T> {
-    /// The values, row after row.
-    pub values: Vec<T>,
-    /// Length of a row.
-    pub length: usize,
+/// Doubles and filters: the pair of samples `p` is the sum over the parts of what their coefficients from `p` on give.
+struct Synthesise<'a, T> {
+    parts: &'a [(&'a [T], &'a [T])],
+    /// What the result is subtracted from.
+    from: Option<&'a [T]>,
+    out: &'a mut [T],
 }
 
-fn each_row<T: Float>(x: &[T], length: usize, out: usize, work: impl Fn(&[T], &mut [T]) + Sync) -> Rows<T> {
-    let mut values = vec![T::default(); x.len() / length * out];
-    values.par_chunks_exact_mut(out).zip(x.par_chunks_exact(length)).for_each(|(y, x)| work(x, y));
-    Rows { values, length: out }
+impl<T: Float> Kernel for Synthesise<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (tile, out) in self.out.chunks_mut(2 * TILE).enumerate() {
+            let n = out.len().div_ceil(2);
+            let mut phases = [[T::default(); TILE]; 2];
+            for (part, taps) in self.parts {
+                let half = taps.len() / 2;
+                for (side, phase) in phases.iter_mut().enumerate() {
+                    let taps: [T; REACH] = every_other(taps.iter().rev().skip(1 - side));
+                    correlate::<FMA, T>(&mut phase[..n], &taps[..half], &part[tile * TILE..], true);
+                }
+            }
+            let [even, odd] = &phases;
+            let (pairs, single) = out.as_chunks_mut::<2>();
+            if let Some(last) = single.first_mut() {
+                *last = even[pairs.len()];
+            }
+            for ((pair, &even), &odd) in pairs.iter_mut().zip(even).zip(odd) {
+                *pair = [even, odd];
+            }
+            if let Some(from) = self.from {
+                for (y, &x) in out.iter_mut().zip(&from[tile * 2 * TILE..]) {
+                    *y = x - *y;
+                }
+            }
+        }
+    }
 }
 
-/// Multilevel decomposition of each row of `length` samples: approximation first, then details from coarse to fine.
+/// One level back: parts (coefficients of one length, their taps) to `out`, which may leave off the last samples.
+fn synthesise<T: Float>(parts: &[(&[T], &[T])], mode: Mode, from: Option<&[T]>, out: &mut [T]) {
+    if mode != Mode::Periodization {
+        return simd::dispatch(Synthesise { parts, from, out });
+    }
+    let (n, half) = parts.first().map_or((0, 0), |(part, taps)| (part.len(), taps.len() / 2));
+    // pairs before `inner` see the coefficients without going around the circle
+    let inner = (n + 1).saturating_sub(half);
+    if inner > 0 {
+        let stop = out.len().min(half - 1 + 2 * inner);
+        simd::dispatch(Synthesise { parts, from: None, out: &mut out[half - 1..stop] });
+    }
+    for (p, side) in (inner..n).flat_map(|p| [(p, 0), (p, 1)]) {
+        if let Some(y) = out.get_mut((2 * p + half - 1 + side) % (2 * n)) {
+            let sum = |part: &[T], taps: &[T]| {
+                let taps = taps.iter().skip(side).step_by(2).rev();
+                taps.zip(p..).fold(T::default(), |sum, (&tap, i)| sum + tap * part[i % n])
+            };
+            *y = parts.iter().fold(T::default(), |y, (part, taps)| y + sum(part, taps));
+        }
+    }
+}
+
+/// Lengths of the approximation and of the details, from coarse to fine, of a signal of `n` samples.
 ///
 /// # Errors
-/// [`Error::TooShort`] if a row is empty, [`Error::Parameter`] if `level` is over 62.
-pub fn wavedec<T: Float>(x: &[T], length: usize, wavelet: Wavelet, mode: Mode, level: usize) -> Result<Vec<Rows<T>>> {
-    if length == 0 {
+/// [`Error::TooShort`] if there are no samples, [`Error::Parameter`] if `level` is over 62.
+pub fn lengths(n: usize, wavelet: Wavelet, mode: Mode, level: usize) -> Result<Vec<usize>> {
+    if n == 0 {
         return Err(Error::TooShort { got: 0, wanted: 1 });
     }
     if level > MAX_LEVEL {
         return Err(Error::parameter("level", level, "0 to 62"));
     }
-    let (low, high) = (wavelet.low(), wavelet.high());
-    let mut approximation = Rows { values: x.to_vec(), length };
-    let mut details = Vec::with_capacity(level + 1);
-    for _ in 0..level {
-        let (x, n) = (&approximation.values, approximation.length);
-        let out = wavelet.coefficients(n, mode);
-        details.push(each_row(x, n, out, |x, y| analyse(x, &high, mode, y)));
-        approximation = each_row(x, n, out, |x, y| analyse(x, &low, mode, y));
-    }
-    details.push(approximation);
-    details.reverse();
-    Ok(details)
+    let down = |n: &usize| Some(wavelet.coefficients(*n, mode));
+    let mut lengths: Vec<usize> = std::iter::successors(Some(n), down).skip(1).take(level).collect();
+    lengths.push(lengths.last().copied().unwrap_or(n));
+    lengths.reverse();
+    Ok(lengths)
 }
 
-/// Rows from their coefficients, in the order of [`wavedec`].
+/// Multilevel decomposition of leads of `n` samples, into one array per entry of [`lengths`] of as many rows.
+pub fn wavedec<T: Float>(x: &[T], n: usize, wavelet: Wavelet, mode: Mode, out: Vec<(&mut [T], usize)>) {
+    let mut levels: Vec<_> = out.into_iter().map(|(level, length)| level.chunks_exact_mut(length.max(1))).collect();
+    let leads: Vec<_> =
+        x.chunks_exact(n.max(1)).map(|x| (x, levels.iter_mut().filter_map(Iterator::next).collect())).collect();
+    leads.into_par_iter().for_each(|(x, out)| decompose(x, wavelet, mode, out));
+}
+
+fn decompose<T: Float>(x: &[T], wavelet: Wavelet, mode: Mode, mut out: Vec<&mut [T]>) {
+    let [low, high] = wavelet.taps();
+    let mut finer: Option<Vec<T>> = None;
+    while let Some(details) = out.pop() {
+        let x = finer.as_deref().unwrap_or(x);
+        match &mut out[..] {
+            // nothing is left below the approximation, which is the signal itself where no level is asked for
+            [] => return details.copy_from_slice(x),
+            [approximation] => return analyse(x, mode, [(&low, approximation), (&high, details)]),
+            _ => {
+                let mut coarser = vec![T::default(); details.len()];
+                analyse(x, mode, [(&low, &mut coarser), (&high, details)]);
+                finer = Some(coarser);
+            }
+        }
+    }
+}
+
+/// Samples of the signal whose coefficients have these lengths.
 ///
 /// # Errors
-/// [`Error::Parameter`] if the coefficients are none, or the lengths of two levels do not follow from one signal.
-pub fn waverec<T: Float>(coefficients: &[(&[T], usize)], wavelet: Wavelet, mode: Mode) -> Result<Rows<T>> {
-    let Some(((values, length), details)) = coefficients.split_first() else {
+/// [`Error::Parameter`] if there are none, or the lengths of two levels do not follow from one signal.
+pub fn signal_length(lengths: &[usize], wavelet: Wavelet, mode: Mode) -> Result<usize> {
+    let Some((&coarsest, details)) = lengths.split_first() else {
         return Err(Error::parameter("coeffs", "none", "an approximation and details from coarse to fine"));
     };
-    let (low, high) = (wavelet.low::<T>(), wavelet.high::<T>());
-    let mut approximation = Rows { values: values.to_vec(), length: *length };
-    for &(detail, n) in details {
+    details.iter().try_fold(coarsest, |got, &n| {
         // an odd length was rounded up on the way down, so the way up yields one coefficient too many
-        let got = approximation.length;
-        if n == 0 || (got != n && got != n + 1) || approximation.values.len() / got != detail.len() / n {
-            return Err(Error::parameter("coeffs", format!("{n} details beside {got}"), "as many, or one fewer"));
+        if n == 0 || (got != n && got != n + 1) {
+            Err(Error::parameter("coeffs", format!("{n} details beside {got}"), "as many, or one fewer"))
+        } else if mode == Mode::Periodization {
+            Ok(2 * n)
+        } else {
+            let width = wavelet.0.len();
+            (2 * n + 2).checked_sub(width).filter(|&n| n > 0).ok_or(Error::TooShort { got: n, wanted: width / 2 })
         }
-        if mode != Mode::Periodization && n < wavelet.0.len() / 2 {
-            return Err(Error::TooShort { got: n, wanted: wavelet.0.len() / 2 });
-        }
-        let rows: Vec<Vec<T>> = (approximation.values.par_chunks_exact(got), detail.par_chunks_exact(n))
-            .into_par_iter()
-            .map(|(a, d)| join([(Some(&a[..n]), &low), (Some(d), &high)], mode))
-            .collect();
-        let length = rows.first().map_or(0, Vec::len);
-        approximation = Rows { values: rows.concat(), length };
+    })
+}
+
+/// Leads of [`signal_length`] samples from their coefficients, one array with its row length per level.
+///
+/// # Errors
+/// [`Error::Parameter`] if the levels have different numbers of rows.
+pub fn waverec<T: Float>(
+    levels: &[(&[T], usize)],
+    n: usize,
+    wavelet: Wavelet,
+    mode: Mode,
+    out: &mut [T],
+) -> Result<()> {
+    let rows = out.len() / n.max(1);
+    if let Some((values, length)) = levels.iter().find(|(values, length)| values.len() != rows * length) {
+        return Err(Error::parameter(
+            "coeffs",
+            format!("{} rows", values.len() / length.max(&1)),
+            format!("{rows} rows"),
+        ));
     }
-    Ok(approximation)
+    out.par_chunks_exact_mut(n.max(1)).enumerate().for_each(|(row, out)| {
+        let levels: Vec<&[T]> = levels.iter().map(|(values, n)| &values[row * n..(row + 1) * n]).collect();
+        reconstruct(&levels, wavelet, mode, out);
+    });
+    Ok(())
+}
+
+fn reconstruct<T: Float>(levels: &[&[T]], wavelet: Wavelet, mode: Mode, out: &mut [T]) {
+    let [low, high] = wavelet.taps::<T>();
+    let Some((approximation, details)) = levels.split_first() else { return };
+    let Some((finest, coarser_details)) = details.split_last() else { return out.copy_from_slice(approximation) };
+    let mut approximation = approximation.to_vec();
+    for (i, detail) in coarser_details.iter().enumerate() {
+        // the next details say how many of the samples count
+        let mut finer = vec![T::default(); details[i + 1].len()];
+        synthesise(&[(&approximation, &low), (detail, &high)], mode, None, &mut finer);
+        approximation = finer;
+    }
+    synthesise(&[(&approximation, &low), (finest, &high)], mode, None, out);
 }
 
 /// The coarsest level whose approximation, 0 to `fs / 2^(level + 1)`, still covers everything below the cut-off.
@@ -273,34 +409,35 @@ pub fn baseline_level(fs: f64, cutoff: f64) -> Result<usize> {
     }
 }
 
-/// Writes to `out` each row of `length` samples without what db4 holds below `cutoff`: the approximation of [`baseline_level`].
+/// Writes to `out` one lead without what db4 holds below `cutoff`: the approximation of [`baseline_level`].
 ///
 /// # Errors
-/// [`Error::Parameter`] as for [`baseline_level`], [`Error::TooShort`] if a row is empty.
-pub fn remove_baseline<T: Float>(x: &[T], length: usize, fs: f64, cutoff: f64, out: &mut [T]) -> Result<()> {
+/// [`Error::Parameter`] as for [`baseline_level`], [`Error::NotFinite`] with the first sample at fault.
+pub fn remove_baseline<T: Float>(x: &[T], fs: f64, cutoff: f64, out: &mut [T]) -> Result<()> {
     let level = baseline_level(fs, cutoff)?;
-    if length == 0 {
-        return Err(Error::TooShort { got: 0, wanted: 1 });
+    if x.is_empty() {
+        return Ok(());
     }
     let wavelet = Wavelet::named("db4")?;
-    let (low, mode) = (wavelet.low(), Mode::Symmetric);
-    out.par_chunks_exact_mut(length).zip(x.par_chunks_exact(length)).for_each(|(out, row)| {
-        // x without its approximation is x minus the approximation alone: the details are never needed
-        let mut lengths = vec![row.len()];
-        let mut baseline = row.to_vec();
-        for _ in 0..level {
-            let mut half = vec![T::default(); wavelet.coefficients(baseline.len(), mode)];
-            analyse(&baseline, &low, mode, &mut half);
-            lengths.push(half.len());
-            baseline = half;
-        }
-        for &n in lengths.iter().rev().skip(1) {
-            baseline = join([(Some(&baseline), &low), (None, &low)], mode);
-            baseline.truncate(n);
-        }
-        for ((y, &value), &wander) in out.iter_mut().zip(row).zip(&baseline) {
-            *y = value - wander;
-        }
-    });
+    let [low, _] = wavelet.taps();
+    // x without its approximation is x minus the approximation alone: the details are never needed
+    let mut approximations: Vec<Vec<T>> = Vec::with_capacity(level);
+    for _ in 0..level {
+        let finer = approximations.last().map_or(x, |finer| finer);
+        let mut half = vec![T::default(); wavelet.coefficients(finer.len(), Mode::Symmetric)];
+        analyse(finer, Mode::Symmetric, [(&low, &mut half)]);
+        approximations.push(half);
+    }
+    // every sample has a part in the coarsest approximation, so a bad one shows there
+    if !approximations.last().is_none_or(|coarsest| coarsest.iter().all(|value| value.finite())) {
+        return Err(x.iter().position(|value| !value.finite()).map_or_else(
+            || Error::parameter("x", "samples whose filtered values overflow", "smaller samples"),
+            |index| Error::NotFinite { index, value: x[index].to_f64() },
+        ));
+    }
+    while let Some(coarser) = approximations.pop() {
+        let (from, out) = approximations.last_mut().map_or((Some(x), &mut *out), |finer| (None, finer));
+        synthesise(&[(&coarser, &low)], Mode::Symmetric, from, out);
+    }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Arrays that cross the boundary: (leads, samples), contiguous, float32 or float64 in and the same out.
 
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2};
+use numpy::{PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 /// Filters `x` into a new array of `samples` columns with a kernel that is generic over the sample type, GIL released.
@@ -13,7 +13,7 @@ pub fn map<'py, T: numpy::Element + biotl_core::Float>(
     kernel: impl Fn(&[T], &mut [T]) -> biotl_core::Result<()> + Send + Sync,
 ) -> PyResult<Bound<'py, PyAny>> {
     let x = x.as_array();
-    let out = PyArray2::<T>::zeros(py, [x.nrows(), samples], false);
+    let out = crate::matrix::empty::<T>(py, x.nrows(), samples)?;
     {
         let mut out = out.readwrite();
         let out = out.as_array_mut();

@@ -2,6 +2,7 @@
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 /// A matrix of float32 or float64; anything else is refused by name.
 #[derive(FromPyObject)]
@@ -19,6 +20,15 @@ pub enum Vector<'py> {
     F32(PyReadonlyArray1<'py, f32>),
     /// float64
     F64(PyReadonlyArray1<'py, f64>),
+}
+
+/// A matrix of whatever the memory holds, to be written over.
+///
+/// It comes from `numpy.empty`: zeroing would cost as much as a fast kernel, and large arrays get huge pages.
+pub fn empty<T: numpy::Element>(py: Python<'_>, rows: usize, columns: usize) -> PyResult<Bound<'_, PyArray2<T>>> {
+    static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let array = EMPTY.import(py, "numpy", "empty")?.call1(((rows, columns), numpy::dtype::<T>(py)))?;
+    Ok(array.cast_into()?)
 }
 
 /// Hands values to `NumPy` as rows of `columns`, without a copy.

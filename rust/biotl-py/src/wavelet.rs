@@ -2,11 +2,12 @@
 
 use biotl_core::Float;
 use biotl_core::wavelet::{self, Mode, Wavelet};
-use numpy::{Element, PyArray2, PyArrayMethods, PyReadonlyArray2};
+use numpy::{Element, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::error::to_py;
-use crate::matrix::{Matrix, rows};
+use crate::leads::map_leads;
+use crate::matrix::{Matrix, empty};
 
 /// Approximation and details, from coarse to fine, of each row.
 #[pyfunction]
@@ -31,9 +32,16 @@ fn decompose<'py, T: Float + Element>(
     mode: Mode,
     level: usize,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let (values, length) = (x.as_slice()?, x.as_array().ncols());
-    let levels = py.detach(|| wavelet::wavedec(values, length, wavelet, mode, level)).map_err(to_py)?;
-    levels.into_iter().map(|level| Ok(rows(py, level.values, level.length)?.into_any())).collect()
+    let (rows, n, x) = (x.as_array().nrows(), x.as_array().ncols(), x.as_slice()?);
+    let lengths = wavelet::lengths(n, wavelet, mode, level).map_err(to_py)?;
+    let out = lengths.iter().map(|&n| empty::<T>(py, rows, n)).collect::<PyResult<Vec<_>>>()?;
+    {
+        let mut levels: Vec<_> = out.iter().map(PyArrayMethods::readwrite).collect();
+        let levels = levels.iter_mut().zip(lengths).map(|(level, n)| Ok((level.as_slice_mut()?, n)));
+        let levels = levels.collect::<PyResult<_>>()?;
+        py.detach(|| wavelet::wavedec(x, n, wavelet, mode, levels));
+    }
+    Ok(out.into_iter().map(Bound::into_any).collect())
 }
 
 /// Rows from their coefficients; all of one type.
@@ -58,10 +66,17 @@ fn reconstruct<'py, T: Float + Element>(
     wavelet: Wavelet,
     mode: Mode,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let coeffs =
-        coeffs.iter().map(|level| Ok((level.as_slice()?, level.as_array().ncols()))).collect::<PyResult<Vec<_>>>()?;
-    let x = py.detach(|| wavelet::waverec(&coeffs, wavelet, mode)).map_err(to_py)?;
-    Ok(rows(py, x.values, x.length)?.into_any())
+    let lengths: Vec<_> = coeffs.iter().map(|level| level.as_array().ncols()).collect();
+    let n = wavelet::signal_length(&lengths, wavelet, mode).map_err(to_py)?;
+    let levels = coeffs.iter().zip(lengths).map(|(level, n)| Ok((level.as_slice()?, n)));
+    let levels = levels.collect::<PyResult<Vec<_>>>()?;
+    let out = empty::<T>(py, coeffs[0].as_array().nrows(), n)?;
+    {
+        let mut out = out.readwrite();
+        let out = out.as_slice_mut()?;
+        py.detach(|| wavelet::waverec(&levels, n, wavelet, mode, out)).map_err(to_py)?;
+    }
+    Ok(out.into_any())
 }
 
 /// Coarsest level whose approximation covers everything below the cut-off.
@@ -70,7 +85,7 @@ pub fn baseline_level(fs: f64, cutoff: f64) -> PyResult<usize> {
     wavelet::baseline_level(fs, cutoff).map_err(to_py)
 }
 
-/// Rows without what db4 holds below `cutoff`.
+/// Leads (n, samples) without what db4 holds below `cutoff`.
 #[pyfunction]
 pub fn remove_wavelet_baseline<'py>(
     py: Python<'py>,
@@ -78,24 +93,5 @@ pub fn remove_wavelet_baseline<'py>(
     fs: f64,
     cutoff: f64,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match x {
-        Matrix::F32(x) => remove_baseline(py, &x, fs, cutoff),
-        Matrix::F64(x) => remove_baseline(py, &x, fs, cutoff),
-    }
-}
-
-fn remove_baseline<'py, T: Float + Element>(
-    py: Python<'py>,
-    x: &PyReadonlyArray2<'py, T>,
-    fs: f64,
-    cutoff: f64,
-) -> PyResult<Bound<'py, PyAny>> {
-    let (values, [leads, length]) = (x.as_slice()?, [x.as_array().nrows(), x.as_array().ncols()]);
-    let out = PyArray2::zeros(py, [leads, length], false);
-    {
-        let mut out = out.readwrite();
-        let out = out.as_slice_mut()?;
-        py.detach(|| wavelet::remove_baseline(values, length, fs, cutoff, out)).map_err(to_py)?;
-    }
-    Ok(out.into_any())
+    map_leads!(py, x, |n| n, |x, y| wavelet::remove_baseline(x, fs, cutoff, y))
 }
