@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from biotl.datasets.features import EDGES
+from biotl.datasets.features import EDGES, PATCH_EDGES
 from biotl.datasets.vocabulary import MASK, SPECIAL, TOKENS
 from biotl.errors import ConfigError
 from biotl.models.heads import BeatHead, TokenHead
@@ -106,47 +108,53 @@ class ECGBert(nn.Module):
         }
 
 
-class PatchEmbedding(nn.Module):
-    """A segment's samples, shape (..., 2, samples), to a vector (..., dim).
+class Steps(nn.Module):
+    """Piecewise linear encoding (Gorishniy et al. 2022): how far a number is through each of some steps.
 
-    Samples saturate at a scale of their wave type: how far beyond the usual a wave lies tells patients apart, that it
-    lies beyond tells beats apart.
-    """
-
-    scale: Tensor
-
-    def __init__(self, samples: int, dim: int) -> None:
-        super().__init__()
-        self.register_buffer("scale", torch.tensor([0.15, 0.4, 0.25, 0.15, 1.0]))
-        self.net = nn.Sequential(nn.Linear(2 * samples, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
-
-    def forward(self, patches: Tensor, wave: Tensor) -> Tensor:
-        """Embed patches of wave types 0-4."""
-        x = torch.tanh(patches / self.scale[wave][..., None, None])
-        return self.net(x.flatten(-2))  # type: ignore[no-any-return]
-
-
-class FeatureEmbedding(nn.Module):
-    """Features to a vector by piecewise linear encoding (Gorishniy et al. 2022).
-
-    Each feature becomes how far it is through each of its steps, so that a step which tells beats apart can count as
-    much as it must, and a value far out counts no more than one beyond the last step.
+    A step that tells beats apart can then count as much as it must, and a value far out counts no more than one beyond
+    the last step: how far out tells patients apart.
     """
 
     low: Tensor
     width: Tensor
 
+    def __init__(self, edges: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.register_buffer("low", torch.from_numpy(edges[..., :-1].copy()))
+        self.register_buffer("width", torch.from_numpy(np.diff(edges)))
+
+    def forward(self, x: Tensor, low: Tensor, width: Tensor) -> Tensor:
+        """Encode ``x`` of shape (...) as (..., steps) by edges that broadcast to it."""
+        return ((x.unsqueeze(-1) - low) / width).clamp(0, 1)
+
+
+class PatchEmbedding(nn.Module):
+    """A segment's samples, shape (batch, length, 2, samples), every second of them, to vectors (batch, length, dim)."""
+
+    def __init__(self, samples: int, dim: int) -> None:
+        super().__init__()
+        # CLS, SEP, MASK and PAD have no samples: they borrow the steps of BG, and their zeros
+        self.steps = Steps(np.concatenate([PATCH_EDGES, PATCH_EDGES[-1:]]))
+        inputs = 2 * ((samples + 1) // 2) * (PATCH_EDGES.shape[2] - 1)
+        self.net = nn.Sequential(nn.Linear(inputs, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def forward(self, patches: Tensor, wave: Tensor) -> Tensor:
+        """Embed patches of wave types 0-4."""
+        low, width = self.steps.low[wave].unsqueeze(-2), self.steps.width[wave].unsqueeze(-2)
+        return self.net(self.steps(patches[..., ::2], low, width).flatten(-3))  # type: ignore[no-any-return]
+
+
+class FeatureEmbedding(nn.Module):
+    """Features (..., 13) to a vector (..., dim)."""
+
     def __init__(self, dim: int) -> None:
         super().__init__()
-        edges = torch.from_numpy(EDGES)
-        self.register_buffer("low", edges[:, :-1].clone())
-        self.register_buffer("width", edges.diff(dim=1))
-        self.net = nn.Sequential(nn.Linear(self.low.numel(), dim), nn.GELU(), nn.Linear(dim, dim))
+        self.steps = Steps(EDGES)
+        self.net = nn.Sequential(nn.Linear(self.steps.low.numel(), dim), nn.GELU(), nn.Linear(dim, dim))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (..., 13) to (..., dim)."""
-        steps = ((features.unsqueeze(-1) - self.low) / self.width).clamp(0, 1)
-        return self.net(steps.flatten(-2))  # type: ignore[no-any-return]
+        """Embed features."""
+        return self.net(self.steps(features, self.steps.low, self.steps.width).flatten(-2))  # type: ignore[no-any-return]
 
 
 class Neighbours(nn.Module):

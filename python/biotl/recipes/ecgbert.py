@@ -192,7 +192,7 @@ def choose_thresholds(
             value = macro_f1(candidate)
             if value > best + 1e-4:
                 best, thresholds = value, candidate
-    return thresholds / thresholds.sum()
+    return np.asarray(thresholds / thresholds.sum(), np.float32)
 
 
 def evaluate(config: Config, learnt: Learnt, sides: dict[str, list[Recording]], refused: list[BiotlError]) -> Outcome:
