@@ -131,8 +131,8 @@ def transfer(model: nn.Module, tensors: Mapping[str, Tensor], *, strict: bool = 
         kinds[kind].append(name)
         if kind == "missing":
             continue
-        new[name] = own.clone()
-        new[name][: len(tensors[name])] = tensors[name] if kind == "inflated" else tensors[name].reshape(own.shape)
+        theirs = tensors[name]
+        new[name] = torch.cat([theirs, own[len(theirs) :]]) if kind == "inflated" else theirs.reshape(own.shape)
         came += tensors[name].numel() if name in parameters else 0
     kinds["extra"] += [name for name in tensors if name not in new]
     share = came / sum(p.numel() for p in model.parameters())

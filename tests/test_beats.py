@@ -1,0 +1,122 @@
+"""Reference beats, their match with detected ones, and the score."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biotl.datasets.beats import AAMI, BINARY, binary, label_beats, match, reference_beats, score
+from biotl.datasets.recordings import prepare_recording
+from biotl.datasets.spec import SignalSpec
+from biotl.records import Annotations, read
+
+
+def marks(pairs):
+    sample, symbol = zip(*pairs, strict=True)
+    zeros = np.zeros(len(pairs), np.int8)
+    return Annotations(np.array(sample), np.array(symbol), ("",) * len(pairs), zeros, zeros, zeros)
+
+
+def records(mitdb):
+    return sorted(path.stem for path in mitdb.glob("*.dat"))
+
+
+def test_the_classes_of_all_48_records_add_up(mitdb):
+    annotations = [read(mitdb / name).annotations["atr"] for name in records(mitdb)]
+    totals = sum(np.bincount(reference_beats(a).label, minlength=5) for a in annotations)
+    assert sum(map(len, annotations)) == 112_647
+    assert totals.tolist() == [90_631, 2_781, 7_236, 803, 8_043]
+    assert totals.sum() == 109_494
+
+
+def test_marks_of_rhythm_noise_and_flutter_are_no_beats():
+    beats = reference_beats(marks([(5, "+"), (10, "N"), (20, "~"), (30, "!"), (40, "|"), (50, "/"), (60, '"')]))
+    assert beats.sample.tolist() == [10, 50]
+    assert beats.label.tolist() == [AAMI.index("N"), AAMI.index("Q")]
+
+
+def test_flutter_is_not_scored_to_its_end_or_to_the_end_of_the_recording():
+    reference = reference_beats(marks([(10, "N"), (100, "["), (200, "]"), (300, "N"), (400, "[")]))
+    labels = label_beats(reference, np.array([10, 150, 250, 300, 9000]), 360.0, tolerance_s=0.01)
+    assert labels.label.tolist() == [0, -2, -1, 0, -2]
+
+
+def test_binary_keeps_what_is_no_beat():
+    assert binary(np.array([0, 1, 4, -1, -2])).tolist() == [0, 1, 1, -1, -2]
+
+
+@given(st.lists(st.integers(0, 400), unique=True), st.lists(st.integers(0, 400), unique=True), st.integers(0, 30))
+def test_a_match_is_one_to_one_and_within_tolerance(reference, detected, tolerance):
+    reference, detected = np.array(sorted(reference), np.int64), np.array(sorted(detected), np.int64)
+    found = match(reference, detected, tolerance)
+    met = found[found >= 0]
+    assert len(set(met.tolist())) == len(met)
+    assert np.all(np.abs(reference[met] - detected[found >= 0]) <= tolerance)
+    # what is left unmatched on both sides is apart: no pair was given away
+    left = np.delete(reference, met)
+    assert all(abs(r - d) > tolerance for r in left for d in detected[found < 0])
+
+
+def test_the_closer_of_two_detections_is_the_beat():
+    assert match(np.array([100]), np.array([90, 103]), 54).tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize("shift", [-20, 0, 20])
+def test_labels_follow_the_beats_whichever_side_the_detector_errs_on(shift):
+    reference = reference_beats(marks([(1000, "N"), (1300, "V"), (1700, "A")]))
+    assert label_beats(reference, np.array([1000, 1300, 1700]) + shift, 360.0).label.tolist() == [0, 2, 1]
+
+
+def test_no_segment_of_any_of_the_48_records_carries_the_label_of_another_beat(mitdb):
+    """The public code gives a segment the class at its first sample, which for P and QRS is the beat before."""
+    spec = SignalSpec()
+    wrong = segments = 0
+    for name in records(mitdb):
+        record = read(mitdb / name)
+        recording = prepare_recording(record, spec.model_copy(update={"leads": record.channels}))
+        reference = reference_beats(record.annotations["atr"])
+        s, label = recording.sentence, recording.beats.label
+        # the truth, found without any of the code under test: the reference beat nearest to the segment's own R peak
+        peaks = s.rpeaks[s.beat[s.beat >= 0]]
+        after = np.clip(np.searchsorted(reference.sample, peaks), 1, len(reference.sample) - 1)
+        before_is_nearer = peaks - reference.sample[after - 1] <= reference.sample[after] - peaks
+        nearest = after - before_is_nearer
+        carried = label[s.beat[s.beat >= 0]]
+        scored = carried >= 0
+        wrong += int(np.sum(carried[scored] != reference.label[nearest][scored]))
+        segments += int(scored.sum())
+        # and the segment lies around that peak, not around a neighbour's
+        own = s.beat >= 0
+        assert np.all(s.start[own] <= s.rpeaks[s.beat[own]] + 72)
+        assert np.all(s.stop[own] > s.rpeaks[s.beat[own]] - 54)
+    assert wrong == 0
+    assert segments > 320_000
+
+
+def test_a_missed_beat_and_a_false_detection_both_cost():
+    clean = score(np.array([0, 2]), np.array([0, 2]), np.array([], np.int64))
+    assert clean.f1[[0, 2]].tolist() == [1.0, 1.0]
+    missed = score(np.array([0]), np.array([0]), np.array([2]))
+    assert missed.sensitivity[2] == 0
+    false = score(np.array([0, 2, -1]), np.array([0, 2, 2]), np.array([], np.int64))
+    assert false.ppv[2] == 0.5
+    unscored = score(np.array([0, 2, -2]), np.array([0, 2, 2]), np.array([], np.int64))
+    assert unscored.ppv[2] == 1.0
+
+
+def test_a_score_agrees_with_scikit_learn():
+    from sklearn.metrics import confusion_matrix, f1_score
+
+    rng = np.random.default_rng(0)
+    label, predicted = rng.integers(0, 5, 500), rng.integers(0, 5, 500)
+    result = score(label, predicted, np.array([], np.int64))
+    np.testing.assert_allclose(result.f1, f1_score(label, predicted, average=None))
+    np.testing.assert_array_equal(result.confusion[:5, :5], confusion_matrix(label, predicted))
+    assert result.accuracy == np.mean(label == predicted)
+
+
+def test_a_table_has_a_row_a_class_in_per_cent():
+    rows = score(np.array([0, 1]), np.array([0, 0]), np.array([], np.int64), BINARY).table()
+    assert [row["class"] for row in rows] == ["normal", "abnormal"]
+    assert rows[0]["Se"] == 100
+    assert rows[0]["PPV"] == 50

@@ -1,0 +1,188 @@
+"""The public checkpoint layout, from tensors written here with its names and shapes: the file is not ours to ship."""
+
+import warnings
+
+import pytest
+import torch
+
+from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
+from biotl.errors import ConfigError, RecordError
+from biotl.models.foreign import UNTRAINED, import_ecgbert, read_tensors
+
+SHAPES = {
+    "token_embedding.weight": (75, 32),
+    "positional_embedding.pe": (3600, 1, 32),
+    **{
+        f"cnn_embedding.{stage}.{part}": shape
+        for stage, kernel, channels in (
+            ("encoder1", (32, 1, 7), 32),
+            ("encoder2", (64, 32, 5), 64),
+            ("decoder1", (64, 32, 4), 32),
+            ("decoder2", (32, 32, 4), 32),
+        )
+        for part, shape in {
+            "0.weight": kernel,
+            "0.bias": (channels,),
+            "1.weight": (channels,),
+            "1.bias": (channels,),
+            "1.running_mean": (channels,),
+            "1.running_var": (channels,),
+            "1.num_batches_tracked": (),
+        }.items()
+    },
+    "cnn_embedding.final_conv.weight": (32, 32, 3),
+    "cnn_embedding.final_conv.bias": (32,),
+    **{
+        f"transformer.layers.{n}.{part}": shape
+        for n in range(4)
+        for part, shape in {
+            "self_attn.in_proj_weight": (96, 32),
+            "self_attn.in_proj_bias": (96,),
+            "self_attn.out_proj.weight": (32, 32),
+            "self_attn.out_proj.bias": (32,),
+            "linear1.weight": (64, 32),
+            "linear1.bias": (64,),
+            "linear2.weight": (32, 64),
+            "linear2.bias": (32,),
+            "norm1.weight": (32,),
+            "norm1.bias": (32,),
+            "norm2.weight": (32,),
+            "norm2.bias": (32,),
+        }.items()
+    },
+    "fc.weight": (75, 32),
+    "fc.bias": (75,),
+}
+
+
+def published(*, trained=False):
+    g = torch.Generator().manual_seed(0)
+    tensors = {
+        name: torch.tensor(500) if name.endswith("tracked") else torch.rand(shape, generator=g) * 0.1
+        for name, shape in SHAPES.items()
+    }
+    if not trained:
+        for n in range(1, 4):
+            for part in ("in_proj_weight", "in_proj_bias", "out_proj.weight"):
+                tensors[f"transformer.layers.{n}.self_attn.{part}"] = tensors[f"transformer.layers.0.self_attn.{part}"]
+    return tensors
+
+
+def save(tmp_path, tensors, name="ckpt.pth"):
+    torch.save(tensors, tmp_path / name)
+    return tmp_path / name
+
+
+def test_the_layout_has_82_tensors():
+    assert len(SHAPES) == 82
+
+
+def test_a_published_checkpoint_loads_strictly_and_every_number_comes(tmp_path):
+    with pytest.warns(UserWarning, match="never trained"):
+        model, report = import_ecgbert(save(tmp_path, published()))
+    assert len(report.matched) == 82
+    assert (report.inflated, report.reshaped, report.missing, report.extra) == ((), (), (), ())
+    assert report.share == 1
+    assert report.notes == (UNTRAINED,)
+    assert not model.training
+    assert "matched 82" in str(report)
+
+
+def test_rows_are_brought_into_our_order_of_ids(tmp_path):
+    tensors = published(trained=True)
+    model, _ = import_ecgbert(save(tmp_path, tensors))
+    for table, ours in (("token_embedding.weight", model.token_embedding.weight), ("fc.weight", model.fc.weight)):
+        theirs = tensors[table]
+        torch.testing.assert_close(ours[:70], theirs[4:74])
+        assert [torch.equal(ours[i], theirs[j]) for i, j in ((PAD, 0), (CLS, 1), (SEP, 2), (MASK, 3), (UNKNOWN, 74))]
+        for i, j in ((PAD, 0), (CLS, 1), (SEP, 2), (MASK, 3), (UNKNOWN, 74)):
+            torch.testing.assert_close(ours[i], theirs[j])
+
+
+def test_trained_attention_is_not_warned_of(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, report = import_ecgbert(save(tmp_path, published(trained=True)))
+    assert report.notes == ()
+
+
+def test_attention_can_be_drawn_anew_each_layer_its_own(tmp_path):
+    model, report = import_ecgbert(save(tmp_path, published()), reinit_attention=True)
+    first, second = (layer.self_attn.in_proj_weight for layer in model.transformer.layers[:2])
+    assert not torch.equal(first, second)
+    assert report.notes == ("attention drawn anew",)
+    again, _ = import_ecgbert(save(tmp_path, published()), reinit_attention=True)
+    assert torch.equal(first, again.transformer.layers[0].self_attn.in_proj_weight)
+
+
+def test_prefixes_and_the_pair_of_files_are_understood(tmp_path):
+    tensors = published(trained=True)
+    emb = {f"module.{n}": t for n, t in tensors.items() if "embedding" in n}
+    bert = {n.replace("transformer.", ""): t for n, t in tensors.items() if "embedding" not in n}
+    pair = save(tmp_path, emb, "emb_model_1.pth"), save(tmp_path, {"state_dict": bert}, "bert_model_1.pth")
+    one, _ = import_ecgbert(save(tmp_path, tensors))
+    two, report = import_ecgbert(*pair)
+    assert len(report.matched) == 82
+    for name, tensor in one.state_dict().items():
+        torch.testing.assert_close(two.state_dict()[name], tensor)
+
+
+def test_a_tensor_of_another_shape_is_named_and_nothing_is_taken_silently(tmp_path):
+    tensors = published(trained=True) | {"fc.weight": torch.zeros(75, 16)}
+    with pytest.raises(ConfigError, match=r"transfer: fc\.weight: got \(75, 16\), wanted \(75, 32\)"):
+        import_ecgbert(save(tmp_path, tensors))
+    _, report = import_ecgbert(save(tmp_path, tensors), strict=False)
+    assert report.missing == ("fc.weight",)
+    assert report.extra == ("fc.weight",)
+
+
+def test_missing_and_extra_tensors_are_refused_and_without_strict_reported(tmp_path):
+    tensors = published(trained=True)
+    del tensors["fc.bias"]
+    tensors["head.weight"] = torch.zeros(3)
+    with pytest.raises(ConfigError, match=r"fc\.bias: got nothing, wanted \(75,\)"):
+        import_ecgbert(save(tmp_path, tensors))
+    _, report = import_ecgbert(save(tmp_path, tensors), strict=False)
+    assert report.missing == ("fc.bias",)
+    assert report.extra == ("head.weight",)
+    assert report.share == pytest.approx(1 - 75 / 65_387)
+
+
+def test_positions_in_another_shape_are_reshaped_and_a_shorter_table_is_inflated(tmp_path):
+    tensors = published(trained=True)
+    tensors["positional_embedding.pe"] = tensors["positional_embedding.pe"].reshape(1, 3600, 32)
+    tensors["token_embedding.weight"] = tensors["token_embedding.weight"][:74]
+    _, report = import_ecgbert(save(tmp_path, tensors), strict=False)
+    assert report.reshaped == ("positional_embedding.pe",)
+    assert report.inflated == ("token_embedding.weight",)
+
+
+def test_too_small_a_share_is_refused_even_without_strict(tmp_path):
+    few = {n: t for n, t in published(trained=True).items() if n.startswith("fc")}
+    with pytest.raises(ConfigError, match=r"got 3\.8 % of the parameters, wanted 90\.0 % at least"):
+        import_ecgbert(save(tmp_path, few), strict=False)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return print, ("gotcha",)
+
+    with pytest.raises(RecordError, match="weights_only=True"):
+        read_tensors(save(tmp_path, {"a": Evil()}))
+
+
+def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
+    (tmp_path / "noise.pth").write_bytes(b"\x00" * 100)
+    with pytest.raises(RecordError, match=r"noise\.pth: checkpoint"):
+        read_tensors(tmp_path / "noise.pth")
+    with pytest.raises(RecordError, match="got no file"):
+        read_tensors(tmp_path / "absent.pth")
+    with pytest.raises(RecordError, match="wanted a mapping"):
+        read_tensors(save(tmp_path, [torch.zeros(1)]))
+
+
+def test_a_new_head_is_drawn_and_the_model_answers(tmp_path):
+    model, _ = import_ecgbert(save(tmp_path, published(trained=True)), classes=5)
+    tokens = torch.zeros(1, 12, dtype=torch.long)
+    assert model(tokens, torch.zeros(1, 12, 2, 32), tokens == 0)["logits"].shape == (1, 12, 5)

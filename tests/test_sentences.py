@@ -1,0 +1,171 @@
+"""Sentences: what a token carries, where it lies, and how windows cut them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from biotl.datasets import SignalSpec, prepare, window_arrays, windows
+from biotl.datasets.features import BEAT_FEATURES, FEATURES
+from biotl.datasets.views import IGNORED, BeatWindows, MaskedTokens
+from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
+from biotl.errors import RecordError, SignalError
+from biotl.records import ecg
+
+SPEC = SignalSpec(window_beats=16, context_beats=4)
+
+
+@pytest.fixture(scope="module")
+def record():
+    return ecg(1, 0, duration_s=90.0)
+
+
+@pytest.fixture(scope="module")
+def sentence(record):
+    return prepare(record, SPEC)
+
+
+@pytest.fixture
+def view(sentence):
+    label = np.arange(len(sentence.rpeaks)) % 5
+    tokens = np.arange(len(sentence)) % UNKNOWN
+    return BeatWindows([dataclasses.replace(sentence, tokens=tokens)], [label], ["a"], SPEC)
+
+
+def test_segments_tile_the_recording_and_samples_map_to_tokens_and_back(record, sentence):
+    samples = record.signal.shape[1] * SPEC.fs / record.fs
+    assert sentence.start[0] == 0
+    np.testing.assert_array_equal(sentence.start[1:], sentence.stop[:-1])
+    assert sentence.stop[-1] == pytest.approx(samples, abs=1)
+    at = sentence.token_at(sentence.rpeaks)
+    np.testing.assert_array_equal(sentence.beat[at], np.arange(len(sentence.rpeaks)))
+    assert set(sentence.wave[at]) == {1}
+    np.testing.assert_array_equal(sentence.token_at(sentence.start), np.arange(len(sentence)))
+
+
+def test_every_beat_has_one_qrs(sentence):
+    np.testing.assert_array_equal(sentence.beat[sentence.wave == 1], np.arange(len(sentence.rpeaks)))
+
+
+def test_the_gain_of_the_electrode_changes_nothing(record, sentence):
+    louder = prepare(dataclasses.replace(record, signal=record.signal * np.float32(4)), SPEC)
+    np.testing.assert_array_equal(louder.rpeaks, sentence.rpeaks)
+    np.testing.assert_allclose(louder.patches, sentence.patches, atol=1e-4)
+    np.testing.assert_allclose(louder.features, sentence.features, atol=1e-3)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("V", 1e-3), ("uV", 1e3), ("µV", 1e3)])
+def test_units_are_converted(record, sentence, unit, factor):
+    other = dataclasses.replace(record, signal=record.signal * np.float32(factor), units=(unit,) * len(record.units))
+    np.testing.assert_allclose(prepare(other, SPEC).patches, sentence.patches, atol=1e-3)
+
+
+def test_an_unknown_unit_and_an_unknown_lead_are_refused_by_name(record):
+    odd = dataclasses.replace(record, channels=("II", "V1"), units=("bananas", "mV"))
+    with pytest.raises(RecordError, match="units of II: got bananas, wanted a voltage"):
+        prepare(odd, SPEC)
+    with pytest.raises(RecordError, match="channels: got PPG, X, wanted one of MLII"):
+        prepare(dataclasses.replace(record, channels=("PPG", "X")), SPEC)
+
+
+def test_a_gap_in_the_signal_is_refused_with_its_place(record):
+    signal = record.signal.copy()
+    signal[:, 500] = np.nan
+    with pytest.raises(SignalError):
+        prepare(dataclasses.replace(record, signal=signal), SPEC)
+
+
+def test_a_premature_beat_shows_in_its_timing():
+    rr = np.full(40, 300)
+    rr[20], rr[21] = 200, 400
+    from biotl.datasets.features import beat_features
+
+    peaks = np.cumsum(rr)
+    n = len(peaks)
+    found = beat_features(peaks, 360.0, np.ones(n, np.int8), np.arange(n), np.ones((n, 8), np.float32))
+    before, after = BEAT_FEATURES.index("rr_before_to_local"), BEAT_FEATURES.index("rr_after_to_local")
+    assert found[20, before] == pytest.approx(np.log2(200 / 300))
+    assert found[20, after] == pytest.approx(np.log2(400 / 300))
+    assert np.all(found[:20, before] == 0)
+
+
+def test_features_and_patches_are_finite_even_for_one_beat_or_none(record):
+    for stop in (300, 700):
+        cut = dataclasses.replace(record, signal=np.zeros_like(record.signal[:, :stop]) + record.signal[:, :1])
+        flat = prepare(cut, SPEC)
+        assert np.isfinite(flat.features).all()
+        assert np.isfinite(flat.patches).all()
+        assert windows(flat, SPEC) == [] if len(flat.rpeaks) == 0 else True
+
+
+def test_every_beat_is_scored_once_and_with_context(sentence):
+    cuts = [window_arrays(sentence, window, SPEC) for window in windows(sentence, SPEC)]
+    scored = np.concatenate([cut["beat"][cut["beat"] >= 0] for cut in cuts])
+    np.testing.assert_array_equal(np.sort(scored), np.arange(len(sentence.rpeaks)))
+    inner = cuts[1]
+    first = np.flatnonzero(inner["beat"] >= 0)[0]
+    assert np.sum(inner["wave"][:first] == 1) == SPEC.context_beats
+
+
+def test_a_window_is_cls_tokens_sep_and_padding(sentence):
+    cut = window_arrays(sentence, windows(sentence, SPEC)[-1], SPEC)
+    n = int(cut["mask"].sum())
+    assert len(cut["tokens"]) == SPEC.window_tokens
+    assert cut["tokens"][0] == CLS
+    assert cut["tokens"][n - 1] == SEP
+    assert set(cut["tokens"][n:]) <= {PAD}
+    assert np.all(cut["tokens"][1 : n - 1] == UNKNOWN)
+    assert cut["patches"].shape == (SPEC.window_tokens, 2, SPEC.segment_length)
+    assert cut["features"].shape == (SPEC.window_tokens, len(FEATURES))
+    assert not cut["patches"][n:].any()
+
+
+def test_the_samples_of_a_segment_travel_with_its_token(sentence):
+    window = windows(sentence, SPEC)[1]
+    cut = window_arrays(sentence, window, SPEC)
+    n = window.stop_token - window.first_token
+    np.testing.assert_array_equal(cut["patches"][1 : n + 1], sentence.patches[window.first_token : window.stop_token])
+    np.testing.assert_array_equal(cut["wave"][1 : n + 1], sentence.wave[window.first_token : window.stop_token])
+
+
+def test_labels_stand_at_the_qrs_of_their_beat_and_nowhere_else(view):
+    for item in (view[i] for i in range(len(view))):
+        counted = item["labels"] != IGNORED
+        assert set(item["wave"][counted]) == {1}
+        np.testing.assert_array_equal(item["labels"][counted], item["beat"][counted] % 5)
+
+
+def test_a_beat_without_a_reference_is_not_counted(sentence):
+    view = BeatWindows([sentence], [np.full(len(sentence.rpeaks), -2)], ["a"], SPEC)
+    assert all((view[i]["labels"] == IGNORED).all() for i in range(len(view)))
+
+
+def test_masking_follows_80_10_10_and_scores_hidden_tokens_only(view):
+    masked = MaskedTokens(view)
+    chosen = kept = hidden = total = 0
+    for i in range(len(masked)):
+        for seed in range(20):
+            plain, item = view[i], masked.draw(i, np.random.default_rng([seed, i]))
+            at = item["labels"] != IGNORED
+            np.testing.assert_array_equal(item["labels"][at], plain["tokens"][at])
+            np.testing.assert_array_equal(item["tokens"][~at], plain["tokens"][~at])
+            np.testing.assert_array_equal(item["patches"][~at], plain["patches"][~at])
+            assert not item["patches"][at].any()
+            assert not item["features"][at].any()
+            assert np.all(plain["tokens"][at] < UNKNOWN)
+            hidden += int((item["tokens"][at] == MASK).sum())
+            kept += int((item["tokens"][at] == plain["tokens"][at]).sum())
+            chosen += int(at.sum())
+            total += int((plain["tokens"] < UNKNOWN).sum())
+    assert chosen / total == pytest.approx(0.15, abs=0.01)
+    assert hidden / chosen == pytest.approx(0.8, abs=0.03)
+    # one random token in 70 is the token itself
+    assert kept / chosen == pytest.approx(0.1 + 0.1 / 70, abs=0.03)
+
+
+def test_masking_depends_on_the_random_numbers_alone(view):
+    masked = MaskedTokens(view)
+    same = [masked.draw(0, np.random.default_rng([7, 1, 0]))["tokens"] for _ in range(2)]
+    np.testing.assert_array_equal(*same)
+    assert (masked.draw(0, np.random.default_rng([7, 2, 0]))["tokens"] != same[0]).any()
+    np.testing.assert_array_equal(masked[0]["tokens"], masked[0]["tokens"])
