@@ -37,8 +37,9 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, verify: b
     -------
     Record
         Signal float32 of shape (channels, samples) in the units of the header. NaN where a sample carries the invalid
-        code of its format, where a segment lacks the channel, and where skew reaches past the file. A frame of several
-        samples is the mean of its valid ones. ``subject`` is what a comment ``subject: NAME`` says, else the name.
+        code of its format, where a segment lacks the channel, and where skew reaches past the file; a frame of
+        several samples is NaN where all of them are. ``subject`` is what a comment ``subject: NAME`` says, else the
+        name of the record.
 
     Raises
     ------

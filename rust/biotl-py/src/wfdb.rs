@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use biotl_core::wfdb::{Recording, annotation::Marks, signal::Value};
+use biotl_core::wfdb::{Recording, annotation::Marks, value::Value};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadwriteArray2, dtype};
 use pyo3::prelude::*;
+use pyo3::types::PySlice;
 
 use crate::error::to_py;
 
@@ -93,8 +94,18 @@ fn smooth<'py, T: Value + Element>(
     Ok(out)
 }
 
-/// `NumPy`'s own allocation is not zeroed, asks for huge pages, and fails as a `MemoryError`.
+/// `NumPy`'s own allocation is not zeroed and fails as a `MemoryError`. From 4 MiB on it asks for huge pages, which the
+/// system grants only where they are aligned: aligned, a fresh array costs a few page faults and not thousands.
 fn empty<T: Element>(py: Python<'_>, rows: usize, samples: usize) -> PyResult<Bound<'_, PyArray2<T>>> {
-    let array = py.import("numpy")?.getattr("empty")?.call1(((rows, samples), dtype::<T>(py)))?;
+    const PAGE: usize = 2 << 20;
+    let numpy = py.import("numpy")?;
+    let bytes = rows * samples * size_of::<T>();
+    if bytes < 2 * PAGE {
+        return Ok(numpy.call_method1("empty", ((rows, samples), dtype::<T>(py)))?.cast_into()?);
+    }
+    let raw: Bound<PyArray1<u8>> = numpy.call_method1("empty", (bytes + PAGE, dtype::<u8>(py)))?.cast_into()?;
+    let start = raw.data().addr().wrapping_neg() % PAGE;
+    let array = raw.get_item(PySlice::new(py, start as isize, (start + bytes) as isize, 1))?;
+    let array = array.call_method1("view", (dtype::<T>(py),))?.call_method1("reshape", (rows, samples))?;
     Ok(array.cast_into()?)
 }

@@ -99,6 +99,7 @@ impl Format {
     }
 
     /// Decode as many samples as `codes` holds; bytes that are missing at the end count as zero.
+    #[inline(always)]
     pub fn decode(self, bytes: &[u8], codes: &mut [i32]) {
         match self {
             Self::Null => codes.fill(self.invalid()),
@@ -124,16 +125,19 @@ impl Format {
 }
 
 /// The two samples of a group of format 212.
+#[inline(always)]
 pub(super) fn pair_212([a, b, c]: [u8; 3]) -> [i32; 2] {
     let (a, b, c) = (i32::from(a), i32::from(b), i32::from(c));
     [signed::<12>(a | b << 8), signed::<12>(c | b >> 4 << 8)]
 }
 
 /// Sign-extend the lowest `BITS` bits.
+#[inline(always)]
 fn signed<const BITS: u32>(value: i32) -> i32 {
     value << (32 - BITS) >> (32 - BITS)
 }
 
+#[inline(always)]
 fn each<const B: usize, const S: usize>(bytes: &[u8], codes: &mut [i32], decode: impl Fn([u8; B]) -> [i32; S]) {
     let (groups, rest) = codes.as_chunks_mut::<S>();
     let (words, tail) = bytes.as_chunks::<B>();

@@ -3,15 +3,18 @@
 pub mod annotation;
 pub mod format;
 pub mod header;
+mod lanes;
 mod segments;
 pub mod signal;
+pub mod value;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use self::format::Format;
 use self::header::{Header, Signal};
-use self::signal::{Row, Value};
+use self::signal::Row;
+use self::value::Value;
 use crate::{Error, Result};
 
 /// Output values that one byte on disk may stand for: gaps of multi-segment records take room that no file holds, and

@@ -4,57 +4,18 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::format::{Format, pair_212};
+use super::format::Format;
 use super::header::Signal;
+use super::lanes::Lanes;
+use super::value::Value;
+use crate::simd::{Kernel, dispatch};
 use crate::{Error, Result};
 
-/// Samples decoded at a time: a block and its codes stay in the second-level cache.
-const BLOCK: usize = 24 * 1024;
+/// Samples decoded at a time: their codes stay in the first-level cache.
+const BLOCK: usize = 4 * 1024;
 
-/// What a row of output holds: physical values or ADC codes.
-pub trait Value: Copy + Send {
-    /// What stands in a gap.
-    fn gap(format: Format) -> Self;
-    /// One value a code.
-    fn convert(codes: &[i32], signal: &Signal, out: &mut [Self]);
-}
-
-impl Value for i32 {
-    fn gap(format: Format) -> Self {
-        format.invalid()
-    }
-
-    fn convert(codes: &[i32], _signal: &Signal, out: &mut [Self]) {
-        out.copy_from_slice(codes);
-    }
-}
-
-impl Value for f32 {
-    fn gap(_format: Format) -> Self {
-        Self::NAN
-    }
-
-    /// `(code - baseline) / gain` as wfdb rounds it: each step in float64, each result kept as float32.
-    fn convert(codes: &[i32], signal: &Signal, out: &mut [Self]) {
-        let (invalid, baseline, gain) = (signal.format.invalid(), signal.baseline as Self, signal.gain as Self);
-        // Where both are exact in float32, the float32 operations round to the same bits: float64 has more than
-        // twice the digits plus two (Figueroa 1995). The bounds keep the quotient a normal number.
-        if f64::from(baseline) == f64::from(signal.baseline)
-            && f64::from(gain) == signal.gain
-            && (1e-6..1e12).contains(&gain.abs())
-        {
-            for (value, &code) in out.iter_mut().zip(codes) {
-                let physical = (code as Self - baseline) / gain;
-                *value = if code == invalid { Self::NAN } else { physical };
-            }
-        } else {
-            for (value, &code) in out.iter_mut().zip(codes) {
-                let above = (f64::from(code as Self) - f64::from(signal.baseline)) as Self;
-                *value = if code == invalid { Self::NAN } else { (f64::from(above) / signal.gain) as Self };
-            }
-        }
-    }
-}
+/// Samples read at a time: their bytes stay in the second-level cache.
+const CHUNK: usize = 64 * 1024;
 
 /// A signal and the row that takes it: as long as the record (several samples a frame are averaged) or that many times
 /// the samples a frame.
@@ -132,50 +93,31 @@ pub fn read<T: Value>(folder: &Path, rows: &mut [Row<T>], frames: usize, verify:
     let mut file = File::open(&path).map_err(refuse)?;
     file.seek(SeekFrom::Start(first.offset)).map_err(refuse)?;
 
-    let per_frame: usize = signals.iter().map(|signal| signal.per_frame).sum();
+    let widths: Vec<usize> = signals.iter().map(|signal| signal.per_frame).collect();
+    let per_frame: usize = widths.iter().sum();
     // groups of 2 and 3 samples start on a byte again after 6 frames, whatever a frame holds
-    let block = (BLOCK / per_frame).next_multiple_of(6).clamp(6, frames.next_multiple_of(6).max(6));
+    let block = (BLOCK / per_frame).next_multiple_of(6).max(6);
+    let chunk = (CHUNK / per_frame).next_multiple_of(block).max(block);
     let n_bytes = |frames: usize| first.format.bytes((frames * per_frame) as u64).unwrap_or(0) as usize;
-    let mut bytes = vec![0; n_bytes(block)];
-    let mut codes = vec![0; block * per_frame];
-    let mut lane = Vec::new();
+    let mut bytes = vec![0; n_bytes(chunk.min(frames))];
+    let mut lanes = Lanes::new(first.format, &widths, block.min(frames));
     let mut tallies: Vec<Tally> = signals
         .iter()
         .map(|signal| Tally { sum: 0, gaps: 0, first: None, last: signal.initial.unwrap_or(0) })
         .collect();
-    for start in (0..frames).step_by(block) {
-        let n = block.min(frames - start);
-        let bytes = &mut bytes[..n_bytes(n)];
-        file.read_exact(bytes).map_err(refuse)?;
-        let codes = &mut codes[..n * per_frame];
-        let planar = first.format == Format::F212 && rows.len() == 2 && per_frame == 2;
-        if planar {
-            let (left, right) = codes.split_at_mut(n);
-            for ((left, right), group) in left.iter_mut().zip(right).zip(bytes.as_chunks().0) {
-                [*left, *right] = pair_212(*group);
+    for before in (0..frames).step_by(chunk) {
+        let n = chunk.min(frames - before);
+        file.read_exact(&mut bytes[..n_bytes(n)]).map_err(refuse)?;
+        for start in (0..n).step_by(block) {
+            let stop = n.min(start + block);
+            lanes.decode(&bytes[n_bytes(start)..n_bytes(stop)], stop - start);
+            let mut offset = 0;
+            for (row, tally) in rows.iter_mut().zip(&mut tallies) {
+                let samples = lanes.lane(offset, row.signal.per_frame);
+                tally.take(row.signal, samples);
+                row.put(samples, before + start, frames);
+                offset += row.signal.per_frame;
             }
-        } else {
-            first.format.decode(bytes, codes);
-        }
-        let mut offset = 0;
-        for (index, (row, tally)) in rows.iter_mut().zip(&mut tallies).enumerate() {
-            let width = row.signal.per_frame;
-            let samples = if planar {
-                &mut codes[index * n..(index + 1) * n]
-            } else if per_frame == width {
-                &mut codes[..]
-            } else {
-                lane.clear();
-                if width == 1 {
-                    lane.extend(codes[offset..].iter().step_by(per_frame));
-                } else {
-                    lane.extend(codes.chunks_exact(per_frame).flat_map(|frame| &frame[offset..offset + width]));
-                }
-                &mut lane[..]
-            };
-            tally.take(row.signal, samples);
-            row.put(samples, start, frames);
-            offset += width;
         }
     }
     for (row, tally) in rows.iter_mut().zip(&tallies) {
@@ -185,6 +127,23 @@ pub fn read<T: Value>(folder: &Path, rows: &mut [Row<T>], frames: usize, verify:
         }
     }
     Ok(())
+}
+
+/// Sum of the codes and count of the gaps.
+struct Sums<'a> {
+    codes: &'a [i32],
+    invalid: i32,
+}
+
+impl Kernel for Sums<'_> {
+    type Output = (u32, u32);
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> (u32, u32) {
+        self.codes.iter().fold((0, 0), |(sum, gaps): (u32, u32), &code| {
+            (sum.wrapping_add(code.cast_unsigned()), gaps.wrapping_add(u32::from(code == self.invalid)))
+        })
+    }
 }
 
 impl Tally {
@@ -198,10 +157,9 @@ impl Tally {
         }
         self.first = self.first.or(samples.first().copied());
         let invalid = signal.format.invalid();
-        for &mut sample in samples {
-            self.sum = self.sum.wrapping_add(sample.cast_unsigned());
-            self.gaps = self.gaps.wrapping_add(u32::from(sample == invalid));
-        }
+        let (sum, gaps) = dispatch(Sums { codes: samples, invalid });
+        self.sum = self.sum.wrapping_add(sum);
+        self.gaps = self.gaps.wrapping_add(gaps);
     }
 
     fn check(&self, signal: &Signal, path: &Path) -> Result<()> {
@@ -229,7 +187,7 @@ impl<T: Value> Row<'_, '_, T> {
         let (width, skew) = (self.signal.per_frame, self.signal.skew);
         let Some(out) = self.out.as_deref_mut() else { return };
         let native = out.len() == frames.saturating_mul(width);
-        let samples = if native { samples } else { average(samples, width, self.signal.format.invalid()) };
+        let samples = if native { samples } else { average(samples, width) };
         let width = if native { width } else { 1 };
         let (from, skip) = (start.saturating_sub(skew) * width, skew.saturating_sub(start).saturating_mul(width));
         if let Some(samples) = samples.get(skip..).filter(|samples| !samples.is_empty()) {
@@ -247,16 +205,13 @@ impl<T: Value> Row<'_, '_, T> {
     }
 }
 
-/// Replace each frame by the mean of its valid samples, towards zero as wfdb does.
-fn average(samples: &mut [i32], width: usize, invalid: i32) -> &mut [i32] {
+/// Replace each frame by the mean of its samples, towards zero, as wfdb does: the lowest code of a format marks a gap
+/// and stands for a signal at the rail as well, so only a frame that is nothing else is a gap.
+fn average(samples: &mut [i32], width: usize) -> &mut [i32] {
     let frames = samples.len() / width;
     for frame in 0..frames {
-        let (mut sum, mut n) = (0_i64, 0_i64);
-        for &sample in samples[frame * width..(frame + 1) * width].iter().filter(|&&sample| sample != invalid) {
-            sum += i64::from(sample);
-            n += 1;
-        }
-        samples[frame] = if n == 0 { invalid } else { (sum / n) as i32 };
+        let sum: i64 = samples[frame * width..(frame + 1) * width].iter().copied().map(i64::from).sum();
+        samples[frame] = (sum / width as i64) as i32;
     }
     &mut samples[..frames]
 }
