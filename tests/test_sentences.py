@@ -140,6 +140,23 @@ def test_a_beat_without_a_reference_is_not_counted(sentence):
     assert all((view[i]["labels"] == IGNORED).all() for i in range(len(view)))
 
 
+def test_hiding_spares_the_labels_and_takes_each_share_by_itself(view):
+    hidden = BeatWindows(view.sentences, view.labels, ["a"], SPEC, hide=0.3)
+    plain, shares = view[1], []
+    for seed in range(50):
+        item = hidden.draw(1, np.random.default_rng(seed))
+        np.testing.assert_array_equal(item["labels"], plain["labels"])
+        words = plain["tokens"] < UNKNOWN
+        blank = ~item["patches"][words].any(axis=(1, 2))
+        timeless = ~item["features"][words].any(axis=1)
+        shares.append(
+            [(item["tokens"][words] == UNKNOWN).mean(), blank.mean(), timeless.mean(), (blank & timeless).mean()]
+        )
+    assert np.mean(shares, axis=0) == pytest.approx([0.3, 0.3, 0.3, 0.09], abs=0.03)
+    for name, array in view.draw(1, np.random.default_rng(0)).items():
+        np.testing.assert_array_equal(array, plain[name])
+
+
 def test_masking_follows_80_10_10_and_scores_hidden_tokens_only(view):
     masked = MaskedTokens(view)
     chosen = kept = hidden = total = 0

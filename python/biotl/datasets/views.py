@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from biotl.datasets.sentences import Sentence, window_arrays, windows
 from biotl.datasets.spec import SignalSpec
-from biotl.datasets.vocabulary import MASK, UNKNOWN
+from biotl.datasets.vocabulary import MASK, SPECIAL, UNKNOWN
 
 IGNORED = -100
 """Label of a position that no loss and no metric counts."""
+_GAIN = 0.2  # standard deviation of the logarithm of a wave type's height between patients, roughly
 
 
 class BeatWindows:
@@ -27,6 +28,10 @@ class BeatWindows:
         Subject of each recording.
     spec : SignalSpec
         Says how sentences are cut.
+    hide : float
+        For training: share of the tokens that lose their name, of those that lose their samples, and of those that
+        lose their features, each drawn by itself; each wave type of a window also grows taller or flatter, as if it
+        were another patient's. 0 changes nothing.
     """
 
     def __init__(
@@ -35,8 +40,10 @@ class BeatWindows:
         labels: Sequence[NDArray[Any]],
         subjects: Sequence[str],
         spec: SignalSpec,
+        *,
+        hide: float = 0.0,
     ) -> None:
-        self.sentences, self.labels, self.spec = sentences, labels, spec
+        self.sentences, self.labels, self.spec, self.hide = sentences, labels, spec, hide
         self.places = [(r, w) for r, sentence in enumerate(sentences) for w in windows(sentence, spec)]
         self.subjects = [subjects[r] for r, _ in self.places]
 
@@ -49,6 +56,18 @@ class BeatWindows:
         out = window_arrays(self.sentences[record], window, self.spec)
         label = np.append(self.labels[record], IGNORED)[out["beat"]]
         return {**out, "labels": np.where(label < 0, IGNORED, label), "record": np.int64(record)}  # type: ignore[dict-item]
+
+    def draw(self, index: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Return a window, changed by ``rng`` as ``hide`` says."""
+        out = self[index]
+        if self.hide:
+            nameless, blank, timeless = rng.random((3, len(out["tokens"]))) < self.hide
+            out["tokens"] = np.where(nameless & (out["tokens"] < UNKNOWN), UNKNOWN, out["tokens"])
+            gain = np.exp(_GAIN * rng.standard_normal(SPECIAL + 1)).astype(np.float32)
+            out["patches"] *= gain[out["wave"], None, None]
+            out["patches"][blank] = 0
+            out["features"][timeless] = 0
+        return out
 
 
 class MaskedTokens:

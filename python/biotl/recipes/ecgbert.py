@@ -5,14 +5,15 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import nn
 from tqdm import tqdm
 
@@ -30,7 +31,7 @@ from biotl.training.config import Named, Section
 from biotl.training.data import Task, View
 from biotl.training.evaluate import predict
 from biotl.training.stages import Config
-from biotl.training.trainer import Trainer
+from biotl.training.trainer import Result, Trainer
 
 Beats = Literal["aami", "binary"]
 Predictions = list[NDArray[np.int64]]
@@ -41,13 +42,15 @@ class Data(Section):
     """Which recordings, prepared how, and who is on which side.
 
     ``root`` is a folder of the MIT-BIH Arrhythmia Database; ``validation`` are records of DS1 that are chosen by and
-    not learnt from; ``task`` is the five AAMI classes, or normal against abnormal.
+    not learnt from; ``task`` is the five AAMI classes, or normal against abnormal; ``hide`` see
+    `BeatWindows`.
     """
 
     root: Path
     spec: SignalSpec = SignalSpec()
     validation: tuple[str, ...]
     task: Beats = "aami"
+    hide: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class EcgbertConfig(Config):
@@ -55,6 +58,17 @@ class EcgbertConfig(Config):
 
     data: Data
     model: Named = Named(name="ecgbert")
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """What the trainer works on, and what explains it."""
+
+    task: Task
+    spec: SignalSpec
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+    validation: list[Recording]
 
 
 @dataclass(frozen=True)
@@ -98,23 +112,23 @@ def read_sides(config: EcgbertConfig) -> tuple[dict[str, list[Recording]], list[
     return {side: [by_name[n] for n in of if n in by_name] for side, of in sides.items()}, refused
 
 
-def learn(
-    config: Config, spec: SignalSpec, sides: dict[str, list[Recording]], task: Beats = "aami", *, resume: bool = False
-) -> Learnt:
-    """Fit vocabulary and model on ``train``, choose by ``validation``; ``test`` is not looked at.
+def set_up(
+    config: Config, spec: SignalSpec, sides: Mapping[str, Sequence[Recording]], task: Beats = "aami", hide: float = 0.0
+) -> SetUp:
+    """Fit the vocabulary on ``train``, build the model and the views ``tokens`` (masked tokens) and ``beats``.
 
     Parameters
     ----------
     config : Config
-        Its stages read the views ``tokens`` (masked tokens) and ``beats``.
+        Of which seed and model are read.
     spec : SignalSpec
         What the recordings were prepared under.
-    sides : dict of str to list of Recording
-        ``train``, ``validation`` and ``test``; nobody may be on two.
+    sides : mapping of str to sequence of Recording
+        ``train``, ``validation`` and ``test``; nobody may be on two, and ``test`` is not looked at.
     task : str
         ``aami``, five classes, or ``binary``, one logit for normal against abnormal.
-    resume : bool
-        Go on from the run folder.
+    hide : float
+        See `BeatWindows`.
     """
     check_leakage(
         {side: [recording.name for recording in of] for side, of in sides.items()},
@@ -125,8 +139,8 @@ def learn(
     torch.manual_seed(config.seed)
     model = build(config.model.name, classes=classes, **config.model.args)
     train, validation = (named(sides[side], vocabulary) for side in ("train", "validation"))
-    beats = View(*(beat_windows(of, spec, classes) for of in (train, validation)))
-    tokens = View(*(MaskedTokens(of) for of in (beats.train, beats.validation)))  # type: ignore[arg-type]
+    known, held = beat_windows(train, spec, classes, hide=hide), beat_windows(validation, spec, classes)
+    views = {"beats": View(known, held), "tokens": View(MaskedTokens(known), MaskedTokens(held))}
     labels = BINARY if classes == 1 else AAMI
     about = {
         "spec": spec.model_dump(mode="json"),
@@ -134,10 +148,24 @@ def learn(
         "labels": labels,
         "model": {"name": config.model.name, "options": {"classes": classes, **config.model.args}},
     }
-    result = Trainer(config, Task(model, {"beats": beats, "tokens": tokens}, about), resume=resume).fit()
-    probability = infer(result.model, validation, spec)
-    thresholds = choose_thresholds(validation, probability, labels)
-    return Learnt(result.model, spec, vocabulary, labels, thresholds, result.history)
+    return SetUp(Task(model, views, about), spec, vocabulary, labels, validation)
+
+
+def learn(
+    config: Config,
+    spec: SignalSpec,
+    sides: Mapping[str, Sequence[Recording]],
+    task: Beats = "aami",
+    *,
+    hide: float = 0.0,
+    resume: bool = False,
+) -> Learnt:
+    """Run the stages on ``train``, choose weights and thresholds by ``validation``; see `set_up`."""
+    plan = set_up(config, spec, sides, task, hide)
+    result = Trainer(config, plan.task, resume=resume).fit()
+    probability = infer(result.model, plan.validation, plan.spec)
+    thresholds = choose_thresholds(plan.validation, probability, plan.labels)
+    return Learnt(result.model, plan.spec, plan.vocabulary, plan.labels, thresholds, result.history)
 
 
 def named(recordings: Sequence[Recording], vocabulary: Vocabulary) -> list[Recording]:
@@ -145,10 +173,10 @@ def named(recordings: Sequence[Recording], vocabulary: Vocabulary) -> list[Recor
     return [recording.with_tokens(vocabulary) for recording in recordings]
 
 
-def beat_windows(recordings: Sequence[Recording], spec: SignalSpec, classes: int) -> BeatWindows:
+def beat_windows(recordings: Sequence[Recording], spec: SignalSpec, classes: int, *, hide: float = 0.0) -> BeatWindows:
     """Return labelled windows of recordings; with one class the labels are normal 0 and abnormal 1."""
     labels = [binary(r.beats.label) if classes == 1 else r.beats.label for r in recordings]
-    return BeatWindows([r.sentence for r in recordings], labels, [r.subject for r in recordings], spec)
+    return BeatWindows([r.sentence for r in recordings], labels, [r.subject for r in recordings], spec, hide=hide)
 
 
 def infer(model: nn.Module, recordings: Sequence[Recording], spec: SignalSpec) -> list[NDArray[np.float32]]:
@@ -195,7 +223,9 @@ def choose_thresholds(
     return np.asarray(thresholds / thresholds.sum(), np.float32)
 
 
-def evaluate(config: Config, learnt: Learnt, sides: dict[str, list[Recording]], refused: list[BiotlError]) -> Outcome:
+def evaluate(
+    config: Config, learnt: Learnt, sides: Mapping[str, Sequence[Recording]], refused: list[BiotlError]
+) -> Outcome:
     """Judge model and baselines, once, on the detected beats of the test recordings."""
     test = named(sides["test"], learnt.vocabulary)
     probability = infer(learnt.model, test, learnt.spec)
@@ -213,10 +243,19 @@ def run(config: EcgbertConfig, *, resume: bool = False) -> Outcome:
     sides, refused = read_sides(config)
     if not all(sides.values()):
         raise ConfigError(f"data.root: no recording of a side is left under {config.data.root}: {refused[0]}")
-    learnt = learn(config, config.data.spec, sides, config.data.task, resume=resume)
+    learnt = learn(config, config.data.spec, sides, config.data.task, hide=config.data.hide, resume=resume)
     outcome = evaluate(config, learnt, sides, refused)
     write_results(Path(config.run), outcome)
     return outcome
+
+
+def pretrain(config: EcgbertConfig, *, resume: bool = False) -> Result:
+    """Run the stages alone, such as masked-token pretraining; its checkpoints are what another run's ``init`` names."""
+    sides, refused = read_sides(config)
+    if not sides["train"] or not sides["validation"]:
+        raise ConfigError(f"data.root: no recording to learn from is left under {config.data.root}: {refused[0]}")
+    plan = set_up(config, config.data.spec, sides, config.data.task, config.data.hide)
+    return Trainer(config, plan.task, resume=resume).fit()
 
 
 def write_results(folder: Path, outcome: Outcome) -> None:

@@ -104,7 +104,12 @@ class Boosting:
         except ImportError:
             raise MissingExtraError("scikit-learn", "train") from None
         self.model = HistGradientBoostingClassifier(
-            max_iter=100, learning_rate=0.1, l2_regularization=1.0, early_stopping=False, random_state=seed
+            max_iter=100,
+            max_bins=63,
+            max_leaf_nodes=15,
+            l2_regularization=1.0,
+            early_stopping=False,
+            random_state=seed,
         )
 
     def fit(self, table: NDArray[np.float32], label: NDArray[np.int64]) -> None:
