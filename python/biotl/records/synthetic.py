@@ -59,6 +59,8 @@ class Subject:
         Share of its beats that are ``A``, ``V`` and ``F``.
     wander_mv, hum_mv, muscle_mv, mains_hz : float
         Noise, as amplitudes in mV, and the frequency of the hum.
+    atrial : ndarray, shape (2,)
+        What an atrial premature beat makes of the P wave in MLII and in V1: another origin, another P.
     """
 
     symbol: str
@@ -73,6 +75,7 @@ class Subject:
     hum_mv: float
     muscle_mv: float
     mains_hz: float
+    atrial: Array
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Subject":
@@ -98,6 +101,7 @@ class Subject:
             rng.uniform(0.0, 0.06),
             rng.uniform(0.008, 0.035),
             float(rng.choice([50.0, 60.0])),
+            rng.uniform(-0.6, 1.1, 2),
         )
 
 
@@ -154,14 +158,14 @@ def _beats(subject: Subject, duration_s: float, rng: np.random.Generator) -> Bea
             swing = np.sum(np.sqrt(2 * power) * np.cos(2 * np.pi * lines_hz * time + phase))
             rr = float(max(subject.rr_s + subject.rr_sd * swing, 0.4))
         kind = str(rng.choice(["N", *names], p=[1 - sum(shares), *shares]))
-        early, mix, focus = rng.random(), rng.uniform(0.35, 0.65), int(rng.integers(len(subject.foci)))
+        early, mix, focus = rng.random(), rng.uniform(0.25, 0.75), int(rng.integers(len(subject.foci)))
         couplet = last == "V" and rng.random() < 0.12
         if couplet:
             kind = "V"
         elif last != "N":
             kind = "N"
         if kind == "A":  # resets the sinus node: the next interval is about a usual one
-            step, pause = rr * (0.62 + 0.26 * early), 1.05 * rr
+            step, pause = rr * (0.64 + 0.30 * early), 1.05 * rr
         elif kind == "V":  # leaves the sinus node alone: the pause makes up for the early beat; one in four is late
             step = rr * (0.52 + 0.26 * early / 0.75 if early < 0.75 else 0.8 + 0.7 * (early - 0.75))
             pause = 2 * rr - step
@@ -184,8 +188,8 @@ def _events(subject: Subject, beats: Beats, wave: int, jitter: Array) -> Array:
     out = np.concatenate([np.repeat(events[None], len(beats.kind), 0) for events, _ in parts], axis=1)
     out[..., 3:] *= np.concatenate([np.repeat(weight[:, None], len(e), 1) for e, weight in parts], axis=1)[..., None]
     out[..., 3:] *= jitter[:, None, None]
-    if wave == P:  # another origin in the atria, so another P; before a fusion it is nearer, the focus came first
-        out[beats.kind == "A", :, 3:] *= [-0.5, 0.6]
+    if wave == P:  # before an atrial beat and before a fusion P is nearer
+        out[beats.kind == "A", :, 3:] *= subject.atrial
         out[np.isin(beats.kind, ["A", "F"]), :, 0] *= 0.85
     if wave == T:  # Bazett: the QT interval follows the square root of the interval
         out[..., :3] *= np.sqrt((beats.rr_s + subject.rr_s) / 2)[:, None, None]

@@ -18,12 +18,12 @@ try:
 except ImportError as error:
     raise MissingExtraError("matplotlib", "train") from error
 
-INK, FAINT, ACCENT, WRONG = "#1f2933", "#d5dbe1", "#0b6e99", "#c0392b"
+INK, FAINT, GREY, ACCENT, WRONG = "#1f2933", "#d5dbe1", "#8a9ba8", "#0b6e99", "#c0392b"
 # Distinct in lightness too, so that they stay apart in print and for colour-blind readers; the model's comes first.
-SERIES = (ACCENT, "#e08e45", "#8a9ba8", "#5b8c5a", "#7b5ea7")
+SERIES = (ACCENT, GREY, "#e08e45", "#5b8c5a", "#7b5ea7")
 # red is kept for what is wrong
 CLASS_COLOR = {"N": INK, "S": "#b8660b", "V": ACCENT, "F": "#7b5ea7", "Q": "#5b8c5a"}
-METRICS = ("accuracy", "macro_f1", "g_mean", "auroc", "mae")
+METRICS = ("accuracy", "macro_f1", "auroc", "mae")
 STYLE: Any = {
     "axes.edgecolor": "#9aa5b1",
     "axes.grid": True,
@@ -82,11 +82,11 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
         for column, stage in enumerate(stages):
             rows = [row for row in history if row["stage"] == stage]
             top, bottom = axes[0, column], axes[-1, column]
-            _line(top, rows, "train.loss", SERIES[2], "training")
+            _line(top, rows, "train.loss", GREY, "training")
             _line(top, rows, "loss", ACCENT, "validation")
             top.set_title(stage)
             top.legend(loc="upper right", fontsize=8)
-            for name, color in zip(metrics, SERIES, strict=False):
+            for name, color in zip(metrics, (ACCENT, *SERIES[2:]), strict=False):
                 _line(bottom, rows, name, color, name.replace("_", " "))
             if metrics and bottom.lines:
                 bottom.legend(loc="lower right", fontsize=8)
@@ -114,7 +114,7 @@ def confusion_matrix(confusion: NDArray[np.int64], labels: Sequence[str]) -> Fig
     Parameters
     ----------
     confusion : ndarray of int64, shape (classes + 1, classes + 1)
-        The last row counts false detections, the last column missed beats.
+        The last row counts false detections, the last column missed beats. A class that never occurs is left out.
     labels : sequence of str
         Class names.
 
@@ -122,6 +122,8 @@ def confusion_matrix(confusion: NDArray[np.int64], labels: Sequence[str]) -> Fig
     -------
     Figure
     """
+    met = [i for i in range(len(labels)) if confusion[i].any() or confusion[:, i].any()]
+    confusion, labels = confusion[np.ix_([*met, -1], [*met, -1])], [labels[i] for i in met]
     rows, columns = [*labels, "no beat"], [*labels, "missed"]
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     share[-1] = 0.0  # what is no beat has no class to take a share of
@@ -167,7 +169,7 @@ def class_bars(scores: Mapping[str, Sequence[Mapping[str, Any]]], macro_f1: Mapp
     groups = [f"{name}\n{counts[name]:,} beats" for name in classes] + ["macro-F1\n"]
     width = 0.82 / len(scores)
     with _style():
-        figure = Figure(figsize=(max(1.5 * len(groups), 5.5), 2.8))
+        figure = Figure(figsize=(10, 3.0))
         axis = figure.subplots()
         for k, (name, rows) in enumerate(scores.items()):
             f1 = {str(row["class"]): float(row["F1"]) for row in rows}
@@ -208,14 +210,15 @@ def ecg_strip(strip: Strip) -> Figure:
         figure = Figure(figsize=(10, 0.62 * (high - low) + 0.75))
         axis = figure.subplots()
         # the paper as two collections of lines: as many ticks would take seconds to draw
+        left, right = t[0] - 0.1, t[-1] + 0.1  # room for the label of a beat at the edge
         for x_step, y_step, color, width in ((0.04, 0.1, "#fbe9e7", 0.4), (0.2, 0.5, "#f3c6c2", 0.7)):
-            axis.vlines(np.arange(np.ceil(t[0] / x_step), t[-1] / x_step) * x_step, low, high, color, linewidth=width)
-            axis.hlines(np.arange(low / y_step, high / y_step + 0.5) * y_step, t[0], t[-1], color, linewidth=width)
+            axis.vlines(np.arange(np.ceil(left / x_step), right / x_step) * x_step, low, high, color, linewidth=width)
+            axis.hlines(np.arange(low / y_step, high / y_step + 0.5) * y_step, left, right, color, linewidth=width)
         axis.plot(t, strip.signal, color=INK, linewidth=1.0)
         for when, label, reference in zip(strip.time_s, strip.label, truth, strict=True):
             if t[0] <= when <= t[-1]:
                 _mark(axis, float(when), high - 0.08, label, reference)
-        axis.set_xlim(t[0], t[-1])
+        axis.set_xlim(left, right)
         axis.set_ylim(low, high)
         axis.xaxis.set_major_locator(MultipleLocator(1))
         axis.tick_params(length=0, labelsize=7)

@@ -31,9 +31,10 @@ p { margin: .4rem 0; max-width: 46rem; }
 .headline small, .soft, figcaption { color: var(--soft); font-size: .87rem; }
 table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .32rem .8rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 600; border-bottom: 2px solid #9aa5b1; }
+th { font-weight: 600; border-bottom: 2px solid #9aa5b1; vertical-align: bottom; }
+th[colspan] { text-align: center; border-bottom: 1px solid var(--line); }
 td:first-child, th:first-child { text-align: left; padding-left: .3rem; }
-tr.own td { font-weight: 600; background: var(--tint); }
+td.own { font-weight: 600; background: var(--tint); }
 dl { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .3rem 1.4rem; font-size: .94rem; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
@@ -72,7 +73,7 @@ def write(content: ReportContent, path: Path, *, made_by: str) -> None:
 def render(content: ReportContent, *, made_by: str) -> str:
     """Return the report as HTML text."""
     model, *baselines = content.scores
-    beside = f", beside {' and '.join(baselines)}" if baselines else ""
+    beside = f", beside {', '.join(baselines)}" if baselines else ""
     sections = [
         f"<h1>{_text(content.title)}</h1><p class='question'>{_text(content.question)}</p>",
         _headline(content.headline),
@@ -150,26 +151,33 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else _text(value)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], own: str = "") -> str:
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    keys = dict.fromkeys(key for row in rows for key in row)
+    columns = [key for key in keys if any(row.get(key) is not None for row in rows)]
     head = "".join(f"<th>{_text(column)}</th>" for column in columns)
     body = "".join(
-        f"<tr{' class=own' if own and row[columns[0]] == own else ''}>"
-        + "".join(f"<td>{_cell(row.get(column))}</td>" for column in columns)
-        + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td>{_cell(row.get(column))}</td>" for column in columns) + "</tr>" for row in rows
     )
     return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _scores(content: ReportContent) -> str:
-    """One row a model and class, the model of this run set off."""
+    """One row a class, three columns a model; the model of this run set off."""
     model = next(iter(content.scores))
-    rows = [
-        {"model": name, "class": row["class"], "beats": row["beats"], "sensitivity %": float(row["Se"]),
-         "PPV %": float(row["PPV"]), "F1 %": float(row["F1"])}
-        for name, table in content.scores.items() for row in table if row["beats"]
-    ]  # fmt: skip
-    return _table(rows, own=model)
+    classes = [(row["class"], row["beats"]) for row in content.scores[model] if row["beats"]]
+    head = "".join(f"<th colspan=3>{_text(name)}</th>" for name in content.scores)
+    names = "<th>sens.</th><th>PPV</th><th>F1</th>" * len(content.scores)
+    body = ""
+    for name, beats in classes:
+        cells = ""
+        for of, table in content.scores.items():
+            row = next(row for row in table if row["class"] == name)
+            own = " class=own" if of == model else ""
+            cells += "".join(f"<td{own}>{float(row[key]):.1f}</td>" for key in ("Se", "PPV", "F1"))
+        body += f"<tr><td>{_text(name)}</td><td>{beats:,}</td>{cells}</tr>"
+    return (
+        f"<div class='scroll'><table><thead><tr><th rowspan=2>class</th><th rowspan=2>beats</th>{head}</tr>"
+        f"<tr>{names}</tr></thead><tbody>{body}</tbody></table></div><p class='soft'>All in per cent.</p>"
+    )
