@@ -4,7 +4,10 @@
 def __getattr__(name: str) -> str:
     # importlib.metadata costs more than the rest of the import, so the version is looked up when asked for
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("biotl")
+        try:
+            return version("biotl")
+        except PackageNotFoundError:
+            return "from a source tree"
     raise AttributeError(name)

@@ -1,0 +1,34 @@
+"""`biotl demo`: the whole path on synthetic ECG."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biotl.cli.output import Json, Seed, note, result, table
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="The run folder, new or empty.")] = Path("biotl-demo"),
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Walk the whole path on synthetic ECG, in minutes.
+
+    Needs no data and no network: synthetic subjects, filters, R peaks, vocabulary, pretraining, fine-tuning,
+    evaluation beside baselines, ONNX, prediction of a raw file, report.
+    """
+    from biotl.recipes.demo import run
+
+    done = run(folder, seed=seed, say=note)
+    rows = [
+        {"model": name, "macro-F1 %": round(100 * score.macro_f1, 1), "accuracy %": round(100 * score.accuracy, 1)}
+        | {f"F1 {row['class']} %": round(float(row["F1"]), 1) for row in score.table() if row["beats"]}
+        for name, score in done.outcome.scores.items()
+    ]
+    files = {"report": str(done.published.report), "model": str(done.published.model), "card": str(done.published.card)}
+    value = {"scores": rows, "agrees": done.agrees, "seconds": round(done.seconds, 1), **files}
+    text = f"{table(rows)}\n\nreport  {files['report']}\nmodel   {files['model']}\n{done.seconds:.0f} s"
+    result(value, as_json=as_json, text=text)
+    if not done.agrees:
+        raise typer.Exit(1)
