@@ -79,3 +79,149 @@ FULL = HEAD | {
 def config(folder, *stages, seed=3, **engine):
     tree = {"recipe": "toy", "run": str(folder), "seed": seed, "engine": engine, "stages": list(stages or (HEAD, FULL))}
     return validate(Config, tree)
+
+
+class Spike(torch.autograd.Function):
+    """A threshold with the gradient of a fast sigmoid."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad / (1 + 25 * x.abs()) ** 2
+
+
+class Spiking(nn.Module):
+    """Leaky integrate-and-fire layers; the logits are spike counts over a temperature."""
+
+    inputs = ("spikes",)
+
+    def __init__(self, n_features=4, width=16):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(n_features, width), nn.Linear(width, 2)
+
+    def groups(self):
+        return {"layer1": [self.fc1], "layer2": [self.fc2]}
+
+    def forward(self, spikes):
+        v1, v2, total = 0.0, 0.0, 0.0
+        for x in spikes.unbind(1):
+            v1 = 0.9 * v1 + self.fc1(x)
+            s1 = Spike.apply(v1 - 1)
+            v1 = v1 - s1.detach()
+            v2 = 0.9 * v2 + self.fc2(s1)
+            s2 = Spike.apply(v2 - 1)
+            v2 = v2 - s2.detach()
+            total = total + s2
+        return {"logits": total / 2}
+
+
+class SpikeTrains(Points):
+    """Points encoded as Bernoulli spikes, drawn by the data set so that validation is the same in every call."""
+
+    def __init__(self, n=48, seed=0):
+        super().__init__(n, n_classes=2, seed=seed)
+
+    def draw(self, index, rng):
+        p = 1 / (1 + np.exp(-2 * self.x[index]))
+        return {"spikes": (rng.random((12, p.size)) < p).astype(np.float32), "labels": self.labels[index]}
+
+
+class SequenceRegression(nn.Module):
+    """Two LSTM layers and a head; the parameters of one layer are a group."""
+
+    inputs = ("features",)
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(2, 8, 2, batch_first=True), nn.Linear(8, 1)
+
+    def groups(self):
+        named = dict(self.lstm.named_parameters())
+        layers = {f"layer{k}": [p for name, p in named.items() if name.endswith(f"_l{k}")] for k in (0, 1)}
+        return layers | {"head": [self.head]}
+
+    def forward(self, features):
+        return {"prediction": self.head(self.lstm(features)[0])[..., 0]}
+
+
+class Workouts:
+    """Sequences of different length; NaN stands in the padding of the target."""
+
+    def __init__(self, n=24, seed=0):
+        rng = np.random.default_rng(seed)
+        self.features = rng.normal(size=(n, 20, 2)).astype(np.float32)
+        self.target = np.cumsum(self.features.sum(-1), 1).astype(np.float32) / 5
+        self.mask = np.arange(20) < rng.integers(5, 21, (n, 1))
+        self.target[~self.mask] = np.nan
+
+    def __len__(self):
+        return len(self.features)
+
+    def __getitem__(self, index):
+        return {"features": self.features[index], "target": self.target[index], "mask": self.mask[index]}
+
+
+class PatchEncoder(nn.Module):
+    """Patches of several channels; those that the first two channels lack are `patch_embed.new_channels`."""
+
+    inputs = ("visible",)
+
+    def __init__(self, n_channels=2, patch=8, width=16):
+        super().__init__()
+        self.patch, self.n_channels = patch, n_channels
+        self.patch_embed = nn.Module()
+        self.patch_embed.channels = nn.Linear(2 * patch, width)
+        if n_channels > 2:
+            self.patch_embed.new_channels = nn.Parameter(torch.zeros(width, (n_channels - 2) * patch))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU()) for _ in range(3)
+        )
+        self.decoder = nn.Linear(width, n_channels * patch)
+        self.head = nn.Linear(width, 2)
+
+    def groups(self):
+        return {
+            "patch_embed": [self.patch_embed],
+            "blocks": list(self.blocks),
+            "head": [self.head],
+            "decoder": [self.decoder],
+        }
+
+    def forward(self, visible):
+        n, channels, samples = visible.shape
+        patches = visible.reshape(n, channels, -1, self.patch).transpose(1, 2)
+        # the new channels come first, as accelerometers do in BUT PPG: the map is by place, not by count
+        old = self.patch_embed.channels(patches[:, :, -2:].flatten(2))
+        new = patches[:, :, :-2].flatten(2) @ self.patch_embed.new_channels.T if channels > 2 else 0
+        x = old + new
+        for block in self.blocks:
+            x = x + block(x)
+        out = self.decoder(x).reshape(n, -1, channels, self.patch).transpose(1, 2).reshape(n, channels, samples)
+        return {"reconstruction": out, "logits": self.head(x.mean(1))}
+
+
+class Waves:
+    """Sines of two kinds on several channels, patches of them masked anew in every epoch."""
+
+    def __init__(self, n=32, n_channels=2, seed=0):
+        rng = np.random.default_rng(seed)
+        self.labels = rng.integers(0, 2, n)
+        phase = rng.random((n, n_channels, 1)) * 6
+        self.signal = np.sin(np.arange(64) * np.where(self.labels, 0.3, 0.6)[:, None, None] + phase).astype(np.float32)
+
+    def __len__(self):
+        return len(self.signal)
+
+    def __getitem__(self, index):
+        return {"visible": self.signal[index], "labels": self.labels[index]}
+
+
+class MaskedWaves(Waves):
+    def draw(self, index, rng):
+        mask = np.repeat(rng.permutation(8) < 3, 8)[None]
+        return {"visible": np.where(mask, 0, self.signal[index]), "signal": self.signal[index], "mask": mask}

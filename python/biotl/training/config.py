@@ -78,7 +78,7 @@ class Registry(dict[str, Callable[..., T]], Generic[T]):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message: the nearest known name, or all of them."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) or [word for word in known if name in word]
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
 
 
@@ -232,6 +232,22 @@ def load(
             raise ConfigError(f"--set {override}: wanted key=value, such as stages[1].lr=3e-4")
         put(tree, key, parse(text))
     return validate(cls, tree, source=str(path))
+
+
+def difference(then: Any, now: Any, path: str) -> str:
+    """Return the first place where two trees differ, and both values; nothing if they are equal.
+
+    Examples
+    --------
+    >>> difference([{"lr": 0.1}], [{"lr": 0.2}], "stages")
+    'stages[0].lr was 0.1 and is 0.2'
+    """
+    if isinstance(then, dict) and isinstance(now, dict) and then.keys() == now.keys():
+        return next(filter(None, (difference(then[key], now[key], f"{path}.{key}") for key in then)), "")
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        pairs = enumerate(zip(then, now, strict=True))
+        return next(filter(None, (difference(a, b, f"{path}[{index}]") for index, (a, b) in pairs)), "")
+    return "" if then == now else f"{path} was {then} and is {now}"
 
 
 def dump(section: Section) -> str:

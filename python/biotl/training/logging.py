@@ -151,7 +151,7 @@ def curves(history: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = [row for row in history if row["kind"] == "epoch"]
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 5))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     place = range(1, len(rows) + 1)
     top.plot(place, [row["train.loss"] for row in rows], ".-", label="training")

@@ -73,6 +73,7 @@ class Progress:
     epoch: int = 0
     update: int = 0  # updates done in this epoch
     step: int = 0  # updates done in the run
+    lr: float = 0.0  # of the last update, for the group nearest the output
     begun: bool = False  # whether the stage has its initial weights
     epoch_loss: Mean = field(default_factory=Mean)
     window_loss: Mean = field(default_factory=Mean)

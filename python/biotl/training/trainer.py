@@ -16,7 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from biotl.errors import ConfigError
 from biotl.training import guards, optimizers
 from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, load, save, transfer
-from biotl.training.config import nearest
+from biotl.training.config import difference, nearest
 from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, move, order
 from biotl.training.distributed import World
 from biotl.training.evaluate import compiled, evaluate, outputs, predict
@@ -81,10 +81,10 @@ class Trainer:
                 raise ConfigError(f"{self.config.run} holds a run: go on with --resume, or choose another run folder")
             return None
         found = self.store.newest(quarantine=self.world.main)
+        now = self.config.model_dump(mode="json")
         for name in ("seed", "data", "model", "stages") if found else ():
-            then, now = found.state["config"][name], self.config.model_dump(mode="json")[name]  # type: ignore[union-attr]
-            if then != now:
-                raise ConfigError(f"resume: {name} is not what the run began with: {then} there, {now} here")
+            if changed := difference(found.state["config"][name], now[name], name):  # type: ignore[union-attr]
+                raise ConfigError(f"resume: {changed}; finish the run as it began, or choose another run folder")
         return found
 
     # The run ------------------------------------------------------------------------------------------------------
@@ -213,6 +213,7 @@ class Trainer:
         done = progress.epoch * self.per_epoch + progress.update
         for group in self.optimizer.param_groups:
             group["lr"] = stage.schedule.rate(group["base"], done, self.per_epoch, stage.epochs, progress.plateau_scale)
+        progress.lr = self.optimizer.param_groups[-1]["lr"]
         self.scaler.unscale_(self.optimizer)  # clip true gradients, not scaled ones
         if stage.clip_norm:
             clip_grad_norm_(self.trained.parameters.values(), stage.clip_norm)
@@ -297,7 +298,7 @@ class Trainer:
             "stage": stage.name,
             "epoch": self.progress.epoch,
             "step": self.progress.step,
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "lr": self.progress.lr,
         }
         self.log.row(kind, at | figures)
 

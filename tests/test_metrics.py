@@ -1,0 +1,129 @@
+"""Metrics: scikit-learn's values, and NaN where there is no value."""
+
+import math
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biotl.errors import ConfigError
+from biotl.training.config import Named
+from biotl.training.metrics import METRICS, auroc, confusion, per_class
+
+
+def measure(name, *batches, **args):
+    metric = METRICS.build(Named(name=name, **args))
+    for outputs, batch in batches:
+        metric.update(
+            {k: torch.as_tensor(v) for k, v in outputs.items()}, {k: torch.as_tensor(v) for k, v in batch.items()}
+        )
+    return metric.compute()
+
+
+def logits_of(predicted, n):
+    return np.eye(n, dtype=np.float32)[np.asarray(predicted)]
+
+
+@given(seed=st.integers(0, 500), n_classes=st.integers(2, 5))
+def test_classification_agrees_with_scikit_learn(seed, n_classes):
+    rng = np.random.default_rng(seed)
+    labels, predicted = rng.integers(0, n_classes, 60), rng.integers(0, n_classes, 60)
+    split = 20
+    figures = measure(
+        "classification",
+        *(
+            ({"logits": logits_of(predicted[s], n_classes)}, {"labels": labels[s]})
+            for s in (slice(split), slice(split, None))
+        ),
+    )
+    present = np.unique(np.concatenate([labels, predicted]))
+    assert figures["accuracy"] == pytest.approx(sk.accuracy_score(labels, predicted))
+    assert figures["macro_f1"] == pytest.approx(sk.f1_score(labels, predicted, labels=present, average="macro"))
+    np.testing.assert_array_equal(
+        confusion(labels, predicted, n_classes), sk.confusion_matrix(labels, predicted, labels=range(n_classes))
+    )
+
+
+def test_a_class_that_is_not_there_is_nan_and_left_out_of_the_means():
+    names = ["N", "S", "V"]
+    figures = measure("classification", ({"logits": logits_of([0, 0, 2, 0], 3)}, {"labels": [0, 0, 2, 2]}), names=names)
+    assert math.isnan(figures["se.S"])
+    assert math.isnan(figures["f1.S"])
+    assert figures["se.V"] == 0.5
+    assert figures["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+    assert figures["g_mean"] == pytest.approx(math.sqrt(0.5))
+    assert figures["confusion.V.N"] == 1
+
+
+def test_a_class_that_is_never_predicted_has_no_ppv_and_an_f1_of_0():
+    figures = measure("classification", ({"logits": logits_of([0, 0], 2)}, {"labels": [0, 1]}))
+    assert math.isnan(figures["ppv.1"])
+    assert figures["f1.1"] == 0
+    assert figures["sensitivity"] == 0
+    assert figures["specificity"] == 1
+    assert figures["g_mean"] == 0
+
+
+def test_one_logit_stands_for_two_classes():
+    outputs = {"logits": np.array([[2.0], [-1.0], [0.5]], np.float32)}
+    figures = measure("classification", (outputs, {"labels": [1, 0, 0]}))
+    assert figures["accuracy"] == pytest.approx(2 / 3)
+    assert measure("auroc", (outputs, {"labels": [1, 0, 0]}))["auroc"] == 1.0
+
+
+def test_nothing_at_all_is_nan_and_no_error():
+    assert math.isnan(measure("classification")["accuracy"])
+    assert math.isnan(measure("auroc")["auroc"])
+    assert math.isnan(measure("regression")["mae"])
+    only_padding = ({"logits": logits_of([0], 2)}, {"labels": [-100]})
+    assert math.isnan(measure("classification", only_padding)["accuracy"])
+    assert math.isnan(measure("auroc", only_padding)["auroc"])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=40))
+def test_auroc_is_the_chance_that_a_positive_scores_higher(pairs):
+    labels, scores = (np.array(column) for column in zip(*pairs, strict=True))
+    if labels.all() or not labels.any():
+        assert math.isnan(auroc(labels, scores))
+        return
+    difference = scores[labels][:, None] - scores[~labels]
+    assert auroc(labels, scores) == pytest.approx(((difference > 0) + 0.5 * (difference == 0)).mean())
+
+
+def test_auroc_of_more_classes_is_the_mean_of_one_against_the_rest():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(50, 3)).astype(np.float32), rng.integers(0, 3, 50)
+    p = torch.softmax(torch.tensor(logits), -1).double().numpy()
+    expected = np.mean([sk.roc_auc_score(labels == c, p[:, c]) for c in range(3)])
+    assert measure("auroc", ({"logits": logits}, {"labels": labels}))["auroc"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_regression_is_over_valid_steps():
+    outputs = {"prediction": np.array([[1.0, 2.0, 9.0]])}
+    batch = {"target": np.array([[2.0, 4.0, np.nan]]), "mask": np.array([[1, 1, 0]])}
+    figures = measure("regression", (outputs, batch))
+    assert figures == pytest.approx({"mae": 1.5, "rmse": math.sqrt(2.5), "r2": 1 - 5 / 2})
+
+
+def test_a_constant_target_has_no_r2():
+    batch = {"target": np.ones((1, 3)), "mask": np.ones((1, 3))}
+    assert math.isnan(measure("regression", ({"prediction": np.zeros((1, 3))}, batch))["r2"])
+
+
+def test_bfloat16_outputs_are_taken():
+    outputs = {"logits": torch.tensor([[0.0, 1.0]], dtype=torch.bfloat16)}
+    assert measure("classification", (outputs, {"labels": [1]}))["accuracy"] == 1.0
+
+
+def test_per_class_divides_by_truth_and_by_prediction():
+    values = per_class(np.array([[3, 1], [2, 4]]))
+    np.testing.assert_allclose(values["se"], [0.75, 4 / 6])
+    np.testing.assert_allclose(values["ppv"], [0.6, 0.8])
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="did you mean 'regression'"):
+        measure("regresion")

@@ -1,0 +1,147 @@
+"""Resuming: whatever ends a run, and wherever, the final weights are the same bits as of the run that nothing ended."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+import torch
+
+from biotl.training.checkpoint import load
+from biotl.training.progress import StoppedError
+from biotl.training.trainer import Trainer
+from killable import finish, kill_often, start, two_stages
+from toys import FULL, HEAD, config, points_task
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    assert finish(start(folder)) == 0
+    return final(folder), (folder / "metrics.jsonl").read_text()
+
+
+def final(folder):
+    """Return all final weights: the best of both stages, and where the last stage ended."""
+    checkpoints = folder / "checkpoints"
+    files = [
+        checkpoints / "best-head.safetensors",
+        checkpoints / "best-full.safetensors",
+        max(checkpoints.glob("last-*")),
+    ]
+    return [load(path).tensors for path in files]
+
+
+def same(a, b):
+    return all(
+        x.keys() == y.keys() and all(torch.equal(x[name], y[name]) for name in x) for x, y in zip(a, b, strict=True)
+    )
+
+
+def loadable(folder):
+    for path in folder.glob("checkpoints/*.safetensors"):
+        load(path)
+
+
+@pytest.mark.parametrize(("kills", "workers"), [(8, 0), (3, 2), pytest.param(200, 0, marks=pytest.mark.slow)])
+def test_kill_9_at_any_moment_leaves_whole_checkpoints_and_changes_no_bit(tmp_path, uninterrupted, kills, workers):
+    folders, deaths = kill_often(tmp_path, kills, seed=kills, check=loadable, workers=workers)
+    assert deaths >= kills
+    different = [folder for folder in folders if not same(final(folder), uninterrupted[0])]
+    assert different == []
+    print(f"{deaths} kills over {len(folders)} runs: every checkpoint loadable, 0 runs differ in a bit")
+
+
+def test_a_run_stopped_after_every_update_ends_in_the_same_bits_and_the_same_log(tmp_path, uninterrupted, monkeypatch):
+    torch.set_num_threads(1)
+    codes = []
+    while codes[-1:] != [0]:
+        trainer = Trainer(config(tmp_path / "run", *two_stages()), points_task(), resume=bool(codes))
+        update = trainer._update
+        trainer._update = lambda stage, parts, t=trainer, u=update: t.caught.append(signal.SIGTERM) or u(stage, parts)
+        try:
+            trainer.fit()
+            codes.append(0)
+        except StoppedError as error:
+            codes.append(error.exit_code)
+    assert codes == [143] * 21 + [0]
+    assert same(final(tmp_path / "run"), uninterrupted[0])
+    shorn = [[row.split('"samples_per_s"')[0] for row in text.splitlines()] for text in (
+        uninterrupted[1], (tmp_path / "run" / "metrics.jsonl").read_text()
+    )]  # fmt: skip
+    assert shorn[0] == shorn[1]
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_signal_leaves_a_clean_checkpoint_within_5_seconds(tmp_path, signum, code, workers):
+    folder = tmp_path / "run"
+    process = start(folder, stages=[HEAD | {"epochs": 100_000}], workers=workers)
+    deadline = time.monotonic() + 30
+    while not list(folder.glob("checkpoints/last-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(random.Random(code + workers).uniform(0.02, 0.2))
+    sent = time.monotonic()
+    os.kill(process.pid, signum)
+    assert finish(process) == code
+    assert time.monotonic() - sent < 5
+    loadable(folder)
+    assert "after a clean checkpoint; go on with --resume" in (tmp_path / "run.log").read_text()
+
+
+def test_a_signal_during_validation_resumes_before_that_validation(tmp_path, uninterrupted):
+    torch.set_num_threads(1)
+    trainer = Trainer(config(tmp_path / "run", *two_stages()), points_task())
+    check = trainer._validate
+
+    def validate(stage):
+        if stage.name == "full" and trainer.progress.epoch == 2:
+            trainer.caught.append(signal.SIGINT)
+        return check(stage)
+
+    trainer._validate = validate
+    with pytest.raises(StoppedError):
+        trainer.fit()
+    assert (trainer.progress.epoch, trainer.progress.update) == (2, trainer.per_epoch)
+    Trainer(config(tmp_path / "run", *two_stages()), points_task(), resume=True).fit()
+    assert same(final(tmp_path / "run"), uninterrupted[0])
+
+
+def test_a_run_goes_on_with_another_number_of_workers(tmp_path, uninterrupted):
+    torch.set_num_threads(1)
+    trainer = Trainer(config(tmp_path / "run", *two_stages(), workers=2), points_task())
+    trainer._keep = lambda *_: trainer.caught.append(signal.SIGTERM)
+    with pytest.raises(StoppedError):
+        trainer.fit()
+    Trainer(config(tmp_path / "run", *two_stages()), points_task(), resume=True).fit()
+    assert same(final(tmp_path / "run")[1:], uninterrupted[0][1:])
+
+
+def test_a_truncated_checkpoint_is_passed_over_with_a_warning(tmp_path, uninterrupted):
+    torch.set_num_threads(1)
+    folder = tmp_path / "run"
+    trainer = Trainer(config(folder, *two_stages(), save_every_s=0.0), points_task())
+    count = iter(range(100))
+    done = trainer._update
+    trainer._update = lambda stage, parts: trainer.caught.extend([15] * (next(count) == 14)) or done(stage, parts)
+    with pytest.raises(StoppedError):
+        trainer.fit()
+    newest = max(folder.glob("checkpoints/last-*"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.warns(RuntimeWarning, match=r"last-\d+\.safetensors: contents: .* trying the checkpoint before it"):
+        trainer = Trainer(config(folder, *two_stages()), points_task(), resume=True)
+    trainer.fit()
+    assert same(final(folder), uninterrupted[0])
+
+
+def test_resuming_what_is_done_gives_the_result_again(tmp_path):
+    first = Trainer(config(tmp_path), points_task()).fit()
+    weights = {name: tensor.clone() for name, tensor in first.model.state_dict().items()}
+    again = Trainer(config(tmp_path), points_task(), resume=True).fit()
+    assert same([weights], [again.model.state_dict()])
+    assert str(again.best) == str(first.best)  # as text, for NaN is not NaN
+
+
+def test_resuming_nothing_begins(tmp_path):
+    assert Trainer(config(tmp_path, FULL | {"epochs": 1}), points_task(), resume=True).fit().best
