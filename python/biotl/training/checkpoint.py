@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
-from torch import Tensor, nn
+from torch import Tensor
 
 from biotl.errors import RecordError, TrainingError
-from biotl.training.config import nearest
 
 SUFFIX = ".safetensors"
 
@@ -156,53 +155,3 @@ class Store:
         if error is not None:
             raise error
         return None
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """What came from a checkpoint into a model: names matched, of another shape, missing there, extra there."""
-
-    matched: tuple[str, ...]
-    reshaped: tuple[str, ...]
-    missing: tuple[str, ...]
-    extra: tuple[str, ...]
-    share: float
-
-    def __str__(self) -> str:
-        parts = [f"{len(self.matched)} tensors matched ({self.share:.1%} of the model's numbers)"]
-        kinds = {"reshaped": self.reshaped, "missing": self.missing, "extra": self.extra}
-        return "; ".join(parts + [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names])
-
-
-def transfer(
-    model: nn.Module, tensors: Mapping[str, Tensor], *, min_share: float = 1.0, source: str = "weights"
-) -> Transfer:
-    """Copy the tensors that fit by name and shape into a model, and say what did not.
-
-    Parameters
-    ----------
-    model : nn.Module
-        Changed only if enough fits.
-    tensors : mapping of str to Tensor
-        By the model's own names.
-    min_share : float
-        At least this share of the model's numbers (parameters and statistics) must come; 1 is strict.
-
-    Raises
-    ------
-    TrainingError
-        If less comes, and always if nothing does.
-    """
-    own = model.state_dict()
-    matched = [name for name in own if name in tensors and tensors[name].shape == own[name].shape]
-    reshaped = [name for name in own if name in tensors and tensors[name].shape != own[name].shape]
-    missing = [name for name in own if name not in tensors]
-    total = sum(tensor.numel() for tensor in own.values())
-    share = sum(own[name].numel() for name in matched) / max(1, total)
-    extra = [name for name in tensors if name not in own]
-    report = Transfer(tuple(matched), tuple(reshaped), tuple(missing), tuple(extra), share)
-    if not matched or share < min_share:
-        hint = nearest(missing[0], tensors) if missing else ""
-        raise TrainingError(f"{source}: {report}; wanted at least {min_share:.1%}{hint}")
-    model.load_state_dict({name: tensors[name] if name in matched else own[name] for name in own})
-    return report

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from biotl.errors import ConfigError
+from biotl.models.foreign import transfer
 from biotl.training import guards, optimizers
-from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, load, save, transfer
+from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, load, save
 from biotl.training.config import difference, nearest
 from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, move, order
 from biotl.training.distributed import World
@@ -158,7 +159,7 @@ class Trainer:
             self.model.load_state_dict(self.best or self.fresh)
         elif stage.init != "last":
             source = load(stage.init)
-            report = transfer(self.model, source.part("model"), min_share=stage.min_share, source=stage.init)
+            report = transfer(self.model, source.part("model"), strict=stage.min_share == 1, minimum=stage.min_share)
             step |= {"transfer": asdict(report), "lineage": source.state.get("lineage", [])}
             self.log.say(f"stage {stage.name}: from {stage.init}: {report}")
         self.progress.lineage.append(step)
