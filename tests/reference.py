@@ -44,3 +44,31 @@ def windows(x, size, hop):
     cuts = [x[:, start : start + size] for start in range(0, x.shape[-1] - size + 1, hop)]
     rows = [[row - row.mean() if row.std() == 0 else (row - row.mean()) / row.std() for row in cut] for cut in cuts]
     return np.array(rows).reshape(len(cuts), len(x), size)
+
+
+def wfdb_codes(number, data, n):
+    """The first ``n`` samples of a signal file, bit by bit as signal(5) describes each format."""
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little").astype(np.int64)
+
+    def signed(at, width):
+        value = sum(int(bits[i]) << k for k, i in enumerate(at) if i < len(bits))
+        return value - (1 << width if value >> (width - 1) else 0)
+
+    if number in (212, 310, 311):
+        # where the bits of each sample of a group lie, from the lowest to the highest
+        places = {
+            212: [[*range(12)], [*range(16, 24), *range(12, 16)]],
+            310: [[*range(1, 11)], [*range(17, 27)], [*range(11, 16), *range(27, 32)]],
+            311: [[*range(10)], [*range(10, 20)], [*range(20, 30)]],
+        }[number]
+        group = {212: 24, 310: 32, 311: 32}[number]
+        return [
+            signed([b + i // len(places) * group for b in places[i % len(places)]], len(places[0])) for i in range(n)
+        ]
+    width = {8: 8, 16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16}[number]
+    order = [*range(8, 16), *range(8)] if number == 61 else [*range(width)]
+    codes = [signed([b + i * width for b in order], width) for i in range(n)]
+    if number in (80, 160):
+        # offset binary: the sign bit is the other way round
+        return [code + (1 << (width - 1)) * (1 if code < 0 else -1) for code in codes]
+    return codes

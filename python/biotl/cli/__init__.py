@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from biotl.cli.demo import demo
+from biotl.cli.fetch import fetch
 from biotl.cli.inspect import inspect
 from biotl.cli.predict import predict
 from biotl.cli.synth import synth
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )  # fmt: skip
-for command in (demo, synth, predict, inspect):
+for command in (demo, synth, fetch, predict, inspect):
     app.command()(command)
 
 _GLOBAL = {"--debug": 0, "--threads": 1}

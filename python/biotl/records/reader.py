@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from biotl.errors import RecordError
-from biotl.records import wfdb
+from biotl.records import csv, mat, npz, wfdb
 from biotl.records.record import Record
+
+_READERS: dict[str, Callable[[str | Path], Record]] = {".csv": csv.read, ".mat": mat.read, ".npz": npz.read}
 
 
 def read(path: str | Path, *, annotators: Sequence[str] | None = None) -> Record:
-    """Read a recording; the reader is chosen by the extension, and a path without one is a WFDB record.
+    """Read a recording: ``.npz``, ``.mat`` or ``.csv`` by their extension, everything else is a WFDB record.
 
     Parameters
     ----------
@@ -35,6 +37,9 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None) -> Record
     >>> read(getfixture("mitdb") / "100").signal.shape
     (2, 650000)
     """
+    suffix = Path(path).suffix.lower()
+    if suffix in _READERS:
+        return _READERS[suffix](path)
     return wfdb.read(path, annotators=annotators)
 
 

@@ -1,10 +1,12 @@
 """Write recordings as WFDB, through the wfdb package."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from biotl.errors import ConfigError, MissingExtraError
+from biotl.records.atomic import write_bytes
 from biotl.records.record import Annotations, Record
 
 
@@ -55,7 +57,7 @@ def write_wfdb(record: Record, folder: Path | str) -> Path:
 
 
 def write_annotations(path: Path | str, annotator: str, annotations: Annotations, *, fs: float | None = None) -> Path:
-    """Write one annotation file in the MIT format.
+    """Write one annotation file in the MIT format, whole or not at all.
 
     Parameters
     ----------
@@ -86,18 +88,22 @@ def write_annotations(path: Path | str, annotator: str, annotations: Annotations
         raise MissingExtraError("wfdb", "train") from None
     path = Path(path)
     try:
-        wfdb.wrann(
-            path.name,
-            annotator,
-            annotations.sample,
-            symbol=annotations.symbol.tolist(),
-            subtype=annotations.subtype.astype(np.int64),
-            chan=annotations.channel.astype(np.int64),
-            num=annotations.number.astype(np.int64),
-            aux_note=list(annotations.aux),
-            fs=fs,
-            write_dir=str(path.parent),
-        )
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            wfdb.wrann(
+                path.name,
+                annotator,
+                annotations.sample,
+                symbol=annotations.symbol.tolist(),
+                subtype=annotations.subtype.astype(np.int64),
+                chan=annotations.channel.astype(np.int64),
+                num=annotations.number.astype(np.int64),
+                aux_note=list(annotations.aux),
+                fs=fs,
+                write_dir=folder,
+            )
+            write_bytes(
+                path.with_name(f"{path.name}.{annotator}"), (Path(folder) / f"{path.name}.{annotator}").read_bytes()
+            )
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}.{annotator}: WFDB cannot hold these marks: {error}") from None
     return path.with_name(f"{path.name}.{annotator}")

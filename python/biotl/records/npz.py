@@ -1,0 +1,45 @@
+"""NumPy archives: named arrays and a rate."""
+
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from biotl.errors import RecordError
+from biotl.records.arrays import from_arrays
+from biotl.records.record import Record
+
+# what zipfile, zlib and NumPy meet damage with
+_DAMAGE = (OSError, ValueError, EOFError, MemoryError, KeyError, NotImplementedError, RuntimeError, SyntaxError)
+_DAMAGE += (zipfile.BadZipFile, zlib.error, TypeError, OverflowError, tokenize.TokenError)
+
+
+def read(path: str | Path) -> Record:
+    """Read an ``.npz`` whose arrays :func:`biotl.records.arrays.from_arrays` understands; never a pickle.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    Record
+        See ``from_arrays``.
+
+    Raises
+    ------
+    RecordError
+        A file that is missing or damaged, that holds Python objects, or lacks a signal or its rate.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file):
+            # a zip file for certain: np.load would take a lone array as well
+            archive = np.load(file, allow_pickle=False)
+            arrays = {name: archive[name] for name in archive.files}
+    except _DAMAGE as error:
+        raise RecordError(str(path), "archive", str(error), "an .npz of plain arrays") from error
+    return from_arrays(path, arrays)

@@ -1,0 +1,114 @@
+"""MATLAB files, NumPy archives and text tables: what their names say, and what is refused."""
+
+import sys
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from biotl.errors import MissingExtraError, RecordError
+from biotl.records import read
+
+
+def test_a_mat_beside_a_header_is_a_wfdb_record(tmp_path):
+    codes = np.array([[1, 2, 3], [-10, -20, -30]], np.int16)
+    savemat(tmp_path / "c.mat", {"val": codes}, format="4")
+    sums = [f"{row[0]} {row.sum()}" for row in codes.astype(int)]
+    (tmp_path / "c.hea").write_text(
+        f"c 2 500 3\nc.mat 16+24 1000/mV 16 0 {sums[0]} 0 I\nc.mat 16+24 1000/mV 16 0 {sums[1]} 0 II\n"
+    )
+    record = read(tmp_path / "c.mat")
+    np.testing.assert_array_equal(record.signal, codes / np.float32(1000))
+    assert (record.fs, record.channels, record.units) == (500.0, ("I", "II"), ("mV", "mV"))
+
+
+def test_plain_variables_name_channels_units_and_rate(tmp_path):
+    signal = np.random.default_rng(0).normal(size=(2, 50))
+    about = {"Fs": 125.0, "channels": np.array(["ECG", "PPG"], object), "units": np.array(["mV", "NU"], object)}
+    savemat(tmp_path / "p.mat", {"signal": signal.T, **about})
+    np.savez(tmp_path / "p.npz", signal=signal, fs=125, channels=["ECG", "PPG"], units=["mV", "NU"], subject="s1")
+    for name, subject in (("p.mat", "p"), ("p.npz", "s1")):
+        record = read(tmp_path / name)
+        np.testing.assert_array_equal(record.signal, signal.astype(np.float32))
+        assert (record.fs, record.channels, record.units) == (125.0, ("ECG", "PPG"), ("mV", "NU"))
+        assert (record.subject, record.signal.flags.c_contiguous) == (subject, True)
+
+
+def test_one_array_a_channel_is_one_record(tmp_path):
+    np.savez(tmp_path / "a.npz", ecg=np.zeros(9, np.int16), ppg=np.ones(9), ecg_fs=125, ppg_fs=125.0, licence="free")
+    record = read(tmp_path / "a.npz")
+    assert (record.channels, record.fs, record.units) == (("ecg", "ppg"), 125.0, ("", ""))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"fs": 1}, "signal: got no numeric array, wanted one array"),
+        ({"x": np.zeros((2, 9))}, "fs: got none, wanted a positive rate in Hz; save a scalar fs"),
+        ({"x": np.zeros(9), "fs": 0}, "fs: got fs .0., wanted a positive rate"),
+        ({"a": np.zeros(9), "b": np.zeros(8), "fs": 1}, r"signal: got a \(9,\), b \(8,\), wanted one array"),
+        ({"a": np.zeros(9), "b": np.zeros(9), "a_fs": 1, "b_fs": 2}, "fs: got a_fs .1., b_fs .2., wanted one rate"),
+        ({"x": np.zeros((2, 9)), "fs": 1, "channels": ["a"]}, "channels: got 1 names, wanted 2, one a channel"),
+        ({"x": np.zeros((2, 3, 9)), "fs": 1}, r"signal: got x \(2, 3, 9\), wanted one array"),
+        ({"x": np.array([{}, None]), "fs": 1}, "archive: got Object arrays cannot be loaded"),
+    ],
+)
+def test_an_archive_that_does_not_say_enough_is_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(RecordError, match=f"a.npz: {message}"):
+        read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("suffix", ["npz", "mat", "csv"])
+def test_a_missing_or_damaged_file_is_one_clear_error(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with pytest.raises(RecordError, match=f"a.{suffix}: (archive|file): got .*No such file"):
+        read(path)
+    noise = np.random.default_rng(0)
+    np.savez(tmp_path / "good.npz", ecg=np.zeros(99), fs=1)
+    savemat(tmp_path / "good.mat", {"ecg": np.zeros(99), "fs": 1})
+    (tmp_path / "good.csv").write_text("t_s,ecg\n0,1\n1,2\n")
+    good = (tmp_path / f"good.{suffix}").read_bytes()
+    for _ in range(100):
+        data = np.frombuffer(good, np.uint8)[: noise.integers(len(good))].copy()
+        data[noise.integers(0, max(len(data), 1), 3)[: len(data)]] ^= 0x5A
+        path.write_bytes(data.tobytes())
+        try:
+            read(path)
+        except RecordError as error:
+            assert str(error).startswith(str(path))  # noqa: PT017
+
+
+def test_a_mat_without_scipy_names_the_extra(tmp_path, monkeypatch):
+    savemat(tmp_path / "a.mat", {"ecg": np.zeros(9), "fs": 1})
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(MissingExtraError, match=r"scipy is not installed: pip install 'biotl\[train\]'"):
+        read(tmp_path / "a.mat")
+
+
+def test_a_table_gives_names_units_and_rate(tmp_path):
+    rows = "".join(f"{i / 360:.3f};{i};{'' if i == 2 else -i}\n" for i in range(1000))
+    (tmp_path / "a.csv").write_text(f"\ufefftime (s);ecg lead (mV);heart_rate_bpm\r\n{rows}")
+    record = read(tmp_path / "a.csv")
+    assert (record.channels, record.units, record.fs) == (("ecg lead", "heart_rate"), ("mV", "bpm"), 360.0)
+    assert record.signal[0].tolist() == list(range(1000))
+    assert np.flatnonzero(np.isnan(record.signal[1])).tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "header row: got an empty file, wanted one time column"),
+        ("ecg,ppg\n1,2\n", "header row: got ecg, ppg, wanted one time column: t_s, t_ms or time"),
+        ("t_s,x\n0,1\n1\n", "line 3: got 1 cells, wanted 2 as in the header row"),
+        ("t_s,x\n0,1\n1,one\n", "line 3: got could not convert string to float: 'one', wanted numbers"),
+        ("t_s,x\n0,1\n1,1\n3,1\n", "time column: got steps from 1 to 2 s, wanted two rows or more, evenly spaced"),
+        ("t_s,x\n0,1\n", "time column: got 1 rows, wanted two rows or more"),
+        ("t_s,x\n0,1\n0,1\n", "time column: got steps from 0 to 0 s"),
+        ("t_s,x\n0,1\nnan,1\n", "time column: got steps from nan to nan s"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path, text, message):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(RecordError, match=f"a.csv: {message}"):
+        read(tmp_path / "a.csv")

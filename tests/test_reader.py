@@ -1,0 +1,79 @@
+"""Reading by extension, many at a time: order kept, refusals listed, Ctrl-C answered."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biotl.errors import RecordError
+from biotl.records import Record, read, read_many
+
+ROOT = Path(__file__).parents[1]
+
+
+def wfdb_record(folder, name, n=5):
+    (folder / f"{name}.hea").write_text(f"{name} 1 250 {n}\n{name}.dat 16 1(0)/mV 16 0\n")
+    (folder / f"{name}.dat").write_bytes(np.arange(n, dtype="<i2").tobytes())
+    return folder / name
+
+
+def test_the_extension_chooses_the_reader(tmp_path):
+    wfdb_record(tmp_path, "r")
+    np.savez(tmp_path / "a.npz", ecg=np.arange(5.0), fs=250)
+    (tmp_path / "a.csv").write_text("t_s,ecg (mV)\n" + "".join(f"{i / 250},{i}\n" for i in range(5)))
+    for name in ("r", "r.hea", "r.dat", "a.npz", "a.csv"):
+        record = read(tmp_path / name)
+        assert (record.signal.tolist(), record.fs) == ([[0, 1, 2, 3, 4]], 250.0), name
+
+
+def test_many_records_keep_their_order_and_list_what_is_refused(tmp_path):
+    paths = [wfdb_record(tmp_path, f"r{i}") for i in range(9)]
+    (tmp_path / "r3.dat").unlink()
+    (tmp_path / "r7.hea").write_text("r7 1 250 5\nr7.dat 99\n")
+    for threads in (1, 2, 7):
+        records, refused = read_many(paths, threads=threads)
+        assert [record.name for record in records] == [f"r{i}" for i in (0, 1, 2, 4, 5, 6, 8)]
+        assert [(Path(error.path).name, error.field) for error in refused] == [
+            ("r3.dat", "file"),
+            ("r7.hea", "line 2, format"),
+        ]
+
+
+def test_a_missing_annotator_refuses_the_record_where_it_was_asked_for(tmp_path):
+    paths = [wfdb_record(tmp_path, f"r{i}") for i in range(2)]
+    (tmp_path / "r0.atr").write_bytes(b"\x05\x04\0\0")
+    assert [len(record.annotations) for record in read_many(paths)[0]] == [1, 0]
+    records, (error,) = read_many(paths, annotators=("atr",))
+    assert [record.name for record in records] == ["r0"]
+    assert str(error).startswith(f"{tmp_path / 'r1.atr'}: annotations: got No such file")
+
+
+def test_a_record_names_what_it_lacks(tmp_path):
+    record = read(wfdb_record(tmp_path, "r"))
+    assert isinstance(record, Record)
+    with pytest.raises(RecordError, match=r"r\.hea: channels: got signal 0, wanted one of MLII, II"):
+        record.channel("MLII", "II")
+
+
+def test_interrupted_reading_ends_within_a_second(tmp_path):
+    # big enough that reading the same files over and over would go on for minutes
+    big = wfdb_record(tmp_path, "big", 20_000_000)
+    code = f"from biotl.records import read_many; print('go', flush=True); read_many([{str(big)!r}] * 4000, threads=2)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "python")}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "go\n"
+        time.sleep(0.5)
+        before = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        took = time.monotonic() - before
+    assert "KeyboardInterrupt" in errors
+    assert took < 1, f"{took:.2f} s"
