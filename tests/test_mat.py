@@ -50,7 +50,7 @@ def test_one_array_a_channel_is_one_record(tmp_path):
         ({"a": np.zeros(9), "b": np.zeros(9), "a_fs": 1, "b_fs": 2}, "fs: got a_fs .1., b_fs .2., wanted one rate"),
         ({"x": np.zeros((2, 9)), "fs": 1, "channels": ["a"]}, "channels: got 1 names, wanted 2, one a channel"),
         ({"x": np.zeros((2, 3, 9)), "fs": 1}, r"signal: got x \(2, 3, 9\), wanted one array"),
-        ({"x": np.array([{}, None]), "fs": 1}, "archive: got Object arrays cannot be loaded"),
+        ({"x": np.array([{}, None]), "fs": 1}, "archive: got ValueError: Object arrays cannot be loaded"),
     ],
 )
 def test_an_archive_that_does_not_say_enough_is_refused(tmp_path, arrays, message):

@@ -41,7 +41,7 @@ def read(path: str | Path) -> Record:
         raise MissingExtraError("scipy", "train") from error
     try:
         with path.open("rb") as file:
-            variables = loadmat(file, verify_compressed_data_integrity=True)
+            variables = loadmat(file)  # type: ignore[arg-type]  # the stubs know no open files
     except NotImplementedError as error:
         raise RecordError(str(path), "version", "7.3", "4 to 7.2", "save with -v7 in MATLAB") from error
     except Exception as error:  # loadmat meets damage with whatever exception comes first

@@ -1,8 +1,6 @@
 """NumPy archives: named arrays and a rate."""
 
-import tokenize
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +8,6 @@ import numpy as np
 from biotl.errors import RecordError
 from biotl.records.arrays import from_arrays
 from biotl.records.record import Record
-
-# what zipfile, zlib and NumPy meet damage with
-_DAMAGE = (OSError, ValueError, EOFError, MemoryError, KeyError, NotImplementedError, RuntimeError, SyntaxError)
-_DAMAGE += (zipfile.BadZipFile, zlib.error, TypeError, OverflowError, tokenize.TokenError)
 
 
 def read(path: str | Path) -> Record:
@@ -40,6 +34,8 @@ def read(path: str | Path) -> Record:
             # a zip file for certain: np.load would take a lone array as well
             archive = np.load(file, allow_pickle=False)
             arrays = {name: archive[name] for name in archive.files}
-    except _DAMAGE as error:
-        raise RecordError(str(path), "archive", str(error), "an .npz of plain arrays") from error
+    except Exception as error:  # zipfile, zlib and NumPy meet damage each with exceptions of their own
+        raise RecordError(
+            str(path), "archive", f"{type(error).__name__}: {error}", "an .npz of plain arrays"
+        ) from error
     return from_arrays(path, arrays)
