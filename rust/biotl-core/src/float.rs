@@ -36,10 +36,14 @@ pub trait Float:
 
     /// Neither NaN nor infinite.
     fn finite(self) -> bool;
+
+    /// Rows to columns.
+    #[must_use]
+    fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4];
 }
 
 macro_rules! float {
-    ($type:ident) => {
+    ($type:ident, $transpose:path) => {
         impl Float for $type {
             const EPSILON: f64 = $type::EPSILON as f64;
 
@@ -62,9 +66,14 @@ macro_rules! float {
             fn finite(self) -> bool {
                 self.is_finite()
             }
+
+            #[inline(always)]
+            fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
+                $transpose(rows)
+            }
         }
     };
 }
 
-float!(f32);
-float!(f64);
+float!(f32, crate::simd::transpose_f32);
+float!(f64, crate::simd::transpose);

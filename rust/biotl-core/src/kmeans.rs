@@ -1,10 +1,13 @@
 //! k-means: seeding by D² sampling (k-means++, Arthur & Vassilvitskii 2007), Lloyd's iteration (1982), nearest centroid.
 //!
-//! Distances decide in `f64` and in one order of summation, so that the same seed gives the same centroids on every
-//! processor and number of threads.
+//! Nearest is nearest by distances in `f64`, summed in one order: where faster scores leave a doubt, these decide. So the
+//! same seed gives the same centroids on every processor and number of threads.
+
+use std::array::from_fn;
 
 use rayon::prelude::*;
 
+use crate::simd::{self, Kernel, multiply_add};
 use crate::{Error, Float, Result};
 
 /// Rows of one unit of work: its sums are added in order, whichever thread made them.
@@ -22,44 +25,209 @@ pub struct Clusters<T> {
 /// Nearest centroid of each row of `length` values of `x`, ties to the lowest index, into `labels`.
 ///
 /// # Errors
-/// [`Error::Parameter`] if there is no centroid, or the lengths do not fit together.
+/// [`Error::Parameter`] if there is no centroid, or the lengths do not fit together; [`Error::NotFinite`] with the first
+/// value of `x` at fault.
 pub fn assign<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) -> Result<()> {
-    if length == 0
-        || centroids.is_empty()
-        || !centroids.len().is_multiple_of(length)
-        || x.len() != labels.len() * length
-    {
+    let fit = length > 0 && centroids.len().is_multiple_of(length) && x.len() == labels.len() * length;
+    if centroids.is_empty() || !fit {
         let got = format!("{} values for {} rows, {} centroid values", x.len(), labels.len(), centroids.len());
         return Err(Error::parameter("centroids", got, format!("at least one centroid, rows of {length} values")));
     }
+    if centroids.iter().any(|value| !value.finite()) {
+        return Err(Error::parameter("centroids", "NaN or infinity", "finite values"));
+    }
     nearest(x, centroids, length, labels);
-    Ok(())
+    // what is not finite is near to nothing
+    if labels.contains(&UNDECIDED) { finite(x) } else { Ok(()) }
+}
+
+fn finite<T: Float>(x: &[T]) -> Result<()> {
+    let bad = x.iter().position(|value| !value.finite());
+    bad.map_or(Ok(()), |index| Err(Error::NotFinite { index, value: x[index].to_f64() }))
 }
 
 fn nearest<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) {
+    let k = centroids.len() / length;
+    // as few centroids as possible are added to fill the last group
+    match [6, 5, 4].into_iter().min_by_key(|&group| k.next_multiple_of(group)) {
+        Some(6) => nearest_by::<T, 6>(x, centroids, length, labels),
+        Some(5) => nearest_by::<T, 5>(x, centroids, length, labels),
+        _ => nearest_by::<T, 4>(x, centroids, length, labels),
+    }
+}
+
+fn nearest_by<T: Float, const GROUP: usize>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) {
+    let book = Book::<T, GROUP>::new(centroids, length);
     x.par_chunks(length * BLOCK).zip(labels.par_chunks_mut(BLOCK)).for_each(|(x, labels)| {
-        for (row, label) in x.chunks_exact(length).zip(labels) {
-            *label = nearest_one(row, centroids).0 as i64;
+        // as many rows at a time as fill two registers of 32 bytes
+        if size_of::<T>() == 4 {
+            simd::dispatch(Search::<T, GROUP, 16> { x, book: &book, labels });
+        } else {
+            simd::dispatch(Search::<T, GROUP, 8> { x, book: &book, labels });
+        }
+        for (row, label) in x.chunks_exact(length).zip(labels).filter(|(_, label)| **label == UNDECIDED) {
+            *label = nearest_one(row, centroids).map_or(UNDECIDED, |(k, _)| k as i64);
         }
     });
 }
 
-fn nearest_one<T: Float>(row: &[T], centroids: &[T]) -> (usize, f64) {
-    let mut best = (0, f64::INFINITY);
-    for (k, centroid) in centroids.chunks_exact(row.len()).enumerate() {
-        let distance = squared_distance(row, centroid);
-        if distance < best.1 {
-            best = (k, distance);
-        }
-    }
-    best
+/// The label of a row whose two best scores lie too close together to tell, or that is not finite.
+const UNDECIDED: i64 = -1;
+
+/// Centroids in groups that are scored together; the last group is filled up with centroids infinitely far away.
+struct Book<T, const GROUP: usize> {
+    length: usize,
+    /// Value `i` of each centroid of a group with its sign turned, group after group.
+    values: Vec<[T; GROUP]>,
+    /// Half the squared norm of each centroid.
+    offsets: Vec<[T; GROUP]>,
+    /// How far a score may be off, per unit of the squared norms.
+    slack: f64,
+    /// The largest squared norm of a centroid.
+    largest: f64,
 }
 
-fn squared_distance<T: Float>(a: &[T], b: &[T]) -> f64 {
-    a.iter().zip(b).fold(0.0, |sum, (&a, &b)| {
-        let difference = a.to_f64() - b.to_f64();
-        sum + difference * difference
+impl<T: Float, const GROUP: usize> Book<T, GROUP> {
+    fn new(centroids: &[T], length: usize) -> Self {
+        let norms: Vec<f64> =
+            centroids.chunks_exact(length).map(|c| c.iter().map(|v| v.to_f64().powi(2)).sum()).collect();
+        let groups = norms.len().div_ceil(GROUP);
+        let mut values = vec![[T::default(); GROUP]; groups * length];
+        let mut offsets = vec![[T::from_f64(f64::INFINITY); GROUP]; groups];
+        for (k, (centroid, norm)) in centroids.chunks_exact(length).zip(&norms).enumerate() {
+            let (group, place) = (k / GROUP, k % GROUP);
+            offsets[group][place] = T::from_f64(0.5 * norm);
+            for (value, &c) in values[group * length..].iter_mut().zip(centroid) {
+                value[place] = -c;
+            }
+        }
+        let largest = norms.iter().copied().fold(0.0, f64::max);
+        Self { length, values, offsets, slack: (length + 8) as f64 * T::EPSILON, largest }
+    }
+}
+
+/// Scores |c|²/2 - x·c of `LANES` rows at a time against each centroid, and the place of the least.
+struct Search<'a, T, const GROUP: usize, const LANES: usize> {
+    x: &'a [T],
+    book: &'a Book<T, GROUP>,
+    labels: &'a mut [i64],
+}
+
+impl<T: Float, const GROUP: usize, const LANES: usize> Kernel for Search<'_, T, GROUP, LANES> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let length = self.book.length;
+        let infinity = T::from_f64(f64::INFINITY);
+        let mut turned = vec![[T::default(); LANES]; length];
+        for (rows, labels) in self.x.chunks(length * LANES).zip(self.labels.chunks_mut(LANES)) {
+            turn(rows, length, &mut turned);
+            let norm = squares::<FMA, T, LANES>(&turned);
+            let (mut least, mut second, mut index) = ([infinity; LANES], [infinity; LANES], [T::default(); LANES]);
+            for (group, (values, offsets)) in self.book.values.chunks_exact(length).zip(&self.book.offsets).enumerate()
+            {
+                let scores = score::<FMA, T, GROUP, LANES>(&turned, values, offsets);
+                for (g, score) in scores.iter().enumerate() {
+                    let k = T::from_f64((group * GROUP + g) as f64);
+                    for lane in 0..LANES {
+                        let s = score[lane];
+                        let behind = if s > least[lane] { s } else { least[lane] };
+                        second[lane] = if behind < second[lane] { behind } else { second[lane] };
+                        index[lane] = if s < least[lane] { k } else { index[lane] };
+                        least[lane] = if s < least[lane] { s } else { least[lane] };
+                    }
+                }
+            }
+            for (lane, label) in labels.iter_mut().enumerate() {
+                // what is not finite, or overflows, compares as false
+                let slack = self.book.slack * (self.book.largest + norm[lane].to_f64());
+                let clear = (second[lane] - least[lane]).to_f64() > slack;
+                *label = if clear { index[lane].to_f64() as i64 } else { UNDECIDED };
+            }
+        }
+    }
+}
+
+/// Rows to lanes; lanes without a row of their own repeat the last one.
+#[inline(always)]
+fn turn<T: Float, const LANES: usize>(rows: &[T], length: usize, turned: &mut [[T; LANES]]) {
+    let last = rows.len() / length - 1;
+    let row = |lane: usize| &rows[lane.min(last) * length..][..length];
+    for lane in (0..LANES).step_by(4) {
+        let four: [&[T]; 4] = from_fn(|i| row(lane + i));
+        let chunks = four.map(|row| row.as_chunks::<4>().0);
+        let (whole, rest) = turned.as_chunks_mut::<4>();
+        for (i, places) in whole.iter_mut().enumerate() {
+            let columns = T::transpose(from_fn(|j| chunks[j][i]));
+            for (place, column) in places.iter_mut().zip(columns) {
+                place[lane..lane + 4].copy_from_slice(&column);
+            }
+        }
+        let first = length - rest.len();
+        for (i, place) in rest.iter_mut().enumerate() {
+            place[lane..lane + 4].copy_from_slice(&four.map(|row| row[first + i]));
+        }
+    }
+}
+
+/// Squared norm of each lane.
+#[inline(always)]
+fn squares<const FMA: bool, T: Float, const LANES: usize>(turned: &[[T; LANES]]) -> [T; LANES] {
+    let mut sum = [T::default(); LANES];
+    for x in turned {
+        for lane in 0..LANES {
+            sum[lane] = multiply_add::<FMA, T>(x[lane], x[lane], sum[lane]);
+        }
+    }
+    sum
+}
+
+/// Scores of one group. Loops, not closures: what is not inlined here would be compiled without the wider set.
+#[inline(always)]
+fn score<const FMA: bool, T: Float, const GROUP: usize, const LANES: usize>(
+    turned: &[[T; LANES]],
+    values: &[[T; GROUP]],
+    offsets: &[T; GROUP],
+) -> [[T; LANES]; GROUP] {
+    let mut scores = [[T::default(); LANES]; GROUP];
+    for g in 0..GROUP {
+        scores[g] = [offsets[g]; LANES];
+    }
+    for (x, c) in turned.iter().zip(values) {
+        for g in 0..GROUP {
+            for lane in 0..LANES {
+                scores[g][lane] = multiply_add::<FMA, T>(c[g], x[lane], scores[g][lane]);
+            }
+        }
+    }
+    scores
+}
+
+/// The nearest centroid and its squared distance, if that is finite.
+fn nearest_one<T: Float>(row: &[T], centroids: &[T]) -> Option<(usize, f64)> {
+    let distances = centroids.chunks_exact(row.len()).map(|centroid| squared_distance(row, centroid));
+    distances.enumerate().fold(None, |best, (k, distance)| match best {
+        Some((_, least)) if distance >= least => best,
+        _ if distance.is_finite() => Some((k, distance)),
+        _ => best,
     })
+}
+
+/// Summed in eight strands, on every processor alike, so that it need not wait for each addition.
+fn squared_distance<T: Float>(a: &[T], b: &[T]) -> f64 {
+    let mut strands = [0.0; 8];
+    let mut add = |a: &[T], b: &[T]| {
+        for ((strand, a), b) in strands.iter_mut().zip(a).zip(b) {
+            let difference = a.to_f64() - b.to_f64();
+            *strand += difference * difference;
+        }
+    };
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    a.iter().zip(b).for_each(|(a, b)| add(a, b));
+    add(a_rest, b_rest);
+    strands.iter().sum()
 }
 
 /// Clusters the rows of `length` values of `x` into `k`, at most `iterations` times over.
@@ -73,9 +241,7 @@ pub fn fit<T: Float>(x: &[T], length: usize, k: usize, seed: u64, iterations: us
     if k == 0 || k > rows || rows * length != x.len() {
         return Err(Error::parameter("k", k, format!("1 to the {rows} rows of {length} values")));
     }
-    if let Some((index, value)) = x.iter().enumerate().find(|(_, value)| !value.finite()) {
-        return Err(Error::NotFinite { index, value: value.to_f64() });
-    }
+    finite(x)?;
     let mut centroids = seed_centroids(x, length, k, &mut Random(seed));
     let mut labels = vec![-1; rows];
     for _ in 0..iterations {
@@ -92,7 +258,10 @@ pub fn fit<T: Float>(x: &[T], length: usize, k: usize, seed: u64, iterations: us
 
 /// Squared distance of each row to its nearest centroid.
 fn distances<T: Float>(x: &[T], centroids: &[T], length: usize) -> Vec<f64> {
-    x.par_chunks_exact(length).with_min_len(BLOCK).map(|row| nearest_one(row, centroids).1).collect()
+    x.par_chunks_exact(length)
+        .with_min_len(BLOCK)
+        .map(|row| nearest_one(row, centroids).map_or(f64::INFINITY, |(_, distance)| distance))
+        .collect()
 }
 
 /// Greedy k-means++: of a few rows drawn by D², the one that lowers the sum of distances most.

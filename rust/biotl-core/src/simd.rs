@@ -99,6 +99,38 @@ pub fn multiply_add<const FMA: bool, T: Float>(a: T, b: T, c: T) -> T {
     if FMA { a.fused(b, c) } else { a * b + c }
 }
 
+/// Rows to columns.
+#[inline(always)]
+pub fn transpose<T: Float>(rows: [[T; 4]; 4]) -> [[T; 4]; 4] {
+    std::array::from_fn(|i| std::array::from_fn(|j| rows[j][i]))
+}
+
+/// Rows to columns by shuffles, which the compiler does not find by itself.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[must_use]
+pub fn transpose_f32(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    use std::arch::x86_64::{__m128, _mm_movehl_ps, _mm_movelh_ps, _mm_unpackhi_ps, _mm_unpacklo_ps};
+
+    // SAFETY: four floats and a register of four floats have the same size and all bit patterns are valid; SSE is part
+    // of the target
+    unsafe {
+        let [a, b, c, d] = rows.map(|row| std::mem::transmute::<[f32; 4], __m128>(row));
+        let (ab, cd) = (_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
+        let (ab_high, cd_high) = (_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d));
+        [_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab), _mm_movelh_ps(ab_high, cd_high), _mm_movehl_ps(cd_high, ab_high)]
+            .map(|row| std::mem::transmute::<__m128, [f32; 4]>(row))
+    }
+}
+
+/// Rows to columns.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+#[must_use]
+pub fn transpose_f32(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    transpose(rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +144,12 @@ mod tests {
         fn run<const FMA: bool>(self) -> f64 {
             self.0.iter().fold(0.0, |sum, &x| multiply_add::<FMA, f64>(x, x, sum))
         }
+    }
+
+    #[test]
+    fn shuffles_transpose() {
+        let rows: [[f32; 4]; 4] = std::array::from_fn(|i| std::array::from_fn(|j| (4 * i + j) as f32));
+        assert_eq!(transpose_f32(rows), transpose(rows));
     }
 
     #[test]
