@@ -10,16 +10,25 @@ when that command runs, so that `biotl --help` is instant.
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from biotl.cli.convert import convert
 from biotl.cli.demo import demo
+from biotl.cli.evaluate import evaluate
+from biotl.cli.export import export
 from biotl.cli.fetch import fetch
+from biotl.cli.finetune import finetune
 from biotl.cli.inspect import inspect
 from biotl.cli.predict import predict
+from biotl.cli.prep import prep
+from biotl.cli.pretrain import pretrain
+from biotl.cli.split import split
 from biotl.cli.synth import synth
+from biotl.cli.tokens import tokens
 from biotl.errors import BiotlError
 
 # plain help: rich takes longer to import than everything else together
@@ -27,7 +36,21 @@ app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )  # fmt: skip
-for command in (demo, synth, fetch, predict, inspect):
+for command in (
+    demo,
+    synth,
+    fetch,
+    prep,
+    split,
+    tokens,
+    pretrain,
+    finetune,
+    evaluate,
+    export,
+    predict,
+    convert,
+    inspect,
+):
     app.command()(command)
 
 _GLOBAL = {"--debug": 0, "--threads": 1}
@@ -72,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = _global_first(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
+    warnings.formatwarning = lambda message, *_, **__: f"biotl: {message}\n"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         code = app(words or ["--help"], prog_name="biotl", standalone_mode=False)

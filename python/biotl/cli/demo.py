@@ -21,14 +21,9 @@ def demo(
     from biotl.recipes.demo import run
 
     done = run(folder, seed=seed, say=note)
-    rows = [
-        {"model": name, "macro-F1 %": round(100 * score.macro_f1, 1), "accuracy %": round(100 * score.accuracy, 1)}
-        | {f"F1 {row['class']} %": round(float(row["F1"]), 1) for row in score.table() if row["beats"]}
-        for name, score in done.outcome.scores.items()
-    ]
-    files = {"report": str(done.published.report), "model": str(done.published.model), "card": str(done.published.card)}
-    value = {"scores": rows, "agrees": done.agrees, "seconds": round(done.seconds, 1), **files}
-    text = f"{table(rows)}\n\nreport  {files['report']}\nmodel   {files['model']}\n{done.seconds:.0f} s"
+    rows = done.outcome.rows()
+    value = {"scores": rows, "files": done.published.rows(), "agrees": done.agrees, "seconds": round(done.seconds, 1)}
+    text = f"{table(rows)}\n\n{table(done.published.rows())}\n\n{done.seconds:.0f} s"
     result(value, as_json=as_json, text=text)
     if not done.agrees:
         raise typer.Exit(1)

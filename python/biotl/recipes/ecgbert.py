@@ -94,6 +94,14 @@ class Outcome:
     scores: dict[str, BeatScore]
     refused: list[BiotlError]
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row a model, in per cent: macro-F1, accuracy, and F1 of each class that the test holds."""
+        return [
+            {"model": name, "macro-F1 %": round(100 * s.macro_f1, 1), "accuracy %": round(100 * s.accuracy, 1)}
+            | {f"F1 {row['class']} %": round(float(row["F1"]), 1) for row in s.table() if row["beats"]}
+            for name, s in self.scores.items()
+        ]
+
 
 def read_sides(config: EcgbertConfig) -> tuple[dict[str, list[Recording]], list[BiotlError]]:
     """Prepare the recordings of train, validation and test; shards are kept in the run folder."""

@@ -43,6 +43,10 @@ class Published:
     card: Path
     difference: float
 
+    def rows(self) -> list[dict[str, str]]:
+        """Return one row a file: what it is, and where."""
+        return [{"file": name, "path": str(getattr(self, name))} for name in ("report", "model", "card")]
+
 
 def publish(
     config: Config,
