@@ -30,7 +30,7 @@ def test_help_lists_every_command_and_imports_no_library():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
-    for command in ("synth", "predict", "inspect"):
+    for command in ("demo", "synth", "fetch", "prep", "finetune", "evaluate", "export", "predict", "inspect"):
         assert command in run.stdout
 
 
