@@ -24,19 +24,23 @@ __all__ = [
     "assign",
     "baseline_level",
     "count_windows",
+    "delineate",
     "design_notch",
     "design_sos",
     "kmeans_fit",
     "median_filter",
+    "ppg_peaks",
     "remove_median",
     "remove_wavelet_baseline",
     "resample",
     "resample_segments",
+    "rpeak_features",
     "rpeaks",
     "segment",
     "sos_reach",
     "sosfilt",
     "sosfiltfilt",
+    "wave_features",
     "wavedec",
     "waverec",
     "wfdb_annotations",
@@ -67,7 +71,10 @@ def resample(x: _Floats, up: int, down: int) -> _Floats: ...
 def resample_segments(
     x: _Floats, start: NDArray[np.int64], stop: NDArray[np.int64], length: int
 ) -> NDArray[np.float32]: ...
-def rpeaks(x: NDArray[np.float32] | NDArray[np.float64], fs: float) -> NDArray[np.int64]: ...
+def rpeak_features(
+    x: NDArray[np.float64], fs: float
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]: ...
+def rpeaks(x: _Floats, fs: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def segment(
     n: int, rpeaks: NDArray[np.int64], fs: float
 ) -> tuple[NDArray[np.int8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]: ...
@@ -81,3 +88,8 @@ def wfdb_codes(path: _Path, verify: bool) -> tuple[_About, NDArray[np.int32]]: .
 def wfdb_native(path: _Path, verify: bool) -> tuple[_About, list[NDArray[np.float32]]]: ...
 def wfdb_read(path: _Path, verify: bool) -> tuple[_About, NDArray[np.float32]]: ...
 def zscore_windows(x: _Floats, size: int, hop: int, out: _Floats) -> None: ...
+def delineate(
+    x: _Floats, rpeaks: NDArray[np.int64], fs: float
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]: ...
+def wave_features(x: NDArray[np.float64], rpeaks: NDArray[np.int64], fs: float) -> list[NDArray[np.float32]]: ...
+def ppg_peaks(x: _Floats, fs: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...

@@ -1,10 +1,11 @@
 """The fast preprocessing module: NumPy arrays in and out."""
 
 from .baseline import median_filter, remove_baseline
+from .delineate import Wave, Waves, delineate
 from .filter import bandpass, bandstop, highpass, lowpass, notch
 from .kmeans import Clusters, assign, kmeans
 from .resample import resample
-from .rpeaks import rpeaks
+from .rpeaks import RPeakStream, rpeaks
 from .segment import WAVES, Segments, resample_segments, segment
 from .wavelet import baseline_level, remove_wavelet_baseline, wavedec, waverec
 from .windows import windows, zscore
@@ -12,11 +13,15 @@ from .windows import windows, zscore
 __all__ = [
     "WAVES",
     "Clusters",
+    "RPeakStream",
     "Segments",
+    "Wave",
+    "Waves",
     "assign",
     "bandpass",
     "bandstop",
     "baseline_level",
+    "delineate",
     "highpass",
     "kmeans",
     "lowpass",

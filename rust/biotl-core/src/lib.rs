@@ -3,19 +3,26 @@
 //!
 //! Kernels take slices or `ndarray` views, accumulate in `f64`, never panic on data and return [`Error`] with the numbers.
 
+mod candidates;
 pub mod design;
+mod envelope;
 pub mod error;
 pub mod filter;
 pub mod float;
 pub mod kmeans;
 pub mod median;
 pub mod peaks;
+mod peaks_weights;
+mod perceptron;
+pub mod ppg;
 pub mod resample;
 pub mod segments;
 pub mod simd;
 pub mod wavelet;
+pub mod waves;
 pub mod wfdb;
 pub mod windows;
+pub mod zones;
 
 pub use error::{Error, Result};
 pub use float::Float;

@@ -9,9 +9,11 @@ mod leads;
 mod matrix;
 mod median;
 mod peaks;
+mod ppg;
 mod resample;
 mod segments;
 mod wavelet;
+mod waves;
 mod wfdb;
 mod windows;
 
@@ -25,13 +27,17 @@ mod _core {
     #[pymodule_export]
     use super::median::{median_filter, remove_median};
     #[pymodule_export]
-    use super::peaks::rpeaks;
+    use super::peaks::{rpeak_features, rpeaks};
+    #[pymodule_export]
+    use super::ppg::ppg_peaks;
     #[pymodule_export]
     use super::resample::resample;
     #[pymodule_export]
     use super::segments::{resample_segments, segment};
     #[pymodule_export]
     use super::wavelet::{baseline_level, remove_wavelet_baseline, wavedec, waverec};
+    #[pymodule_export]
+    use super::waves::{delineate, wave_features};
     #[pymodule_export]
     use super::wfdb::{wfdb_annotations, wfdb_codes, wfdb_native, wfdb_read};
     #[pymodule_export]

@@ -1,29 +1,37 @@
 //! R peaks.
 
 use crate::error::to_py;
-use biotl_core::peaks;
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use crate::matrix::Matrix;
+use biotl_core::Float;
+use biotl_core::peaks::{self, Peaks};
+use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
-/// One contiguous lead of either width.
-#[derive(FromPyObject)]
-pub enum Lead<'py> {
-    F32(PyReadonlyArray1<'py, f32>),
-    F64(PyReadonlyArray1<'py, f64>),
+type Scored<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
+type Features<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>);
+
+/// R peaks and their scores of contiguous leads, which must not be written to meanwhile.
+#[pyfunction]
+pub fn rpeaks<'py>(py: Python<'py>, x: Matrix<'py>, fs: f64) -> PyResult<Scored<'py>> {
+    let found = match &x {
+        Matrix::F32(x) => find(py, x, fs)?,
+        Matrix::F64(x) => find(py, x, fs)?,
+    };
+    Ok((found.at.into_pyarray(py), found.score.into_pyarray(py)))
 }
 
-/// R peaks of one contiguous lead, which must not be written to meanwhile.
+fn find<T: Float + Element>(py: Python<'_>, x: &PyReadonlyArray2<'_, T>, fs: f64) -> PyResult<Peaks> {
+    let (samples, all) = (x.shape()[1], x.as_slice()?);
+    let leads: Vec<&[T]> = (0..x.shape()[0]).map(|i| &all[i * samples..][..samples]).collect();
+    py.detach(|| peaks::rpeaks(&leads, fs)).map_err(to_py)
+}
+
+/// What the R-peak networks see of one contiguous lead: sample, local and context features of every maximum.
 #[pyfunction]
-pub fn rpeaks<'py>(py: Python<'py>, x: Lead<'py>, fs: f64) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let found = match &x {
-        Lead::F32(x) => {
-            let x = x.as_slice()?;
-            py.detach(|| peaks::rpeaks(x, fs))
-        }
-        Lead::F64(x) => {
-            let x = x.as_slice()?;
-            py.detach(|| peaks::rpeaks(x, fs))
-        }
-    };
-    Ok(found.map_err(to_py)?.into_pyarray(py))
+pub fn rpeak_features<'py>(py: Python<'py>, x: PyReadonlyArray1<'py, f64>, fs: f64) -> PyResult<Features<'py>> {
+    let x = x.as_slice()?;
+    let f = py.detach(|| peaks::features(x, fs)).map_err(to_py)?;
+    let local = ndarray::Array2::from(f.local).into_pyarray(py);
+    let context = ndarray::Array2::from(f.context).into_pyarray(py);
+    Ok((f.at.into_pyarray(py), local, context))
 }

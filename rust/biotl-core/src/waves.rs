@@ -1,0 +1,154 @@
+//! Onset, peak and offset of P, QRS and T for given R peaks, or that a wave is absent.
+//!
+//! One network of two hidden layers a wave looks at the beat ([`crate::zones`]) and answers with three times against
+//! the R peak, how far each may be off, and the log-odds that the wave is there.
+
+use std::sync::OnceLock;
+
+use crate::zones::{INPUTS, zones};
+use crate::{Float, Result, simd};
+
+/// Units of the two hidden layers.
+const HIDDEN: [usize; 2] = [64, 32];
+/// Three times, three logarithms of their mean error, one log-odds.
+const OUTPUTS: usize = 7;
+/// Log-odds from which a wave is there: P, QRS, T.
+const PRESENT: [f32; 3] = [0.0, f32::NEG_INFINITY, 0.0];
+/// A point is right when it is within this many seconds.
+const RIGHT_S: f32 = 0.04;
+/// Little-endian `f32`, written by `benches/train_waves.py`: for each wave, for each layer, weights by input, then bias.
+static WEIGHTS: &[u8] = include_bytes!("waves.weights");
+
+/// Waves of the beats of one lead, each list as long as the R peaks.
+pub struct Waves {
+    /// Onset, peak and offset of P, QRS and T; -1 where the wave is absent or outside the record.
+    pub points: [Vec<i64>; 9],
+    /// Probability that the wave is there and a point of it within 40 ms.
+    pub confidence: [Vec<f32>; 3],
+}
+
+/// Delineate one lead.
+///
+/// # Errors
+/// A rate below 50 Hz, peaks outside the record or not ascending, or a sample that is not finite.
+pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64) -> Result<Waves> {
+    let rows = zones(x, rpeaks, fs)?;
+    let answers = simd::dispatch(Answer { networks: networks(), rows: &rows });
+    let mut waves = Waves {
+        points: std::array::from_fn(|_| vec![-1; rpeaks.len()]),
+        confidence: std::array::from_fn(|_| vec![0.0; rpeaks.len()]),
+    };
+    for (wave, answers) in answers.iter().enumerate() {
+        for (beat, answer) in answers.chunks_exact(OUTPUTS).enumerate() {
+            let right: f32 = answer[3..6].iter().map(|log| 1.0 - (-RIGHT_S / log.exp()).exp()).sum::<f32>() / 3.0;
+            let there = if wave == 1 { 1.0 } else { 1.0 / (1.0 + (-answer[6]).exp()) };
+            waves.confidence[wave][beat] = right * there;
+            if answer[6] <= PRESENT[wave] {
+                continue;
+            }
+            for (points, &after_s) in waves.points[3 * wave..].iter_mut().zip(&answer[..3]) {
+                points[beat] = rpeaks[beat] + (f64::from(after_s) * fs).round() as i64;
+            }
+        }
+    }
+    settle(&mut waves.points, rpeaks, x.len() as i64);
+    Ok(waves)
+}
+
+/// Put the points in order, beat by beat: the complex around its R peak, P before it, T after it and before what is next.
+///
+/// Where waves collide the complex comes first, then T; a P wave that begins after the crest of T ends that T.
+fn settle(points: &mut [Vec<i64>; 9], rpeaks: &[i64], samples: i64) {
+    let mut free = 0;
+    for beat in 0..rpeaks.len() {
+        let peak = rpeaks[beat];
+        let next = rpeaks.get(beat + 1).copied().unwrap_or(samples);
+        let onset = points[3][beat].min(peak).max(free);
+        let offset = points[5][beat].clamp(peak, i64::midpoint(peak, next - 1));
+        (points[3][beat], points[4][beat], points[5][beat]) = (onset, peak, offset);
+        order(points, beat, 0, free, onset - 1);
+        let follows = |list: &[i64]| list.get(beat + 1).copied().filter(|&on| on > points[7][beat]);
+        let limit = follows(&points[0]).or(follows(&points[3])).unwrap_or(next).min(next);
+        order(points, beat, 6, offset + 1, limit - 1);
+        free = points[8][beat].max(offset) + 1;
+    }
+}
+
+/// Clip a wave to what is free for it; a wave whose peak lies outside is absent.
+fn order(points: &mut [Vec<i64>; 9], beat: usize, first: usize, from: i64, to: i64) {
+    let [on, peak, off] = [0, 1, 2].map(|n| points[first + n][beat]);
+    let wave = if peak < from || peak > to { [-1; 3] } else { [on.clamp(from, peak), peak, off.clamp(peak, to)] };
+    for (n, v) in wave.into_iter().enumerate() {
+        points[first + n][beat] = v;
+    }
+}
+
+/// A fully connected layer: weights by input, and bias.
+struct Layer {
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+fn networks() -> &'static [Vec<Layer>; 3] {
+    static NETWORKS: OnceLock<[Vec<Layer>; 3]> = OnceLock::new();
+    NETWORKS.get_or_init(|| {
+        let mut values = WEIGHTS.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b));
+        INPUTS.map(|inputs| {
+            let sizes = [inputs, HIDDEN[0], HIDDEN[1], OUTPUTS];
+            let layer = |s: &[usize]| Layer {
+                weights: values.by_ref().take(s[0] * s[1]).collect(),
+                bias: values.by_ref().take(s[1]).collect(),
+            };
+            sizes.windows(2).map(layer).collect()
+        })
+    })
+}
+
+/// The three networks over the rows of all beats.
+struct Answer<'a> {
+    networks: &'a [Vec<Layer>; 3],
+    rows: &'a [Vec<f32>; 3],
+}
+
+impl simd::Kernel for Answer<'_> {
+    type Output = [Vec<f32>; 3];
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> [Vec<f32>; 3] {
+        std::array::from_fn(|wave| {
+            let mut answers = Vec::with_capacity(self.rows[wave].len() / INPUTS[wave] * OUTPUTS);
+            let [mut first, mut second, mut last] = [[0.0; HIDDEN[0]], [0.0; HIDDEN[0]], [0.0; HIDDEN[0]]];
+            let [one, two, three] = [0, 1, 2].map(|n| &self.networks[wave][n]);
+            for row in self.rows[wave].chunks_exact(INPUTS[wave]) {
+                one.run(row, &mut first);
+                let first = &mut first[..HIDDEN[0]];
+                rectify(first);
+                two.run(first, &mut second[..HIDDEN[1]]);
+                let second = &mut second[..HIDDEN[1]];
+                rectify(second);
+                three.run(second, &mut last[..OUTPUTS]);
+                answers.extend_from_slice(&last[..OUTPUTS]);
+            }
+            answers
+        })
+    }
+}
+
+impl Layer {
+    #[inline(always)]
+    fn run(&self, x: &[f32], out: &mut [f32]) {
+        out.copy_from_slice(&self.bias);
+        for (&v, weights) in x.iter().zip(self.weights.chunks_exact(out.len())) {
+            for (o, &w) in out.iter_mut().zip(weights) {
+                *o += v * w;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn rectify(x: &mut [f32]) {
+    for v in x {
+        *v = v.max(0.0);
+    }
+}

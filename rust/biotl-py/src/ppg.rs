@@ -1,0 +1,29 @@
+//! Pulses.
+
+use crate::error::to_py;
+use crate::matrix::Vector;
+use biotl_core::ppg::{self, Pulses};
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+
+/// Pulses and their scores of one contiguous channel, which must not be written to meanwhile.
+#[pyfunction]
+#[allow(clippy::type_complexity)]
+pub fn ppg_peaks<'py>(
+    py: Python<'py>,
+    x: Vector<'py>,
+    fs: f64,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>)> {
+    let Pulses { at, score } = match &x {
+        Vector::F32(x) => {
+            let x = x.as_slice()?;
+            py.detach(|| ppg::ppg_peaks(x, fs))
+        }
+        Vector::F64(x) => {
+            let x = x.as_slice()?;
+            py.detach(|| ppg::ppg_peaks(x, fs))
+        }
+    }
+    .map_err(to_py)?;
+    Ok((at.into_pyarray(py), score.into_pyarray(py)))
+}
