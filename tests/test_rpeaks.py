@@ -29,23 +29,21 @@ def errors(marks, found, tolerance):
     return len(marks) - hits, len(found) - hits
 
 
-# Missed and false beats at 150 ms, lead 0, whole records; a record that is not listed has at most 3 of either.
+# Missed and false beats at 150 ms, lead 0, whole records, two more than now; one not listed has at most 3 of either.
 FLOORS = {
-    "102": (50, 3),
-    "104": (8, 5),
-    "105": (15, 30),
-    "108": (8, 12),
-    "116": (18, 4),
-    "203": (38, 14),
-    "208": (10, 4),
-    "210": (9, 4),
-    "222": (255, 3),
-    "228": (4, 12),
-    "232": (3, 14),
-    "107": (6, 3),
-    "201": (5, 3),
-    "202": (5, 3),
-    "217": (6, 3),
+    "104": (3, 5),
+    "105": (14, 25),
+    "107": (6, 2),
+    "108": (12, 11),
+    "116": (18, 5),
+    "200": (6, 4),
+    "202": (6, 2),
+    "203": (32, 11),
+    "208": (9, 3),
+    "210": (6, 5),
+    "222": (55, 2),
+    "228": (5, 7),
+    "232": (2, 17),
 }
 
 
@@ -71,7 +69,7 @@ def test_no_record_of_mitdb_does_worse_than_it_did(errors_of_records):
         assert not worse, f"{name}: {missed} missed, {false} false, at most {most}"
 
 
-@pytest.mark.parametrize(("columns", "least"), [((0, 1), 99.75), ((2, 3), 99.3)])
+@pytest.mark.parametrize(("columns", "least"), [((0, 1), 99.85), ((2, 3), 99.5)])
 def test_mitdb_as_a_whole(errors_of_records, columns, least):
     missed, false, total = np.array([[e[columns[0]], e[columns[1]], e[4]] for e in errors_of_records.values()]).sum(0)
     hits = total - missed
