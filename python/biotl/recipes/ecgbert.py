@@ -257,13 +257,17 @@ def run(config: EcgbertConfig, *, resume: bool = False) -> Outcome:
     return outcome
 
 
-def pretrain(config: EcgbertConfig, *, resume: bool = False) -> Result:
-    """Run the stages alone, such as masked-token pretraining; its checkpoints are what another run's ``init`` names."""
+def task(config: EcgbertConfig) -> Task:
+    """Return what the stages train on: model, views, and what explains them."""
     sides, refused = read_sides(config)
     if not sides["train"] or not sides["validation"]:
         raise ConfigError(f"data.root: no recording to learn from is left under {config.data.root}: {refused[0]}")
-    plan = set_up(config, config.data.spec, sides, config.data.task, config.data.hide)
-    return Trainer(config, plan.task, resume=resume).fit()
+    return set_up(config, config.data.spec, sides, config.data.task, config.data.hide).task
+
+
+def pretrain(config: EcgbertConfig, *, resume: bool = False) -> Result:
+    """Run the stages alone, such as masked-token pretraining; its checkpoints are what another run's ``init`` names."""
+    return Trainer(config, task(config), resume=resume).fit()
 
 
 def write_results(folder: Path, outcome: Outcome) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
-from torch import Tensor
+from torch import Tensor, nn
 
 from biotl.errors import RecordError, TrainingError
+from biotl.models.foreign import Transfer, transfer
+from biotl.training.stages import Stage
 
 SUFFIX = ".safetensors"
 
@@ -155,3 +157,9 @@ class Store:
         if error is not None:
             raise error
         return None
+
+
+def inherit(model: nn.Module, stage: Stage) -> tuple[Checkpoint, Transfer]:
+    """Take the weights of the checkpoint that a stage's ``init`` names, as `transfer` does, into a model."""
+    source = load(stage.init)
+    return source, transfer(model, source.part("model"), strict=stage.min_share == 1, minimum=stage.min_share)

@@ -194,23 +194,29 @@ def _section_in(annotation: Any) -> Any:
 def load(
     path: str | Path, cls: type[S], *, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
 ) -> S:
-    """Read a configuration: the YAML file, then ``BIOTL__SEED=7``-like variables, then ``stages[1].lr=3e-4`` overrides.
-
-    Parameters
-    ----------
-    path : str or Path
-        A YAML file; ``${NAME:-default}`` in its values is replaced from the environment.
-    cls : type of Section
-        What it must be.
-    overrides : iterable of str
-        ``path=value`` texts; the value is read as YAML.
-    environment : mapping, optional
-        Instead of `os.environ`. ``BIOTL__STAGES__1__LR=3e-4`` sets ``stages[1].lr``.
+    """Read a configuration; see `read_tree`.
 
     Raises
     ------
     ConfigError
         Naming the file, the key, what it got and the nearest key that exists.
+    """
+    return validate(cls, read_tree(path, overrides, environment), source=str(path))
+
+
+def read_tree(
+    path: str | Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Read the YAML file, then ``BIOTL__SEED=7``-like variables, then ``stages[1].lr=3e-4`` overrides.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file; ``${NAME:-default}`` in its values is replaced from the environment.
+    overrides : iterable of str
+        ``path=value`` texts; the value is read as YAML.
+    environment : mapping, optional
+        Instead of `os.environ`. ``BIOTL__STAGES__1__LR=3e-4`` sets ``stages[1].lr``.
     """
     environment = os.environ if environment is None else environment
     try:
@@ -221,7 +227,7 @@ def load(
         raise ConfigError(f"{path}: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: got {type(tree).__name__}, wanted keys and values")
-    tree = expand(tree, environment)
+    tree = dict(expand(tree, environment))
     for name, text in sorted(environment.items()):
         if name.startswith("BIOTL__"):
             steps = name.removeprefix("BIOTL__").lower().split("__")
@@ -231,7 +237,7 @@ def load(
         if not equals:
             raise ConfigError(f"--set {override}: wanted key=value, such as stages[1].lr=3e-4")
         put(tree, key, parse(text))
-    return validate(cls, tree, source=str(path))
+    return tree
 
 
 def difference(then: Any, now: Any, path: str) -> str:

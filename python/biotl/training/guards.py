@@ -1,15 +1,19 @@
 """What the trainer refuses: each guard has stood between somebody and a wasted or a wrong run."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from biotl.errors import TrainingError
 from biotl.training.checkpoint import digest
+from biotl.training.data import Batch
 from biotl.training.distributed import World
 from biotl.training.groups import Trained
+from biotl.training.losses import LOSSES
 from biotl.training.stages import Stage
 
 
@@ -83,6 +87,35 @@ def validation_repeats(stage: Stage, first: Mapping[str, Tensor], second: Mappin
                 f"stage {stage.name}: validation is random between calls ({name} of the first batch differs); draw "
                 "random numbers in the data set's draw(index, rng), and none in the model in evaluation mode"
             )
+
+
+def target_in_features(stage: Stage, model: nn.Module, batch: Batch) -> None:
+    """Refuse an input of which a channel is the target, or the target up to scale."""
+    for loss in map(LOSSES.build, stage.loss):
+        target, mask = getattr(loss, "target", ""), getattr(loss, "mask", None)
+        if target not in batch:
+            continue
+        goal = batch[target].cpu().double().numpy()
+        if mask in batch:  # outside it nothing is to be predicted
+            goal = np.where(np.broadcast_to(batch[mask].cpu().numpy(), goal.shape), goal, np.nan)
+        for name in model.inputs:  # type: ignore[union-attr]
+            for channel, values in _channels(batch[str(name)].cpu().double().numpy(), goal.shape):
+                valid = np.isfinite(values) & np.isfinite(goal)
+                a, b = values[valid], goal[valid]
+                if a.size >= 8 and a.std() > 0 and b.std() > 0 and abs(np.corrcoef(a, b)[0, 1]) > 0.9999:
+                    raise TrainingError(
+                        f"stage {stage.name}: the target {target} is among the features: {name}{channel}"
+                    )
+
+
+def _channels(values: NDArray[np.float64], shape: tuple[int, ...]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Yield the parts of an input that have the target's shape: all of it, or what an index along one axis leaves."""
+    if values.shape == shape:
+        yield "", values
+    for axis in range(1, values.ndim):
+        if values.shape[:axis] + values.shape[axis + 1 :] == shape:
+            for index in range(values.shape[axis]):
+                yield f"[{':, ' * axis}{index}]", np.take(values, [index], axis).squeeze(axis)
 
 
 def same_start(world: World, marks: Iterable[str]) -> None:

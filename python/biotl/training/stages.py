@@ -133,6 +133,11 @@ class Stage(Section):
     init: str = "best"
     min_share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
+    @property
+    def inherits(self) -> bool:
+        """Whether the weights come from the checkpoint of another run."""
+        return self.init not in {"best", "last", "fresh"}
+
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return the selection as a tuple that is larger for a better epoch."""
         return tuple(criterion.score(metrics) for criterion in self.select)

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from biotl.errors import ConfigError
-from biotl.models.foreign import transfer
-from biotl.training import guards, optimizers
-from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, load, save
+from biotl.errors import ConfigError, TrainingError
+from biotl.training import doctor, guards, optimizers
+from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, inherit, save
 from biotl.training.config import difference, nearest
 from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, move, order
 from biotl.training.distributed import World
-from biotl.training.evaluate import compiled, evaluate, outputs, predict
+from biotl.training.evaluate import compiled, evaluate, outputs
 from biotl.training.groups import apply, snapshot
 from biotl.training.logging import RunLog
 from biotl.training.losses import LOSSES, count
@@ -147,6 +146,7 @@ class Trainer:
         if not progress.begun:
             progress.fingerprints, progress.begun = guards.fingerprints(self.model), True
             self.best = {}
+            self._look_first(stage)
         guards.same_start(self.world, progress.fingerprints.values())
         self.log.stage(stage, self.trained, self.model)
         self.saved_at = time.monotonic()
@@ -157,12 +157,20 @@ class Trainer:
             self.model.load_state_dict(self.fresh)
         elif stage.init == "best":
             self.model.load_state_dict(self.best or self.fresh)
-        elif stage.init != "last":
-            source = load(stage.init)
-            report = transfer(self.model, source.part("model"), strict=stage.min_share == 1, minimum=stage.min_share)
+        elif stage.inherits:
+            source, report = inherit(self.model, stage)
             step |= {"transfer": asdict(report), "lineage": source.state.get("lineage", [])}
             self.log.say(f"stage {stage.name}: from {stage.init}: {report}")
         self.progress.lineage.append(step)
+
+    def _look_first(self, stage: Stage) -> None:
+        """Refuse what is known to be wrong before anything is trained; see `doctor`."""
+        for finding in doctor.data_findings(stage.view, self.view, self.task.about):
+            if finding.level == "error":
+                raise TrainingError(finding.message)
+            self.log.say(f"warning: {finding.message}")
+        for _, check in doctor.probes(stage, self.model, self.view, self.config.seed):
+            check()
 
     # One epoch ----------------------------------------------------------------------------------------------------
 
@@ -282,15 +290,8 @@ class Trainer:
     def _validate(self, stage: Stage) -> dict[str, float]:
         """Return the figures on the validation data; empty where a signal came, and this is the only process."""
         options = {"seed": mix(self.config.seed, self.progress.stage), "workers": self.engine.workers}
-        if self.progress.epoch == 0:
-            first, second = (self._first_outputs(stage, number) for number in (0, 1))
-            guards.validation_repeats(stage, first, second)
         alone = self.world.size == 1
         return evaluate(self.model, self.view.validation, stage, stop=lambda: alone and self.caught, **options)
-
-    def _first_outputs(self, stage: Stage, number: int) -> dict[str, Tensor]:
-        torch.manual_seed(number)
-        return next(predict(self.model, self.view.validation, batch_size=stage.batch_size, seed=self.config.seed))[1]
 
     # What stays ---------------------------------------------------------------------------------------------------
 

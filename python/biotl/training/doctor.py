@@ -1,0 +1,152 @@
+"""What can be seen to be wrong with a run before it is run: each check answers with an error, a warning, or nothing."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from biotl.errors import BiotlError
+from biotl.training import guards
+from biotl.training.checkpoint import inherit
+from biotl.training.data import Batches, Task, View
+from biotl.training.evaluate import outputs, predict
+from biotl.training.groups import apply
+from biotl.training.losses import LOSSES
+from biotl.training.metrics import METRICS
+from biotl.training.stages import Config, Stage
+
+ONE_PERSON = (("201", "202"),)
+"""Records of the MIT-BIH Arrhythmia Database that are of one person under two names."""
+SAMPLES = 20_000
+"""How many samples of a data set are looked at for their contents."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: ``error`` stops a run, ``warning`` does not."""
+
+    level: str
+    check: str
+    message: str
+
+
+def examine(config: Config, task: Task) -> list[Finding]:
+    """Check a run without training: its data views, then every stage on one batch; weights are left as they were.
+
+    Parameters
+    ----------
+    config : Config
+        The run.
+    task : Task
+        What its recipe makes of it.
+
+    Returns
+    -------
+    list of Finding
+        Empty if nothing is wrong.
+    """
+    found = [finding for name, view in task.views.items() for finding in data_findings(name, view, task.about)]
+    state = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    for stage in config.stages:
+        try:
+            found += _stage(stage, task, config.seed)
+        except BiotlError as error:
+            found.append(Finding("error", "stage", f"stage {stage.name}: {error}"))
+        finally:
+            task.model.zero_grad(set_to_none=True)
+            task.model.load_state_dict(state)
+    return found
+
+
+def data_findings(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what is wrong with the two sides of a view by what the data sets say of themselves."""
+    subjects = [set(map(str, getattr(side, "subjects", ()))) for side in (view.train, view.validation)]
+    if both := sorted(subjects[0] & subjects[1]):
+        yield Finding("error", "subjects", f"view {name}: on both sides: {', '.join(both[:5])} ({len(both)} subjects)")
+    for one, other in ONE_PERSON:
+        if {one, other} <= subjects[0] | subjects[1] and not any({one, other} <= side for side in subjects):
+            yield Finding("error", "one person", f"view {name}: {one} and {other} are one person, and on two sides")
+    fitted = {str(subject) for side in (view.train, view.validation) for subject in getattr(side, "fitted_on", ())}
+    if leaked := sorted(fitted - subjects[0]) if subjects[0] else []:
+        message = f"view {name}: the normaliser saw {', '.join(leaked[:5])}, which is not among the training subjects"
+        yield Finding("error", "normaliser", message)
+    labels = about.get("labels", ())
+    for side, data in (("training", view.train), ("validation", view.validation)):
+        given = getattr(data, "labels", None)
+        if isinstance(given, np.ndarray | Sequence) and len(given) == len(data) and np.ndim(given) == 1:
+            counts = np.bincount(np.maximum(given, -1) + 1, minlength=len(labels) + 1)[1:]
+            for index in np.flatnonzero(counts == 0):
+                label = labels[index] if index < len(labels) else index
+                yield Finding("warning", "classes", f"view {name}: class {label} has no example in {side}")
+
+
+def _stage(stage: Stage, task: Task, seed: int) -> Iterator[Finding]:
+    if stage.view not in task.views:
+        yield Finding("error", "view", f"stage {stage.name}: no view is called {stage.view!r}")
+        return
+    model, view = task.model, task.views[stage.view]
+    yield from _same_recording(stage, model, view)
+    if stage.inherits:
+        yield from _caught("transfer", lambda: inherit(model, stage))
+    trained = apply(model, stage)
+    per_epoch = -(-len(view.train) // stage.batch_size)
+    yield from _caught("learning rate", lambda: guards.learning_rates(stage, trained, per_epoch))
+    for name, check in probes(stage, model, view, seed):
+        yield from _caught(name, check)
+    batch = Batches(view.train, [np.arange(min(stage.batch_size, len(view.train)))], (seed,))[0] or {}
+    trained.train(model)
+    out = outputs(model, batch)
+    terms = [loss(out, batch) for loss in map(LOSSES.build, stage.loss)]
+    values = [term.detach().item() for term in terms]
+    yield from _caught("loss", lambda: guards.update_loss(stage, values, [1.0] * len(values), "batch 0", first=True))
+    torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
+    yield from _caught("gradient", guards.Gradients(stage, trained).look)
+
+
+def probes(stage: Stage, model: nn.Module, view: View, seed: int) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield checks of one batch of the validation that raise what is wrong: what a stage would find an epoch later."""
+    runs = []
+    for number in (0, 1):
+        torch.manual_seed(number)
+        runs.append(next(predict(model, view.validation, batch_size=stage.batch_size, seed=seed)))
+    (batch, out), (_, again) = runs
+    yield "target", lambda: guards.target_in_features(stage, model, batch)
+    yield "validation", lambda: guards.validation_repeats(stage, out, again)
+
+    def select() -> None:
+        figures = {"loss": 0.0} | {f"loss.{term.name}": 0.0 for term in stage.loss}
+        for metric in map(METRICS.build, stage.metrics):
+            metric.update(out, batch)
+            figures |= metric.compute()
+        stage.score(figures)
+
+    yield "selection", select
+
+
+def _caught(check: str, guard: Callable[[], Any]) -> Iterator[Finding]:
+    try:
+        guard()
+    except BiotlError as error:
+        yield Finding("error", check, str(error))
+
+
+def _same_recording(stage: Stage, model: nn.Module, view: View) -> Iterator[Finding]:
+    """Hash what goes into the model on both sides: one recording under two names is found by its contents."""
+    sides: list[dict[bytes, int]] = []
+    for data in (view.train, view.validation):
+        sides.append({})
+        for index in range(min(len(data), SAMPLES)):
+            sample = data[index]
+            arrays = [np.ascontiguousarray(sample[name]) for name in model.inputs if name in sample]  # type: ignore[union-attr]
+            # a short or constant input may well be the same in two recordings
+            content = [a.tobytes() for a in arrays if a.size > 8 and a.dtype.kind == "f" and a.std() > 0]
+            if content:
+                sides[-1][hashlib.sha256(b"".join(content)).digest()] = index
+    if both := sides[0].keys() & sides[1].keys():
+        mark = min(both, key=sides[0].__getitem__)
+        message = f"sample {sides[0][mark]} of training is sample {sides[1][mark]} of validation, under another name"
+        yield Finding("error", "recording", f"stage {stage.name}: {message} ({len(both)} such samples)")
