@@ -18,6 +18,7 @@ import typer
 
 from biotl.cli.convert import convert
 from biotl.cli.demo import demo
+from biotl.cli.doctor import doctor
 from biotl.cli.evaluate import evaluate
 from biotl.cli.export import export
 from biotl.cli.fetch import fetch
@@ -50,6 +51,7 @@ for command in (
     predict,
     convert,
     inspect,
+    doctor,
 ):
     app.command()(command)
 

@@ -1,28 +1,32 @@
 """`biotl doctor`: what is wrong with a run, before it is run."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from biotl.cli.output import Json, result, table
-
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="Such as stages[1].lr=3e-4; may be repeated.")]
+from biotl.cli.recipe import ConfigPath, Device, Run, SeedOverride, Set, load
 
 
 def doctor(
-    config: Annotated[Path, typer.Argument(help="A YAML file like configs/ecgbert_mitbih.yaml.")],
-    overrides: Overrides = None,
+    config: ConfigPath,
+    overrides: Set = None,
+    seed: SeedOverride = None,
+    device: Device = None,
+    run: Run = None,
     as_json: Json = False,
 ) -> None:
-    """Check data, model and stages of a run without training; exit code 1 if something is wrong."""
+    """Check data, model and stages of a run without training.
+
+    Looks for the target among the features, people on both sides, a recording under two names, a normaliser that saw
+    the test, learning rates of 0, groups without a gradient, losses that are 0 or not finite, weights that do not come
+    over, validation that is random, classes without examples. Exit code 1 if something is wrong.
+    """
     from dataclasses import asdict
 
-    from biotl.recipes import read
+    from biotl.recipes.ecgbert import task
     from biotl.training.doctor import examine
 
-    recipe, settings = read(config, overrides or ())
-    findings = [asdict(finding) for finding in examine(settings, recipe.task(settings))]
+    settings = load(config, overrides, seed=seed, device=device, run=run)
+    findings = [asdict(finding) for finding in examine(settings, task(settings))]
     result(findings, as_json=as_json, text=table(findings) or f"{config}: nothing found")
     if any(finding["level"] == "error" for finding in findings):
         raise typer.Exit(1)

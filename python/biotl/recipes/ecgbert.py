@@ -29,6 +29,7 @@ from biotl.records.atomic import write_text
 from biotl.training.baselines import run_baselines
 from biotl.training.config import Named, Section
 from biotl.training.data import Task, View
+from biotl.training.distributed import World
 from biotl.training.evaluate import predict
 from biotl.training.stages import Config
 from biotl.training.trainer import Result, Trainer
@@ -107,7 +108,7 @@ def read_sides(config: EcgbertConfig) -> tuple[dict[str, list[Recording]], list[
     """Prepare the recordings of train, validation and test; shards are kept in the run folder."""
     sides = de_chazal(config.data.validation)
     names = [name for side in sides.values() for name in side]
-    with tqdm(total=len(names), desc="prepare", unit="record", file=sys.stderr) as bar:
+    with World.join().main_first(), tqdm(total=len(names), desc="prepare", unit="record", file=sys.stderr) as bar:
         recordings, refused = prepare_files(
             [config.data.root / name for name in names],
             config.data.spec,
@@ -170,7 +171,9 @@ def learn(
 ) -> Learnt:
     """Run the stages on ``train``, choose weights and thresholds by ``validation``; see `set_up`."""
     plan = set_up(config, spec, sides, task, hide)
-    result = Trainer(config, plan.task, resume=resume).fit()
+    trainer = Trainer(config, plan.task, resume=resume)
+    result = trainer.fit()
+    trainer.world.leave()
     probability = infer(result.model, plan.validation, plan.spec)
     thresholds = choose_thresholds(plan.validation, probability, plan.labels)
     return Learnt(result.model, plan.spec, plan.vocabulary, plan.labels, thresholds, result.history)

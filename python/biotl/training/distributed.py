@@ -6,7 +6,8 @@ and a masked loss is the mean over the whole batch, not the mean of the processe
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,19 +28,40 @@ class World:
     local_rank: int = 0
 
     @classmethod
-    def join(cls, device: str = "cpu") -> "World":
+    def join(cls) -> "World":
         """Join the group that torchrun's environment describes; without one, be alone."""
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
             return cls()
+        local_rank = int(os.environ.get("LOCAL_RANK", "0"))
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-        return cls(dist.get_rank(), size, int(os.environ.get("LOCAL_RANK", "0")))
+            if torch.cuda.is_available():
+                torch.cuda.set_device(local_rank)
+            dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        return cls(dist.get_rank(), size, local_rank)
 
     @property
     def main(self) -> bool:
         """Whether this process writes."""
         return self.rank == 0
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Let the main process through before the others, who then find the files that it made."""
+        if not self.main:
+            self.share(None)
+        yield
+        if self.main:
+            self.share(None)
+
+    def leave(self) -> None:
+        """End every process but the main one: what follows training is done once."""
+        if self.size > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+            os.environ["WORLD_SIZE"] = "1"
+        if not self.main:
+            raise SystemExit(0)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Sum a tensor over all processes, in place."""

@@ -56,7 +56,7 @@ class Trainer:
         self.config, self.engine, self.task = config, config.engine, task
         wanted = self.engine.device
         name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-        self.world = world or World.join(name)
+        self.world = world or World.join()
         self.device = torch.device("cuda", self.world.local_rank) if name == "cuda" else torch.device(name)
         self.amp = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.engine.amp)
         if self.engine.threads:
