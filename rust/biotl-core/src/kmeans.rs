@@ -37,8 +37,16 @@ pub fn assign<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i
         return Err(Error::parameter("centroids", "NaN or infinity", "finite values"));
     }
     nearest(x, centroids, length, labels);
-    // what is not finite is near to nothing
-    if labels.contains(&UNDECIDED) { finite(x) } else { Ok(()) }
+    decided(x, labels)
+}
+
+/// Refuses what is near to nothing: rows that are not finite, or whose distances are not.
+fn decided<T: Float>(x: &[T], labels: &[i64]) -> Result<()> {
+    if labels.contains(&UNDECIDED) {
+        finite(x)?;
+        return Err(Error::parameter("x", "values whose squared distances overflow", "smaller values"));
+    }
+    Ok(())
 }
 
 fn finite<T: Float>(x: &[T]) -> Result<()> {
@@ -242,25 +250,48 @@ pub fn fit<T: Float>(x: &[T], length: usize, k: usize, seed: u64, iterations: us
         return Err(Error::parameter("k", k, format!("1 to the {rows} rows of {length} values")));
     }
     finite(x)?;
-    let mut centroids = seed_centroids(x, length, k, &mut Random(seed));
-    let mut labels = vec![-1; rows];
+    let mut random = Random(seed);
+    let mut best: Option<Clusters<T>> = None;
+    for _ in 0..STARTS {
+        let seeds = seed_centroids(x, length, k, &mut random);
+        let found = lloyd(x, length, seeds, iterations.min(TRIAL))?;
+        if best.as_ref().is_none_or(|best| found.inertia < best.inertia) {
+            best = Some(found);
+        }
+    }
+    lloyd(x, length, best.map_or_else(Vec::new, |best| best.centroids), iterations)
+}
+
+/// Seedings tried: one alone ends several per cent above the best now and then.
+const STARTS: usize = 4;
+/// Iterations after which the tightest start is chosen.
+const TRIAL: usize = 10;
+
+/// Lloyd's iteration until no row changes its cluster.
+fn lloyd<T: Float>(x: &[T], length: usize, mut centroids: Vec<T>, iterations: usize) -> Result<Clusters<T>> {
+    let (rows, k) = (x.len() / length, centroids.len() / length);
+    let (mut labels, mut before) = (vec![UNDECIDED; rows], vec![UNDECIDED; rows]);
     for _ in 0..iterations {
-        let before = labels.clone();
         nearest(x, &centroids, length, &mut labels);
+        decided(x, &labels)?;
         if labels == before {
             break;
         }
         centroids = means(x, length, k, &labels, &centroids);
+        std::mem::swap(&mut labels, &mut before);
     }
-    let inertia = distances(x, &centroids, length).iter().sum();
+    nearest(x, &centroids, length, &mut labels);
+    decided(x, &labels)?;
+    let inertia = distances(x, &centroids, length, &labels).iter().sum();
     Ok(Clusters { centroids, inertia })
 }
 
-/// Squared distance of each row to its nearest centroid.
-fn distances<T: Float>(x: &[T], centroids: &[T], length: usize) -> Vec<f64> {
+/// Squared distance of each row to the centroid of its label.
+fn distances<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &[i64]) -> Vec<f64> {
     x.par_chunks_exact(length)
+        .zip(labels)
         .with_min_len(BLOCK)
-        .map(|row| nearest_one(row, centroids).map_or(f64::INFINITY, |(_, distance)| distance))
+        .map(|(row, &label)| squared_distance(row, &centroids[label as usize * length..][..length]))
         .collect()
 }
 
@@ -270,7 +301,7 @@ fn seed_centroids<T: Float>(x: &[T], length: usize, k: usize, random: &mut Rando
     let row = |i: usize| &x[i * length..(i + 1) * length];
     let trials = 2 + (k as f64).ln() as usize;
     let mut centroids = row(((random.unit() * rows as f64) as usize).min(rows - 1)).to_vec();
-    let mut closest = distances(x, &centroids, length);
+    let mut closest = distances(x, &centroids, length, &vec![0; rows]);
     for _ in 1..k {
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
         for _ in 0..trials {
@@ -327,7 +358,7 @@ fn means<T: Float>(x: &[T], length: usize, k: usize, labels: &[i64], centroids: 
         sums.iter_mut().zip(block_sums).for_each(|(sum, value)| *sum += value);
         counts.iter_mut().zip(block_counts).for_each(|(count, value)| *count += value);
     }
-    let mut far = counts.contains(&0).then(|| distances(x, centroids, length));
+    let mut far = counts.contains(&0).then(|| distances(x, centroids, length, labels));
     for (label, count) in counts.iter_mut().enumerate() {
         let sum = &mut sums[label * length..(label + 1) * length];
         if *count > 0 {
