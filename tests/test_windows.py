@@ -57,5 +57,34 @@ def test_no_whole_window_gives_no_windows():
 def test_sizes_and_outputs_that_do_not_fit_are_refused():
     with pytest.raises(SignalError, match="size, hop: got 0, 1"):
         signal.windows(np.zeros((1, 9)), 0, 1)
-    with pytest.raises(SignalError, match="out: got 3"):
+    with pytest.raises(SignalError, match=r"out: got float64 \(1, 1, 3\), wanted float64 \(2, 1, 4\)"):
         signal.windows(np.zeros((1, 9)), 4, 4, normalize="zscore", out=np.zeros((1, 1, 3)))
+
+
+def test_a_sample_that_is_not_finite_costs_the_windows_that_hold_it_and_no_more():
+    x = np.random.default_rng(2).standard_normal((2, 40)).astype(np.float32)
+    whole = signal.windows(x, 10, 5, normalize="zscore")
+    holed = x.copy()
+    holed[1, 17] = np.nan
+    with pytest.raises(SignalError, match="sample 17 is NaN"):
+        signal.windows(holed, 10, 5, normalize="zscore")
+    masked = signal.windows(holed, 10, 5, normalize="zscore", nan_policy="mask")
+    assert np.argwhere(np.isnan(masked).any(-1)).tolist() == [[2, 1], [3, 1]]
+    kept = ~np.isnan(masked)
+    assert np.array_equal(masked[kept], whole[kept])
+    holed[1, 17] = (x[1, 16] + x[1, 18]) / 2
+    bridged = signal.windows(holed, 10, 5, normalize="zscore")
+    holed[1, 17] = np.inf
+    again = signal.windows(holed, 10, 5, normalize="zscore", nan_policy="interpolate")
+    np.testing.assert_allclose(again, bridged, atol=1e-6)
+
+
+def test_what_is_added_to_the_deviation_is_that_of_the_usual_formula():
+    x = np.random.default_rng(3).standard_normal((1, 50)) * 1e-6
+    wanted = (x - x.mean()) / (x.std() + 1e-6)
+    np.testing.assert_allclose(signal.windows(x, 50, 1, normalize="zscore", eps=1e-6)[0], wanted, atol=1e-12)
+
+
+def test_squares_that_overflow_are_refused():
+    with pytest.raises(SignalError, match="squares overflow"):
+        signal.zscore([1e300, -1e300])

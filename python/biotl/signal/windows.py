@@ -1,12 +1,16 @@
 """Windows that slide over a recording, and z-score."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
+from biotl.errors import SignalError
+from biotl.signal._arrays import Floats, NanPolicy, as_leads, bridge, check_policy, coerce
+
+Normalize = Literal["zscore"]
 
 
 def windows(
@@ -14,8 +18,10 @@ def windows(
     size: int,
     hop: int,
     *,
-    normalize: Literal["zscore"] | None = None,
-    out: NDArray[np.floating[Any]] | None = None,
+    normalize: Normalize | None = None,
+    eps: float = 0.0,
+    out: Floats | None = None,
+    nan_policy: NanPolicy = "raise",
 ) -> NDArray[Any]:
     """Slide a window over each channel.
 
@@ -26,11 +32,16 @@ def windows(
     size, hop : int
         Samples of a window, and from one window to the next. Samples after the last whole window are left out.
     normalize : None or "zscore"
-        None returns a read-only view of `x`, without a copy. ``zscore`` gives each window of each channel mean 0 and
-        standard deviation 1; a window that is flat to the resolution of its type becomes zeros.
+        None returns a read-only view of `x`, without a copy, whatever it holds. "zscore" gives each window of each
+        channel mean 0 and standard deviation 1; a window that is flat to the resolution of its type becomes zeros.
+    eps : float
+        Added to the standard deviation, in units of `x`, where a model was trained so.
     out : ndarray, optional
         Where to write the normalised windows: C-contiguous, of the shape and type of the result. Fresh memory costs
         about as much as the arithmetic, so a loop over recordings gains by keeping it.
+    nan_policy : {"raise", "mask", "interpolate"}
+        What happens to windows with samples that are NaN or infinite: "raise" refuses them, "mask" makes them NaN,
+        "interpolate" first puts a straight line between the neighbours of such samples.
 
     Returns
     -------
@@ -40,7 +51,8 @@ def windows(
     Raises
     ------
     SignalError
-        If `size` or `hop` is below 1, or `out` does not fit.
+        If `size` or `hop` is below 1, `x` has not two axes, `out` does not fit, or a sample is not finite under
+        "raise".
 
     Examples
     --------
@@ -49,20 +61,34 @@ def windows(
     >>> windows([[1.0, 3.0, 5.0]], 2, 1, normalize="zscore").tolist()
     [[[-1.0, 1.0]], [[-1.0, 1.0]]]
     """
-    x = np.asarray(x)
-    count = _core.count_windows(x.shape[-1], size, hop)
+    array = np.asarray(x)
+    if array.ndim != 2:
+        raise SignalError(f"x: got {array.ndim} axes, wanted (channels, samples)")
+    if size < 1 or hop < 1:
+        raise SignalError(f"size, hop: got {size}, {hop}, wanted at least 1 sample each")
+    check_policy(nan_policy)
+    channels, samples = array.shape
+    shape = (_core.count_windows(samples, size, hop), channels, size)
     if normalize is None:
-        if count == 0:
-            return np.empty((0, x.shape[0], size), dtype=x.dtype)
-        return sliding_window_view(x, size, axis=-1)[:, ::hop].transpose(1, 0, 2)
-    x = np.ascontiguousarray(x, dtype=np.float32 if x.dtype == np.float32 else np.float64)
+        if 0 in shape:
+            return np.empty(shape, dtype=array.dtype)
+        return sliding_window_view(array, size, axis=-1)[:, ::hop].transpose(1, 0, 2)
+    if normalize not in get_args(Normalize):
+        raise SignalError(f"normalize: got {normalize!r}, wanted None or zscore")
+    array = coerce(array)
+    if nan_policy == "interpolate":
+        bad = ~np.isfinite(array)
+        array = bridge(array, bad) if bad.any() else array
     if out is None:
-        out = np.empty((count, x.shape[0], size), dtype=x.dtype)
-    _core.zscore_windows(x, size, hop, out)
+        out = np.empty(shape, dtype=array.dtype)
+    elif out.shape != shape or out.dtype != array.dtype or not out.flags.c_contiguous or not out.flags.writeable:
+        got, wanted = f"{out.dtype} {out.shape}", f"{array.dtype} {shape}"
+        raise SignalError(f"out: got {got}, wanted {wanted}, C-contiguous and writeable")
+    _core.zscore_windows(array, size, hop, eps, nan_policy == "mask", out)
     return out
 
 
-def zscore(x: ArrayLike, *, axis: int = -1) -> NDArray[np.floating[Any]]:
+def zscore(x: ArrayLike, *, axis: int = -1, nan_policy: NanPolicy = "raise") -> Floats:
     """Give each signal mean 0 and standard deviation 1 along `axis`; flat ones become zeros.
 
     Parameters
@@ -71,19 +97,25 @@ def zscore(x: ArrayLike, *, axis: int = -1) -> NDArray[np.floating[Any]]:
         float32 stays float32, everything else becomes float64.
     axis : int
         The axis of samples.
+    nan_policy : {"raise", "mask", "interpolate"}
+        As in `windows`, a signal being one window.
 
     Returns
     -------
     ndarray, shape of `x`
+
+    Raises
+    ------
+    SignalError
+        If a sample is not finite under "raise", or `x` is a scalar.
 
     Examples
     --------
     >>> zscore([1.0, 3.0]).tolist(), zscore([7.0, 7.0]).tolist()
     ([-1.0, 1.0], [0.0, 0.0])
     """
-    moved = np.moveaxis(np.asarray(x), axis, -1)
-    samples = moved.shape[-1]
+    moved = coerce(np.moveaxis(coerce(x), axis, -1))
     if moved.size == 0:
-        return np.empty(np.shape(x), dtype=np.float32 if moved.dtype == np.float32 else np.float64)
-    whole = windows(moved.reshape(-1, samples), samples, 1, normalize="zscore")
+        return np.moveaxis(moved, -1, axis)
+    whole = windows(as_leads(moved), moved.shape[-1], 1, normalize="zscore", nan_policy=nan_policy)
     return np.moveaxis(whole.reshape(moved.shape), -1, axis)
