@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -133,3 +137,21 @@ def test_a_configuration_that_cannot_be_is_one_line(config, words, says, capsys)
 def test_an_unfinished_run_is_not_exported(tmp_path, capsys):
     assert main(["export", str(tmp_path), str(tmp_path / "m.onnx")]) == 3
     assert "results.json" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on_with_resume(number, code, config, tmp_path, capsys):
+    run = tmp_path / "run"
+    words = ["pretrain", str(config), "--run", str(run), "--set", "stages[0].epochs=6"]
+    process = subprocess.Popen([sys.executable, "-m", "biotl", *words], stderr=subprocess.PIPE, text=True)
+    while not list(run.glob("checkpoints/last-*.safetensors")):
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert "--resume" in errors.splitlines()[-1]
+    capsys.readouterr()
+    assert main([*words, "--resume", "--json"]) == 0
+    assert [row["stage"] for row in json.loads(capsys.readouterr().out)] == ["pretrain", "all"]

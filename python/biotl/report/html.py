@@ -44,7 +44,8 @@ footer { margin-top: 3rem; padding-top: .8rem; border-top: 1px solid var(--line)
 @media print {
   @page { margin: 14mm; }
   body { font-size: 10pt; } main { padding: 0; max-width: none; } .scroll { overflow: visible; }
-  h2 { break-after: avoid; } figure, tr, .headline li { break-inside: avoid; } thead { display: table-header-group; }
+  h2 { margin-top: 1.2rem; } h2, h2 + p { break-after: avoid; } footer { margin-top: 1rem; }
+  figure, tr, .headline li { break-inside: avoid; } thead { display: table-header-group; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
