@@ -23,7 +23,7 @@ from biotl.records.write import write_wfdb
 from biotl.training.config import Named, validate
 from biotl.training.stages import Config
 
-SUBJECTS = {"train": 28, "validation": 8, "test": 12}
+SUBJECTS = {"train": 40, "validation": 10, "test": 14}
 MINUTES = 3.0
 STAGES: list[dict[str, Any]] = [
     {
