@@ -13,10 +13,11 @@ NanPolicy = Literal["raise", "mask", "interpolate"]
 Floats = NDArray[np.floating[Any]]
 
 
-def coerce(x: ArrayLike) -> Floats:
+def coerce(x: ArrayLike, *, integers: bool = False) -> NDArray[Any]:
     """Return `x` as a contiguous array in native byte order: float32 as float32, every other real number as float64.
 
-    Nothing is copied where nothing has to change.
+    With `integers`, whole numbers stay whole: int16, int32 or int64, the first that holds their type. Nothing is copied
+    where nothing has to change.
 
     Raises
     ------
@@ -28,6 +29,10 @@ def coerce(x: ArrayLike) -> Floats:
         raise SignalError(f"x: got dtype {array.dtype}, wanted real numbers")
     if array.ndim == 0:
         raise SignalError("x: got a scalar, wanted shape (..., samples)")
+    if integers and array.dtype.kind in "iu":
+        for whole in (np.int16, np.int32, np.int64):
+            if np.can_cast(array.dtype, whole):
+                return np.ascontiguousarray(array, dtype=whole)
     small = array.dtype.kind == "f" and array.dtype.itemsize <= np.dtype(np.float32).itemsize
     return np.ascontiguousarray(array, dtype=np.float32 if small else np.float64)
 
@@ -39,11 +44,13 @@ def as_leads(x: NDArray[Any]) -> NDArray[Any]:
 
 def over_leads(
     x: ArrayLike,
-    kernel: Callable[[Any], Floats],
+    kernel: Callable[[Any, Any], None],
     *,
     nan_policy: NanPolicy,
     span: Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]],
-) -> Floats:
+    samples: Callable[[int], int] = int,
+    integers: Literal["float64", "fast", "keep"] = "float64",
+) -> NDArray[Any]:
     """Run `kernel` over the leads of `x` under a NaN policy.
 
     Parameters
@@ -51,7 +58,7 @@ def over_leads(
     x : array_like, shape (..., samples)
         The signal.
     kernel : callable
-        From contiguous (leads, samples) to (leads, samples out); refuses what is not finite by itself.
+        Takes contiguous (leads, samples) and fills (leads, samples out); refuses what is not finite by itself.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: "raise" refuses them; "interpolate" replaces them by a
         straight line between their neighbours (the nearest sample at the ends); "mask" does the same and then puts NaN
@@ -59,6 +66,10 @@ def over_leads(
     span : callable
         From the number of samples to half-open ranges ``start``, ``stop`` of the input samples behind each output
         sample.
+    samples : callable
+        From the number of samples to that of samples out.
+    integers : {"float64", "fast", "keep"}
+        Whole numbers become float64 before the kernel; in the kernel; or stay what they are.
 
     Returns
     -------
@@ -70,14 +81,18 @@ def over_leads(
     SignalError
         If the policy is unknown, the form of `x` is refused, or the kernel refuses a value.
     """
-    array = coerce(x)
+    array = coerce(x, integers=integers != "float64")
     leads = as_leads(array)
     check_policy(nan_policy)
-    bad = None if nan_policy == "raise" else ~np.isfinite(leads)
+    whole = array.dtype.kind == "i"
+    dtype = np.float64 if whole and integers == "fast" else array.dtype
+    # NumPy asks for huge pages where it helps, and the kernel writes every sample
+    out = np.empty((len(leads), samples(leads.shape[1])), dtype)
+    bad = None if whole or nan_policy == "raise" else ~np.isfinite(leads)
     if bad is None or not bad.any():
-        out = kernel(leads)
+        kernel(leads, out)
     else:
-        out = kernel(bridge(leads, bad))
+        kernel(bridge(leads, bad), out)
         if nan_policy == "mask":
             out[covered(bad, *span(leads.shape[1]))] = np.nan
         out[bad.all(axis=1)] = np.nan

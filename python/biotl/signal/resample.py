@@ -51,7 +51,13 @@ def resample(x: ArrayLike, fs: float, fs_new: float, *, nan_policy: NanPolicy = 
         centre = np.arange(-(-n * up // down)) * down
         return -((reach - centre) // up), (centre + reach) // up + 1
 
-    return over_leads(x, lambda leads: _core.resample(leads, up, down), nan_policy=nan_policy, span=span)
+    return over_leads(
+        x,
+        lambda leads, out: _core.resample(leads, up, down, out),
+        nan_policy=nan_policy,
+        span=span,
+        samples=lambda n: -(-n * up // down),
+    )
 
 
 def ratio(fs: float, fs_new: float) -> tuple[int, int]:

@@ -116,4 +116,6 @@ def remove_wavelet_baseline(x: ArrayLike, fs: float, *, cutoff: float = 0.5) -> 
     the signal together again, without computing the details.
     """
     rows, shape = _rows(x)
-    return _core.remove_wavelet_baseline(rows, fs, cutoff).reshape(*shape, -1)
+    out = np.empty_like(rows)
+    _core.remove_wavelet_baseline(rows, fs, cutoff, out)
+    return out.reshape(*shape, -1)

@@ -1,19 +1,26 @@
 //! Second-order sections run over leads: causal, or forward and backward for zero phase.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
+use crate::cascade::{Cascade, State, TILE, Tile};
 use crate::design::Section;
+use crate::simd::{Kernel, Level, dispatch, level};
 use crate::{Error, Float, Result};
 
-/// The two delays of each section, transposed direct form II.
-pub type State = Vec<[f64; 2]>;
+/// What a warm-up leaves of a wrong state, next to the state itself: below the rounding of `f64`.
+const FORGOTTEN: f64 = 1e-18;
+
+/// A block of a long lead is at least this many times its warm-up.
+const WORTHWHILE: usize = 4;
 
 /// Runs `kernel(input, output)` over the leads of an array, in parallel.
 ///
 /// # Errors
 /// Whatever `kernel` returns first, in order of leads.
-pub fn each_lead<T: Float, U: Float>(
+pub fn each_lead<T: Sync, U: Send>(
     x: &ArrayView2<T>,
     mut out: ArrayViewMut2<U>,
     kernel: impl Fn(&[T], &mut [U]) -> Result<()> + Sync,
@@ -29,24 +36,47 @@ pub fn each_lead<T: Float, U: Float>(
     leads.into_par_iter().map(run).collect::<Vec<_>>().into_iter().collect()
 }
 
-/// Filters one lead once, from a state at rest (`scipy.signal.sosfilt`).
+/// Filters one lead once, from a state at rest (`scipy.signal.sosfilt`); `stop` ends the work early.
 ///
 /// # Errors
 /// [`Error::NotFinite`] with the first sample at fault.
-pub fn sosfilt<T: Float>(sections: &[Section], x: &[T], out: &mut [T]) -> Result<()> {
-    let mut state = vec![[0.0; 2]; sections.len()];
-    for (y, &v) in out.iter_mut().zip(x) {
-        *y = T::from_f64(step(sections, &mut state, v.to_f64()));
-    }
-    check(&state, x)
+pub fn sosfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, out: &mut [T]) -> Result<()> {
+    let cascade = Cascade::new(sections);
+    let mut state = cascade.at_rest_on([0.0]);
+    dispatch(Causal { engine: Engine { cascade: &cascade, stop }, state: &mut state, x, out });
+    check(state.is_finite(), x)
 }
 
-/// Filters one lead forward and backward (`scipy.signal.sosfiltfilt`): odd extension at both ends, states begun at rest on the
-/// first sample of each pass.
+/// What every pass shares.
+#[derive(Clone, Copy)]
+struct Engine<'a> {
+    cascade: &'a Cascade,
+    stop: &'a AtomicBool,
+}
+
+struct Causal<'a, T> {
+    engine: Engine<'a>,
+    state: &'a mut State<1>,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Kernel for Causal<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let mut tile = new_tile();
+        copy_through::<T, 1, FUSED, false>(self.engine, self.state, &mut tile, [self.x], Some([self.out]));
+    }
+}
+
+/// Filters one lead forward and backward (`scipy.signal.sosfiltfilt`): odd extension at both ends, states begun at rest
+/// on the first sample of each pass; `stop` ends the work early.
 ///
 /// # Errors
 /// [`Error::TooShort`] if the lead does not exceed the extension, [`Error::NotFinite`] with the first sample at fault.
-pub fn sosfiltfilt<T: Float>(sections: &[Section], x: &[T], out: &mut [T]) -> Result<()> {
+pub fn sosfiltfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, out: &mut [T]) -> Result<()> {
     let (edge, n) = (padding(sections), x.len());
     if n == 0 {
         return Ok(());
@@ -54,23 +84,183 @@ pub fn sosfiltfilt<T: Float>(sections: &[Section], x: &[T], out: &mut [T]) -> Re
     if n <= edge {
         return Err(Error::TooShort { got: n, wanted: edge + 1 });
     }
-    let (first, last) = (x[0].to_f64(), x[n - 1].to_f64());
-    let before = (1..=edge).rev().map(|i| 2.0 * first - x[i].to_f64());
-    let after = (2..=edge + 1).map(|i| 2.0 * last - x[n - i].to_f64());
-    let mut padded: Vec<f64> = before.chain(x.iter().map(|v| v.to_f64())).chain(after).collect();
-    let mut state = at_rest_on(sections, padded[0]);
-    for v in &mut padded {
-        *v = step(sections, &mut state, *v);
+    let cascade = Cascade::new(sections);
+    let (engine, warm_up) = (Engine { cascade: &cascade, stop }, warm_up(sections));
+    let finite = match level() {
+        Level::Avx512 => dispatch(ZeroPhase::<T, 8> { engine, edge, warm_up, x, out }),
+        _ => dispatch(ZeroPhase::<T, 4> { engine, edge, warm_up, x, out }),
+    };
+    check(finite, x)
+}
+
+struct ZeroPhase<'a, T, const LANES: usize> {
+    engine: Engine<'a>,
+    edge: usize,
+    warm_up: usize,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float, const LANES: usize> Kernel for ZeroPhase<'_, T, LANES> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> bool {
+        let Self { engine, edge, warm_up, x, out } = self;
+        let n = x.len();
+        let block = n / LANES;
+        let lanes = if block >= WORTHWHILE * warm_up && block > TILE { LANES } else { 0 };
+        let (first, last) = (x[0].to_f64(), x[n - 1].to_f64());
+        let mut before: Vec<f64> = (1..=edge).rev().map(|i| 2.0 * first - x[i].to_f64()).collect();
+        let mut after: Vec<f64> = (2..=edge + 1).map(|i| 2.0 * last - x[n - i].to_f64()).collect();
+        let mut tile = new_tile::<1>();
+
+        let mut state = engine.cascade.at_rest_on([before[0]]);
+        in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut before);
+        let split = lanes * block;
+        if lanes > 0 {
+            blocks::<T, LANES, FUSED, false>(engine, &mut state, warm_up, Some(x), &mut out[..split]);
+        }
+        copy_through::<T, 1, FUSED, false>(engine, &mut state, &mut tile, [&x[split..]], Some([&mut out[split..]]));
+        in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut after);
+        let forward = state.is_finite();
+
+        let mut state = engine.cascade.at_rest_on([after[edge - 1]]);
+        in_place::<f64, FUSED, true>(engine, &mut state, &mut tile, &mut after);
+        if lanes > 0 {
+            let rest = n - split;
+            blocks::<T, LANES, FUSED, true>(engine, &mut state, warm_up, None, &mut out[rest..]);
+            in_place::<T, FUSED, true>(engine, &mut state, &mut tile, &mut out[..rest]);
+        } else {
+            in_place::<T, FUSED, true>(engine, &mut state, &mut tile, out);
+        }
+        forward && state.is_finite()
     }
-    check(&state, x)?;
-    let mut state = at_rest_on(sections, padded[padded.len() - 1]);
-    for v in padded.iter_mut().rev() {
-        *v = step(sections, &mut state, *v);
+}
+
+/// Filters the equal blocks of a lead side by side, each begun early enough to have forgotten that it began at rest;
+/// `state` leads into the first block and comes out of the last. Without `x`, `out` is filtered in place.
+#[inline(always)]
+fn blocks<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
+    engine: Engine,
+    state: &mut State<1>,
+    warm_up: usize,
+    x: Option<&[T]>,
+    out: &mut [T],
+) {
+    let block = out.len() / N;
+    let mut tile = new_tile::<N>();
+    let first = if REVERSE { N - 1 } else { 0 };
+    let mut states = {
+        let source = x.unwrap_or(out);
+        // the first block needs no warm-up; it runs along on samples of its own
+        let lead_in: [&[T]; N] = std::array::from_fn(|k| {
+            let edge = if REVERSE { (k + 1) * block } else { k * block };
+            match (REVERSE, k == first) {
+                (false, true) => &source[..warm_up],
+                (false, false) => &source[edge - warm_up..edge],
+                (true, true) => &source[edge - warm_up..edge],
+                (true, false) => &source[edge..edge + warm_up],
+            }
+        });
+        let at = if REVERSE { warm_up - 1 } else { 0 };
+        let mut states = engine.cascade.at_rest_on(lead_in.map(|lane| lane[at].to_f64()));
+        copy_through::<T, N, FUSED, REVERSE>(engine, &mut states, &mut tile, lead_in, None);
+        states
+    };
+    states.set_lane(first, state);
+    let mut parts = out.chunks_exact_mut(block);
+    let parts: [&mut [T]; N] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    match x {
+        Some(x) => {
+            let from: [&[T]; N] = std::array::from_fn(|k| &x[k * block..][..block]);
+            copy_through::<T, N, FUSED, REVERSE>(engine, &mut states, &mut tile, from, Some(parts));
+        }
+        None => lanes_in_place::<T, N, FUSED, REVERSE>(engine, &mut states, &mut tile, parts),
     }
-    for (y, &v) in out.iter_mut().zip(&padded[edge..]) {
-        *y = T::from_f64(v);
+    *state = states.lane(N - 1 - first);
+}
+
+/// Filters equally long lanes tile by tile, from `x` to `out`; without `out` only the state goes on.
+#[inline(always)]
+fn copy_through<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
+    engine: Engine,
+    state: &mut State<N>,
+    tile: &mut Tile<N>,
+    x: [&[T]; N],
+    mut out: Option<[&mut [T]; N]>,
+) {
+    for (start, len) in tiles::<REVERSE>(x[0].len()) {
+        if engine.stop.load(Relaxed) {
+            break;
+        }
+        load(tile, x.map(|x| &x[start..start + len]));
+        engine.cascade.run::<N, FUSED, REVERSE>(state, tile, len);
+        if let Some(out) = &mut out {
+            store(tile, out.each_mut().map(|out| &mut out[start..start + len]));
+        }
     }
-    check(&state, x)
+}
+
+#[inline(always)]
+fn lanes_in_place<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
+    engine: Engine,
+    state: &mut State<N>,
+    tile: &mut Tile<N>,
+    mut x: [&mut [T]; N],
+) {
+    for (start, len) in tiles::<REVERSE>(x[0].len()) {
+        if engine.stop.load(Relaxed) {
+            break;
+        }
+        load(tile, x.each_ref().map(|x| &x[start..start + len]));
+        engine.cascade.run::<N, FUSED, REVERSE>(state, tile, len);
+        store(tile, x.each_mut().map(|x| &mut x[start..start + len]));
+    }
+}
+
+#[inline(always)]
+fn in_place<T: Float, const FUSED: bool, const REVERSE: bool>(
+    engine: Engine,
+    state: &mut State<1>,
+    tile: &mut Tile<1>,
+    x: &mut [T],
+) {
+    lanes_in_place::<T, 1, FUSED, REVERSE>(engine, state, tile, [x]);
+}
+
+fn new_tile<const N: usize>() -> Box<Tile<N>> {
+    Box::new([[0.0; N]; TILE])
+}
+
+#[inline(always)]
+fn load<T: Float, const N: usize>(tile: &mut Tile<N>, x: [&[T]; N]) {
+    let len = x[0].len();
+    let x = x.map(|x| &x[..len]);
+    for (i, to) in tile[..len].iter_mut().enumerate() {
+        *to = std::array::from_fn(|k| x[k][i].to_f64());
+    }
+}
+
+#[inline(always)]
+fn store<T: Float, const N: usize>(tile: &Tile<N>, out: [&mut [T]; N]) {
+    let len = out[0].len();
+    let out = out.map(|out| &mut out[..len]);
+    for (i, from) in tile[..len].iter().enumerate() {
+        for k in 0..N {
+            out[k][i] = T::from_f64(from[k]);
+        }
+    }
+}
+
+/// Start and length of each tile of `n` samples, in the order of filtering.
+#[inline(always)]
+fn tiles<const REVERSE: bool>(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = n.div_ceil(TILE);
+    (0..count).map(move |i| {
+        let start = if REVERSE { count - 1 - i } else { i } * TILE;
+        (start, TILE.min(n - start))
+    })
 }
 
 /// Samples that `SciPy` extends each end by: three times the number of taps.
@@ -81,17 +271,38 @@ pub fn padding(sections: &[Section]) -> usize {
     3 * (2 * sections.len() + 1 - zeros.min(poles))
 }
 
+/// Samples after which the response to a wrong state has fallen to `FORGOTTEN` of it, from the slowest pole; a power of two.
+fn warm_up(sections: &[Section]) -> usize {
+    let radius = |s: &Section| {
+        let discriminant = s.a[0] * s.a[0] - 4.0 * s.a[1];
+        if discriminant < 0.0 { s.a[1].sqrt() } else { (s.a[0].abs() + discriminant.sqrt()) / 2.0 }
+    };
+    let slowest = sections.iter().map(radius).fold(0.0, f64::max);
+    if slowest >= 1.0 {
+        return usize::MAX / WORTHWHILE;
+    }
+    // a cascade of n equal poles grows like t^(n-1) before it falls
+    let samples = (FORGOTTEN.ln() / slowest.ln()).ceil();
+    let growth = samples.max(1.0).ln() * (sections.len() as f64) / -slowest.ln();
+    ((samples + growth) as usize).max(1)
+}
+
 /// Samples after which less than a thousandth of the impulse response (sum of magnitudes) is left.
 #[must_use]
 pub fn reach(sections: &[Section]) -> usize {
-    let mut state = vec![[0.0; 2]; sections.len()];
+    let cascade = Cascade::new(sections);
+    let mut state = cascade.at_rest_on([0.0]);
+    let mut tile = new_tile::<1>();
     let (mut response, mut total): (Vec<f64>, f64) = (Vec::new(), 0.0);
     loop {
-        let impulse = f64::from(u8::from(response.is_empty()));
-        response.push(step(sections, &mut state, impulse).abs());
-        total += response[response.len() - 1];
-        // the states bound what is still to come; a filter that rings for 2^24 samples covers every signal
-        if state.iter().flatten().all(|z| z.abs() < 1e-7 * total) || response.len() == 1 << 24 {
+        *tile = [[0.0]; TILE];
+        tile[0][0] = f64::from(u8::from(response.is_empty()));
+        cascade.run::<1, false, false>(&mut state, &mut tile, TILE);
+        let part: f64 = tile.iter().map(|[h]| h.abs()).sum();
+        total += part;
+        response.extend(tile.iter().map(|[h]| h.abs()));
+        // a filter that rings for 2^24 samples covers every signal
+        if part < 1e-6 * total || response.len() >= 1 << 24 {
             break;
         }
     }
@@ -103,37 +314,12 @@ pub fn reach(sections: &[Section]) -> usize {
     response.len() - tail.count()
 }
 
-#[inline]
-fn step(sections: &[Section], state: &mut [[f64; 2]], mut v: f64) -> f64 {
-    for (s, z) in sections.iter().zip(state) {
-        let y = s.b[0] * v + z[0];
-        z[0] = s.b[1] * v - s.a[0] * y + z[1];
-        z[1] = s.b[2] * v - s.a[1] * y;
-        v = y;
-    }
-    v
-}
-
-/// The states of a cascade that has always seen `value` (`scipy.signal.sosfilt_zi`).
-fn at_rest_on(sections: &[Section], value: f64) -> State {
-    let mut scale = value;
-    let rest = |s: &Section| {
-        let b_sum: f64 = s.b.iter().sum();
-        let gain = b_sum / (1.0 + s.a[0] + s.a[1]);
-        let z1 = s.b[2] - s.a[1] * gain;
-        let state = [(s.b[1] - s.a[0] * gain + z1) * scale, z1 * scale];
-        scale *= gain;
-        state
-    };
-    sections.iter().map(rest).collect()
-}
-
-/// A sample that is not finite stays in the states for ever, so a look at them finds it.
-fn check<T: Float>(state: &[[f64; 2]], x: &[T]) -> Result<()> {
-    if state.iter().flatten().all(|z| z.is_finite()) {
+/// Turns what the states saw into an error with the numbers.
+fn check<T: Float>(finite: bool, x: &[T]) -> Result<()> {
+    if finite {
         return Ok(());
     }
-    match x.iter().position(|v| !v.to_f64().is_finite()) {
+    match x.iter().position(|v| !v.finite()) {
         Some(index) => Err(Error::NotFinite { index, value: x[index].to_f64() }),
         None => Err(Error::parameter("x", "samples whose filtered values overflow", "smaller samples")),
     }

@@ -4,6 +4,7 @@
 //! Kernels take slices or `ndarray` views, accumulate in `f64`, never panic on data and return [`Error`] with the numbers.
 
 mod candidates;
+pub mod cascade;
 pub mod design;
 mod envelope;
 pub mod error;

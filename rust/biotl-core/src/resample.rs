@@ -1,6 +1,7 @@
 //! Rational resampling through an anti-aliasing filter, polyphase.
 
 use std::f64::consts::PI;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::{Error, Float, Result};
 
@@ -49,11 +50,11 @@ impl Resampler {
         (n * self.up).div_ceil(self.down)
     }
 
-    /// Resamples one lead, zeros beyond its ends.
+    /// Resamples one lead, zeros beyond its ends; `stop` ends the work early.
     ///
     /// # Errors
     /// [`Error::NotFinite`] with the first sample at fault.
-    pub fn run<T: Float>(&self, x: &[T], out: &mut [T]) -> Result<()> {
+    pub fn run<T: Float>(&self, x: &[T], stop: &AtomicBool, out: &mut [T]) -> Result<()> {
         if let Some(index) = x.iter().position(|v| !v.to_f64().is_finite()) {
             return Err(Error::NotFinite { index, value: x[index].to_f64() });
         }
@@ -61,7 +62,7 @@ impl Resampler {
             out.copy_from_slice(x);
             return Ok(());
         }
-        for (j, y) in out.iter_mut().enumerate() {
+        for (j, y) in out.iter_mut().enumerate().take_while(|_| !stop.load(Relaxed)) {
             // output j lies at j * down on the grid of up; input k at k * up
             let centre = j * self.down;
             let first = centre.saturating_sub(self.half).div_ceil(self.up);

@@ -6,7 +6,7 @@ use numpy::{PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::error::to_py;
-use crate::leads::map_leads;
+use crate::leads::fill;
 use crate::matrix::Matrix;
 
 fn to_array<'py>(py: Python<'py>, sections: &[Section]) -> Bound<'py, PyArray2<f64>> {
@@ -50,22 +50,29 @@ pub fn design_notch(py: Python<'_>, freq: f64, q: f64, fs: f64) -> PyResult<Boun
     Ok(to_array(py, &design::notch(freq, q, fs).map_err(to_py)?))
 }
 
-/// Leads (n, samples) filtered once, from rest.
+/// Leads (n, samples) filtered once from rest, into `out`.
 #[pyfunction]
-pub fn sosfilt<'py>(py: Python<'py>, x: Matrix<'py>, sos: PyReadonlyArray2<'py, f64>) -> PyResult<Bound<'py, PyAny>> {
+pub fn sosfilt(py: Python<'_>, x: Matrix<'_>, sos: PyReadonlyArray2<'_, f64>, out: &Bound<'_, PyAny>) -> PyResult<()> {
     let sections = to_sections(&sos);
-    map_leads!(py, x, |n| n, |x, y| filter::sosfilt(&sections, x, y))
+    match x {
+        Matrix::F32(x) => fill(py, &x, out, |x: &[f32], stop, y| filter::sosfilt(&sections, x, stop, y)),
+        Matrix::F64(x) => fill(py, &x, out, |x: &[f64], stop, y| filter::sosfilt(&sections, x, stop, y)),
+    }
 }
 
-/// Leads (n, samples) filtered forward and backward.
+/// Leads (n, samples) filtered forward and backward, into `out`.
 #[pyfunction]
-pub fn sosfiltfilt<'py>(
-    py: Python<'py>,
-    x: Matrix<'py>,
-    sos: PyReadonlyArray2<'py, f64>,
-) -> PyResult<Bound<'py, PyAny>> {
+pub fn sosfiltfilt(
+    py: Python<'_>,
+    x: Matrix<'_>,
+    sos: PyReadonlyArray2<'_, f64>,
+    out: &Bound<'_, PyAny>,
+) -> PyResult<()> {
     let sections = to_sections(&sos);
-    map_leads!(py, x, |n| n, |x, y| filter::sosfiltfilt(&sections, x, y))
+    match x {
+        Matrix::F32(x) => fill(py, &x, out, |x: &[f32], stop, y| filter::sosfiltfilt(&sections, x, stop, y)),
+        Matrix::F64(x) => fill(py, &x, out, |x: &[f64], stop, y| filter::sosfiltfilt(&sections, x, stop, y)),
+    }
 }
 
 /// Samples that the impulse response covers, all but a thousandth.

@@ -1,34 +1,61 @@
-//! Arrays that cross the boundary: (leads, samples), contiguous, float32 or float64 in and the same out.
+//! Leads (n, samples) through a kernel: GIL released, in parallel, Ctrl-C answered.
 
-use numpy::{PyArrayMethods, PyReadonlyArray2};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use biotl_core::filter::each_lead;
+use numpy::{Element, PyReadonlyArray2, PyReadwriteArray2};
 use pyo3::prelude::*;
 
-/// Filters `x` into a new array of `samples` columns with a kernel that is generic over the sample type, GIL released.
-///
-/// The input is borrowed while the GIL is away: it must not be written meanwhile.
-pub fn map<'py, T: numpy::Element + biotl_core::Float>(
-    py: Python<'py>,
-    x: &PyReadonlyArray2<'py, T>,
-    samples: usize,
-    kernel: impl Fn(&[T], &mut [T]) -> biotl_core::Result<()> + Send + Sync,
-) -> PyResult<Bound<'py, PyAny>> {
-    let x = x.as_array();
-    let out = crate::matrix::empty::<T>(py, x.nrows(), samples)?;
-    {
-        let mut out = out.readwrite();
-        let out = out.as_array_mut();
-        py.detach(|| biotl_core::filter::each_lead(&x, out, kernel)).map_err(crate::error::to_py)?;
-    }
-    Ok(out.into_any())
+use crate::error::to_py;
+
+/// Below this many samples a call is over before a user could regret it.
+const LONG: usize = 1 << 22;
+
+/// Leads to read, of any type that a median takes.
+#[derive(FromPyObject)]
+pub enum Samples<'py> {
+    /// float32
+    F32(PyReadonlyArray2<'py, f32>),
+    /// float64
+    F64(PyReadonlyArray2<'py, f64>),
+    /// int16
+    I16(PyReadonlyArray2<'py, i16>),
+    /// int32
+    I32(PyReadonlyArray2<'py, i32>),
+    /// int64
+    I64(PyReadonlyArray2<'py, i64>),
 }
 
-/// Calls `map` with the sample type of the leads at hand.
-macro_rules! map_leads {
-    ($py:expr, $x:expr, $samples:expr, $kernel:expr) => {
-        match $x {
-            crate::matrix::Matrix::F32(x) => crate::leads::map($py, &x, $samples(x.as_array().ncols()), $kernel),
-            crate::matrix::Matrix::F64(x) => crate::leads::map($py, &x, $samples(x.as_array().ncols()), $kernel),
+/// Fills `out` from `x` with a kernel `(lead, stop, out)`. Both are borrowed while the GIL is away: nobody may write to them.
+pub fn fill<T: Element + Sync, U: Element + Send>(
+    py: Python<'_>,
+    x: &PyReadonlyArray2<'_, T>,
+    out: &Bound<'_, PyAny>,
+    kernel: impl Fn(&[T], &AtomicBool, &mut [U]) -> biotl_core::Result<()> + Send + Sync,
+) -> PyResult<()> {
+    let mut out: PyReadwriteArray2<'_, U> = out.extract()?;
+    let (x, out) = (x.as_array(), out.as_array_mut());
+    let (long, stop) = (x.len() >= LONG, AtomicBool::new(false));
+    let work = || each_lead(&x, out, |x, out| kernel(x, &stop, out));
+    if !long {
+        return py.detach(work).map_err(to_py);
+    }
+    thread::scope(|scope| {
+        let caller = thread::current();
+        let worker = scope.spawn(move || {
+            let result = work();
+            caller.unpark();
+            result
+        });
+        let mut interrupted = Ok(());
+        while !worker.is_finished() && interrupted.is_ok() {
+            py.detach(|| thread::park_timeout(Duration::from_millis(50)));
+            interrupted = py.check_signals();
         }
-    };
+        stop.store(interrupted.is_err(), Relaxed);
+        let result = py.detach(|| worker.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        interrupted.and(result.map_err(to_py))
+    })
 }
-pub(crate) use map_leads;

@@ -6,7 +6,7 @@ use numpy::{Element, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::error::to_py;
-use crate::leads::map_leads;
+use crate::leads::fill;
 use crate::matrix::{Matrix, empty};
 
 /// Approximation and details, from coarse to fine, of each row.
@@ -85,13 +85,17 @@ pub fn baseline_level(fs: f64, cutoff: f64) -> PyResult<usize> {
     wavelet::baseline_level(fs, cutoff).map_err(to_py)
 }
 
-/// Leads (n, samples) without what db4 holds below `cutoff`.
+/// Leads (n, samples) without what db4 holds below `cutoff`, into `out`.
 #[pyfunction]
-pub fn remove_wavelet_baseline<'py>(
-    py: Python<'py>,
-    x: Matrix<'py>,
+pub fn remove_wavelet_baseline(
+    py: Python<'_>,
+    x: Matrix<'_>,
     fs: f64,
     cutoff: f64,
-) -> PyResult<Bound<'py, PyAny>> {
-    map_leads!(py, x, |n| n, |x, y| wavelet::remove_baseline(x, fs, cutoff, y))
+    out: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    match x {
+        Matrix::F32(x) => fill(py, &x, out, |x: &[f32], _, y| wavelet::remove_baseline(x, fs, cutoff, y)),
+        Matrix::F64(x) => fill(py, &x, out, |x: &[f64], _, y| wavelet::remove_baseline(x, fs, cutoff, y)),
+    }
 }
