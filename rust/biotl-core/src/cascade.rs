@@ -80,7 +80,6 @@ impl Cascade {
         tile: &mut Tile<N>,
         len: usize,
     ) {
-        state.hush();
         if state.silent {
             for v in tile[..len].iter_mut().flatten().filter(|v| v.abs() < SILENCE) {
                 *v = 0.0;
@@ -127,7 +126,9 @@ impl<const N: usize> State<N> {
         }
     }
 
-    fn hush(&mut self) {
+    /// Ends what has decayed beyond hearing, which would go on as subnormal numbers; call it once a tile.
+    #[inline(always)]
+    pub fn hush(&mut self) {
         self.silent = true;
         for v in self.past.iter_mut().flatten().flatten() {
             if v.abs() < SILENCE {

@@ -36,15 +36,74 @@ pub fn each_lead<T: Sync, U: Send>(
     leads.into_par_iter().map(run).collect::<Vec<_>>().into_iter().collect()
 }
 
+/// A lead filtered once, forward from rest, in parts of any length: to the bit what one long part gives.
+#[derive(Debug, Clone)]
+pub struct Causal {
+    cascade: Cascade,
+    state: State<1>,
+    /// Samples of the current tile that have been seen, so that tiles begin where they do in one long part.
+    seen: usize,
+}
+
+impl Causal {
+    /// A filter at rest.
+    #[must_use]
+    pub fn new(sections: &[Section]) -> Self {
+        let cascade = Cascade::new(sections);
+        Self { state: cascade.at_rest_on([0.0]), cascade, seen: 0 }
+    }
+
+    /// Filters the next part of the lead; `stop` ends the work early.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] with the first sample at fault, counted from the start of this part; the filter is then as
+    /// it was before.
+    pub fn push<T: Float>(&mut self, x: &[T], stop: &AtomicBool, out: &mut [T]) -> Result<()> {
+        let before = (self.state.clone(), self.seen);
+        dispatch(Push { filter: self, stop, x, out });
+        let checked = check(self.state.is_finite(), x);
+        if checked.is_err() {
+            (self.state, self.seen) = before;
+        }
+        checked
+    }
+}
+
+struct Push<'a, T> {
+    filter: &'a mut Causal,
+    stop: &'a AtomicBool,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Kernel for Push<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Causal { cascade, state, seen } = self.filter;
+        let mut tile = new_tile::<1>();
+        let mut start = 0;
+        while start < self.x.len() && !self.stop.load(Relaxed) {
+            if *seen == 0 {
+                state.hush();
+            }
+            let len = (TILE - *seen).min(self.x.len() - start);
+            load(&mut tile, [&self.x[start..start + len]]);
+            cascade.run::<1, FUSED, false>(state, &mut tile, len);
+            store(&tile, [&mut self.out[start..start + len]]);
+            start += len;
+            *seen = (*seen + len) % TILE;
+        }
+    }
+}
+
 /// Filters one lead once, from a state at rest (`scipy.signal.sosfilt`); `stop` ends the work early.
 ///
 /// # Errors
 /// [`Error::NotFinite`] with the first sample at fault.
 pub fn sosfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, out: &mut [T]) -> Result<()> {
-    let cascade = Cascade::new(sections);
-    let mut state = cascade.at_rest_on([0.0]);
-    dispatch(Causal { engine: Engine { cascade: &cascade, stop }, state: &mut state, x, out });
-    check(state.is_finite(), x)
+    Causal::new(sections).push(x, stop, out)
 }
 
 /// What every pass shares.
@@ -52,23 +111,6 @@ pub fn sosfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, out: 
 struct Engine<'a> {
     cascade: &'a Cascade,
     stop: &'a AtomicBool,
-}
-
-struct Causal<'a, T> {
-    engine: Engine<'a>,
-    state: &'a mut State<1>,
-    x: &'a [T],
-    out: &'a mut [T],
-}
-
-impl<T: Float> Kernel for Causal<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let mut tile = new_tile();
-        copy_through::<T, 1, FUSED, false>(self.engine, self.state, &mut tile, [self.x], Some([self.out]));
-    }
 }
 
 /// Filters one lead forward and backward (`scipy.signal.sosfiltfilt`): odd extension at both ends, states begun at rest
@@ -158,8 +200,7 @@ fn blocks<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
             let edge = if REVERSE { (k + 1) * block } else { k * block };
             match (REVERSE, k == first) {
                 (false, true) => &source[..warm_up],
-                (false, false) => &source[edge - warm_up..edge],
-                (true, true) => &source[edge - warm_up..edge],
+                (false, false) | (true, true) => &source[edge - warm_up..edge],
                 (true, false) => &source[edge..edge + warm_up],
             }
         });
@@ -195,6 +236,7 @@ fn copy_through<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool
             break;
         }
         load(tile, x.map(|x| &x[start..start + len]));
+        state.hush();
         engine.cascade.run::<N, FUSED, REVERSE>(state, tile, len);
         if let Some(out) = &mut out {
             store(tile, out.each_mut().map(|out| &mut out[start..start + len]));
@@ -214,6 +256,7 @@ fn lanes_in_place<T: Float, const N: usize, const FUSED: bool, const REVERSE: bo
             break;
         }
         load(tile, x.each_ref().map(|x| &x[start..start + len]));
+        state.hush();
         engine.cascade.run::<N, FUSED, REVERSE>(state, tile, len);
         store(tile, x.each_mut().map(|x| &mut x[start..start + len]));
     }
@@ -229,8 +272,8 @@ fn in_place<T: Float, const FUSED: bool, const REVERSE: bool>(
     lanes_in_place::<T, 1, FUSED, REVERSE>(engine, state, tile, [x]);
 }
 
-fn new_tile<const N: usize>() -> Box<Tile<N>> {
-    Box::new([[0.0; N]; TILE])
+fn new_tile<const N: usize>() -> Tile<N> {
+    [[0.0; N]; TILE]
 }
 
 #[inline(always)]
@@ -275,7 +318,7 @@ pub fn padding(sections: &[Section]) -> usize {
 fn warm_up(sections: &[Section]) -> usize {
     let radius = |s: &Section| {
         let discriminant = s.a[0] * s.a[0] - 4.0 * s.a[1];
-        if discriminant < 0.0 { s.a[1].sqrt() } else { (s.a[0].abs() + discriminant.sqrt()) / 2.0 }
+        if discriminant < 0.0 { s.a[1].sqrt() } else { f64::midpoint(s.a[0].abs(), discriminant.sqrt()) }
     };
     let slowest = sections.iter().map(radius).fold(0.0, f64::max);
     if slowest >= 1.0 {
@@ -292,10 +335,9 @@ fn warm_up(sections: &[Section]) -> usize {
 pub fn reach(sections: &[Section]) -> usize {
     let cascade = Cascade::new(sections);
     let mut state = cascade.at_rest_on([0.0]);
-    let mut tile = new_tile::<1>();
     let (mut response, mut total): (Vec<f64>, f64) = (Vec::new(), 0.0);
     loop {
-        *tile = [[0.0]; TILE];
+        let mut tile = new_tile::<1>();
         tile[0][0] = f64::from(u8::from(response.is_empty()));
         cascade.run::<1, false, false>(&mut state, &mut tile, TILE);
         let part: f64 = tile.iter().map(|[h]| h.abs()).sum();
@@ -315,7 +357,7 @@ pub fn reach(sections: &[Section]) -> usize {
 }
 
 /// Turns what the states saw into an error with the numbers.
-fn check<T: Float>(finite: bool, x: &[T]) -> Result<()> {
+pub(crate) fn check<T: Float>(finite: bool, x: &[T]) -> Result<()> {
     if finite {
         return Ok(());
     }

@@ -104,7 +104,7 @@ fn medians<T: Sample>(x: &[T], sizes: &[usize], stop: &AtomicBool, mut write: im
     let halo: usize = sizes.iter().map(|size| size / 2).sum();
     for &size in sizes {
         if size.is_multiple_of(2) || halo > LONGEST / 2 {
-            let wanted = format!("an odd number of samples up to {}", LONGEST);
+            let wanted = format!("an odd number of samples up to {LONGEST}");
             return Err(Error::parameter("size", size, wanted));
         }
     }

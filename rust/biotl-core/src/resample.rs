@@ -1,17 +1,29 @@
-//! Rational resampling through an anti-aliasing filter, polyphase.
+//! Rational resampling through an anti-aliasing filter, polyphase: whole signals, or a stream in parts.
 
 use std::f64::consts::PI;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::filter::check;
+use crate::simd::{Kernel, dispatch, multiply_add};
 use crate::{Error, Float, Result};
 
-/// A ratio of rates in lowest terms with its filter.
+/// Taps that are multiplied at a time, and outputs of one phase that share them.
+const BLOCK: usize = 4;
+
+/// Input samples that are in the first-level cache at a time, unless one round of phases needs more.
+const TILE: usize = 2048;
+
+/// A ratio of rates in lowest terms, with a row of taps for each phase between two input samples.
 #[derive(Debug, Clone)]
 pub struct Resampler {
     up: usize,
     down: usize,
-    half: usize,
-    taps: Vec<f64>,
+    /// Taps of a phase, a multiple of `BLOCK`.
+    length: usize,
+    /// `up` rows of `length` taps.
+    rows: Vec<f64>,
+    /// First input sample of each phase, less the input sample of output 0.
+    first: Vec<isize>,
 }
 
 impl Resampler {
@@ -23,31 +35,32 @@ impl Resampler {
     pub fn new(up: usize, down: usize) -> Result<Self> {
         let divisor = gcd(up, down);
         if up == 0 || down == 0 || up.max(down) / divisor > 1_000_000 {
-            return Err(Error::parameter("fs_new", format!("{up}/{down} of fs"), "a ratio of integers below 1000000"));
+            return Err(Error::parameter("fs_new", format!("{up}/{down} of fs"), "a ratio of integers up to 1000000"));
         }
         let (up, down) = (up / divisor, down / divisor);
-        let rate = up.max(down);
-        let half = 10 * rate;
-        let window = |i: usize| {
-            let t = (i as f64 - half as f64) / half as f64;
-            bessel_i0(5.0 * (1.0 - t * t).max(0.0).sqrt())
+        let taps = design(up, down);
+        let half = (taps.len() / 2) as isize;
+        let (step, jump) = (up as isize, down as isize);
+        // output j lies at j * down on the grid of up, input k at k * up
+        let first: Vec<isize> = (0..step).map(|phase| -((half - phase * jump).div_euclid(step))).collect();
+        let length = (taps.len().div_ceil(up)).next_multiple_of(BLOCK);
+        let tap = |phase: isize, t: isize| {
+            let at = phase * jump + half - (first[phase as usize] + t) * step;
+            usize::try_from(at).ok().and_then(|at| taps.get(at)).copied().unwrap_or(0.0)
         };
-        let sinc = |i: usize| {
-            let t = PI * (i as f64 - half as f64) / rate as f64;
-            if t == 0.0 { 1.0 } else { t.sin() / t }
-        };
-        let mut taps: Vec<f64> = (0..=2 * half).map(|i| sinc(i) * window(i)).collect();
-        let gain = up as f64 / taps.iter().sum::<f64>();
-        for t in &mut taps {
-            *t *= gain;
-        }
-        Ok(Self { up, down, half, taps })
+        let rows = (0..step).flat_map(|phase| (0..length as isize).map(move |t| (phase, t)));
+        Ok(Self { up, down, length, rows: rows.map(|(phase, t)| tap(phase, t)).collect(), first })
     }
 
     /// Samples out for `n` samples in.
     #[must_use]
-    pub fn len(&self, n: usize) -> usize {
+    pub fn len_out(&self, n: usize) -> usize {
         (n * self.up).div_ceil(self.down)
+    }
+
+    /// Input sample that output `j` begins at.
+    fn start(&self, j: usize) -> isize {
+        (j / self.up * self.down) as isize + self.first[j % self.up]
     }
 
     /// Resamples one lead, zeros beyond its ends; `stop` ends the work early.
@@ -55,23 +68,166 @@ impl Resampler {
     /// # Errors
     /// [`Error::NotFinite`] with the first sample at fault.
     pub fn run<T: Float>(&self, x: &[T], stop: &AtomicBool, out: &mut [T]) -> Result<()> {
-        if let Some(index) = x.iter().position(|v| !v.to_f64().is_finite()) {
-            return Err(Error::NotFinite { index, value: x[index].to_f64() });
-        }
         if self.up == self.down {
             out.copy_from_slice(x);
-            return Ok(());
+        } else {
+            dispatch(Outputs { resampler: self, x, origin: 0, first: 0, stop, out });
         }
-        for (j, y) in out.iter_mut().enumerate().take_while(|_| !stop.load(Relaxed)) {
-            // output j lies at j * down on the grid of up; input k at k * up
-            let centre = j * self.down;
-            let first = centre.saturating_sub(self.half).div_ceil(self.up);
-            let last = ((centre + self.half) / self.up).min(x.len().saturating_sub(1));
-            let sum: f64 = (first..=last).map(|k| x[k].to_f64() * self.taps[centre + self.half - k * self.up]).sum();
-            *y = T::from_f64(sum);
-        }
-        Ok(())
+        check(out.iter().fold(true, |finite, y| finite & y.finite()), x)
     }
+}
+
+/// Outputs `first..` from samples `origin..` of a lead that is zero elsewhere.
+struct Outputs<'a, T> {
+    resampler: &'a Resampler,
+    x: &'a [T],
+    origin: isize,
+    first: usize,
+    stop: &'a AtomicBool,
+    out: &'a mut [T],
+}
+
+impl<T: Float> Kernel for Outputs<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { resampler, x, origin, first, stop, out } = self;
+        let Resampler { up, down, length, .. } = *resampler;
+        // a tile is some rounds of all phases, begun at phase 0
+        let tile = (TILE / (BLOCK * down)).max(1) * BLOCK * up;
+        let lowest = resampler.first.iter().copied().min().unwrap_or(0);
+        let mut samples = Vec::new();
+        let mut start = first / up * up;
+        while start < first + out.len() && !stop.load(Relaxed) {
+            let stop = (start + tile).min(first + out.len());
+            // one block more than the last output needs, for blocks that are not full
+            let rounds = (stop - start).div_ceil(BLOCK * up) * BLOCK;
+            let from = (start / up * down) as isize + lowest - origin;
+            samples.clear();
+            let needed = (rounds + 1) * down + length;
+            let lead = usize::try_from(-from).unwrap_or(0).min(needed);
+            samples.resize(lead, 0.0);
+            let begin = usize::try_from(from).unwrap_or(0).min(x.len());
+            let end = (begin + needed - lead).min(x.len());
+            samples.extend(x[begin..end].iter().map(|v| v.to_f64()));
+            samples.resize(needed, 0.0);
+            for (phase, row) in resampler.rows.chunks_exact(length).enumerate().take(stop - start) {
+                let mut at = (resampler.first[phase] - lowest) as usize;
+                for j in (start + phase..stop).step_by(BLOCK * up) {
+                    let x = std::array::from_fn(|o| &samples[at + o * down..][..length]);
+                    let sums = dot::<FMA>(row, x);
+                    for (o, sum) in sums.into_iter().enumerate() {
+                        let j = j + o * up;
+                        if j >= first && j < stop {
+                            out[j - first] = T::from_f64(sum);
+                        }
+                    }
+                    at += BLOCK * down;
+                }
+            }
+            start = stop;
+        }
+    }
+}
+
+/// The sum of products of one row with each of several stretches.
+#[inline(always)]
+fn dot<const FMA: bool>(row: &[f64], x: [&[f64]; BLOCK]) -> [f64; BLOCK] {
+    let x = x.map(|x| &x[..row.len()]);
+    let mut sums = [[0.0; BLOCK]; BLOCK];
+    for (t, taps) in row.chunks_exact(BLOCK).enumerate() {
+        for (sum, x) in sums.iter_mut().zip(x) {
+            let x = &x[t * BLOCK..][..BLOCK];
+            for lane in 0..BLOCK {
+                sum[lane] = multiply_add::<FMA, f64>(taps[lane], x[lane], sum[lane]);
+            }
+        }
+    }
+    sums.map(|[a, b, c, d]| (a + b) + (c + d))
+}
+
+/// A lead resampled in parts of any length: to the bit what one long part gives.
+#[derive(Debug, Clone)]
+pub struct Stream<T> {
+    resampler: Resampler,
+    /// Samples that outputs to come still need, from sample `origin` on.
+    past: Vec<T>,
+    origin: usize,
+    /// Outputs so far.
+    written: usize,
+}
+
+impl<T: Float> Stream<T> {
+    /// A stream before its first sample.
+    #[must_use]
+    pub fn new(resampler: Resampler) -> Self {
+        Self { resampler, past: Vec::new(), origin: 0, written: 0 }
+    }
+
+    /// Takes the next part and returns the outputs that no later sample can change.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] with the first sample at fault, counted from the start of this part; the stream is then as
+    /// it was before.
+    pub fn push(&mut self, x: &[T]) -> Result<Vec<T>> {
+        check(x.iter().all(|v| v.finite()), x)?;
+        self.past.extend_from_slice(x);
+        let seen = (self.origin + self.past.len()) as isize;
+        let last = |j: usize| self.resampler.start(j) + self.resampler.length as isize;
+        // the first output that reaches beyond what was seen; starts grow with j
+        let mut ready = self.written.max((self.origin * self.resampler.up) / self.resampler.down);
+        let mut reach = self.resampler.len_out(self.origin + self.past.len());
+        while ready < reach {
+            let middle = usize::midpoint(ready, reach);
+            if last(middle) <= seen { ready = middle + 1 } else { reach = middle }
+        }
+        Ok(self.advance(ready))
+    }
+
+    /// Ends the stream: the remaining outputs, zeros beyond the last sample.
+    pub fn finish(&mut self) -> Vec<T> {
+        self.advance(self.resampler.len_out(self.origin + self.past.len()))
+    }
+
+    fn advance(&mut self, until: usize) -> Vec<T> {
+        let mut out = vec![T::default(); until.saturating_sub(self.written)];
+        if self.resampler.up == self.resampler.down {
+            let from = self.written - self.origin;
+            out.copy_from_slice(&self.past[from..from + until - self.written]);
+        } else {
+            dispatch(Outputs {
+                resampler: &self.resampler,
+                x: &self.past,
+                origin: self.origin as isize,
+                first: self.written,
+                stop: &AtomicBool::new(false),
+                out: &mut out,
+            });
+        }
+        self.written += out.len();
+        let needed = usize::try_from(self.resampler.start(self.written)).unwrap_or(0);
+        let gone = needed.saturating_sub(self.origin).min(self.past.len());
+        self.past.drain(..gone);
+        self.origin += gone;
+        out
+    }
+}
+
+fn design(up: usize, down: usize) -> Vec<f64> {
+    let rate = up.max(down);
+    let half = 10 * rate;
+    let window = |i: usize| {
+        let t = (i as f64 - half as f64) / half as f64;
+        bessel_i0(5.0 * (1.0 - t * t).max(0.0).sqrt())
+    };
+    let sinc = |i: usize| {
+        let t = PI * (i as f64 - half as f64) / rate as f64;
+        if t == 0.0 { 1.0 } else { t.sin() / t }
+    };
+    let taps: Vec<f64> = (0..=2 * half).map(|i| sinc(i) * window(i)).collect();
+    let gain = up as f64 / taps.iter().sum::<f64>();
+    taps.into_iter().map(|tap| tap * gain).collect()
 }
 
 fn gcd(a: usize, b: usize) -> usize {
@@ -87,4 +243,51 @@ fn bessel_i0(x: f64) -> f64 {
         k += 1.0;
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition: zeros between samples, the filter, every `down`-th.
+    fn plainly(x: &[f64], up: usize, down: usize) -> Vec<f64> {
+        let taps = design(up, down);
+        let half = taps.len() / 2;
+        let sum = |j: usize| {
+            let reach = |k: usize| (j * down + half).checked_sub(k * up).and_then(|at| taps.get(at));
+            x.iter().enumerate().filter_map(|(k, v)| reach(k).map(|tap| tap * v)).sum()
+        };
+        (0..(x.len() * up).div_ceil(down)).map(sum).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_of_any_parts_is_the_whole_signal(
+            x in prop::collection::vec(-1e3..1e3, 0..400),
+            cuts in prop::collection::vec(0usize..60, 0..30),
+            (up, down) in (1usize..9, 1usize..9),
+        ) {
+            let resampler = Resampler::new(up, down).unwrap();
+            let mut whole = vec![0.0; resampler.len_out(x.len())];
+            resampler.run(&x, &AtomicBool::new(false), &mut whole).unwrap();
+            let divisor = gcd(up, down);
+            if up != down {
+                for (got, wanted) in whole.iter().zip(plainly(&x, up / divisor, down / divisor)) {
+                    prop_assert!((got - wanted).abs() < 1e-9, "{got} {wanted}");
+                }
+            }
+            let mut stream = Stream::new(resampler);
+            let (mut rest, mut parts) = (&x[..], Vec::new());
+            for cut in cuts {
+                let (part, after) = rest.split_at(cut.min(rest.len()));
+                parts.extend(stream.push(part).unwrap());
+                rest = after;
+            }
+            parts.extend(stream.push(rest).unwrap());
+            parts.extend(stream.finish());
+            prop_assert_eq!(parts, whole);
+        }
+    }
 }
