@@ -4,6 +4,7 @@ from .baseline import median_filter, remove_baseline
 from .delineate import Wave, Waves, delineate
 from .filter import bandpass, bandstop, highpass, lowpass, notch
 from .kmeans import Clusters, assign, kmeans
+from .ppg import ppg_peaks
 from .resample import resample
 from .rpeaks import RPeakStream, rpeaks
 from .segment import WAVES, Segments, resample_segments, segment
@@ -27,6 +28,7 @@ __all__ = [
     "lowpass",
     "median_filter",
     "notch",
+    "ppg_peaks",
     "remove_baseline",
     "remove_wavelet_baseline",
     "resample",
