@@ -5,6 +5,7 @@ from .delineate import Wave, Waves, delineate
 from .filter import bandpass, bandstop, highpass, lowpass, notch
 from .kmeans import Clusters, assign, kmeans
 from .ppg import ppg_peaks
+from .quality import Quality, quality
 from .resample import resample
 from .rpeaks import RPeakStream, rpeaks
 from .segment import WAVES, Segments, resample_segments, segment
@@ -14,6 +15,7 @@ from .windows import windows, zscore
 __all__ = [
     "WAVES",
     "Clusters",
+    "Quality",
     "RPeakStream",
     "Segments",
     "Wave",
@@ -29,6 +31,7 @@ __all__ = [
     "median_filter",
     "notch",
     "ppg_peaks",
+    "quality",
     "remove_baseline",
     "remove_wavelet_baseline",
     "resample",

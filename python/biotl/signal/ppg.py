@@ -52,9 +52,9 @@ def ppg_peaks(
 
     Notes
     -----
-    Of the maxima of the slope (derivative of a Gaussian of 50 ms), dynamic programming picks the chain that is steepest
+    Of the maxima of the slope (derivative of a Gaussian of 35 ms), dynamic programming picks the chain that is steepest
     and most even against the local period, as [1]_ tracks musical beats. The period is the first strong summit of the
-    autocorrelation of the rises over 8 s. The whole record is looked at: a chain is known only at its end.
+    autocorrelation of the slope over 8 s. The whole record is looked at: a chain is known only at its end.
 
     References
     ----------
