@@ -64,14 +64,16 @@ def export(
     Returns
     -------
     float
-        Largest difference of a logit between torch and onnxruntime over batches of 1, 3 and 17 and two lengths.
+        Largest difference of a logit between torch and onnxruntime over batches of 1, 3 and 17 and two lengths, over
+        the largest logit where that exceeds 1.
 
     Raises
     ------
     ConfigError
         If spec, vocabulary, labels and thresholds do not fit each other.
     TrainingError
-        If torch and onnxruntime differ by more than 1e-5 (relative to logits larger than 1); nothing is written then.
+        If torch and onnxruntime differ by more than 1e-5 of the largest logit, or by 1e-5 where that is below 1;
+        nothing is written then.
     MissingExtraError
         If onnx, onnxscript or onnxruntime is not installed.
     """
@@ -151,7 +153,8 @@ def _compare(network: nn.Module, names: Sequence[str], data: bytes, example: Map
             with torch.inference_mode():
                 wanted = network(*inputs).numpy()
             got = session.run(["logits"], {n: x.numpy() for n, x in zip(names, inputs, strict=True)})[0]
-            apart = float(np.max(np.abs(got - wanted) / np.maximum(1.0, np.abs(wanted))))
+            # by the largest logit: float32 rounds every sum on the way at that scale, a logit near 0 as well
+            apart = float(np.abs(got - wanted).max() / max(1.0, np.abs(wanted).max()))
             if not apart <= TOLERANCE:
                 raise TrainingError(
                     f"export: torch and onnxruntime differ by {apart:.2g} at batch {size}, length {length}; "

@@ -79,6 +79,8 @@ def config(folder: Path, *, seed: int = 0) -> DemoConfig:
     common = {"batch_size": 8, "lr": 2e-3, "schedule": {"name": "cosine", "warmup_epochs": 0.5}}
     stages = [{**common, **(beats if stage["view"] == "beats" else {}), **stage} for stage in STAGES]
     tree = {"recipe": "demo", "run": str(folder), "seed": seed, "stages": stages}
+    # one thread: the batches are small, and a second one waits for the first more than it works
+    tree["engine"] = {"threads": 1}
     tree["model"] = {"name": "ecgbert", "dim": 48, "layers": 2, "hidden": 96}
     return validate(DemoConfig, tree, source="demo")
 

@@ -85,11 +85,11 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
             _line(top, rows, "train.loss", GREY, "training")
             _line(top, rows, "loss", ACCENT, "validation")
             top.set_title(stage)
-            top.legend(loc="upper right", fontsize=8)
+            top.legend(loc="best", fontsize=8)
             for name, color in zip(metrics, (ACCENT, *SERIES[2:]), strict=False):
                 _line(bottom, rows, name, color, name.replace("_", " "))
             if metrics and bottom.lines:
-                bottom.legend(loc="lower right", fontsize=8)
+                bottom.legend(loc="best", fontsize=8)
             bottom.set_xlabel("epoch")
             for axis in (top, bottom):
                 axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
