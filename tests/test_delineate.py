@@ -5,7 +5,7 @@ import pytest
 
 from biotl.errors import SignalError
 from biotl.records import read
-from biotl.signal import delineate, rpeaks
+from biotl.signal import delineate, rpeaks, segment
 
 
 def bump(t, at, width):
@@ -103,3 +103,21 @@ def test_the_peaks_are_checked():
         delineate(np.zeros(100), [100], 360)
     with pytest.raises(SignalError, match="sample 7 is NaN"):
         delineate(np.where(np.arange(100) == 7, np.nan, 0.0), [50], 360)
+
+
+def test_segments_by_delineation_tile_the_record(mitdb):
+    record = read(mitdb / "208")
+    x = record.signal[0][:108_000]
+    beats = rpeaks(x, record.fs)
+    waves, cut = delineate(x, beats, record.fs), segment(x, beats, record.fs, mode="delineated")
+    assert cut.start[0] == 0
+    assert cut.stop[-1] == len(x)
+    np.testing.assert_array_equal(cut.start[1:], cut.stop[:-1])
+    for kind, wave in enumerate((waves.p, waves.qrs, waves.t)):
+        own = cut.wave == kind
+        np.testing.assert_array_equal(cut.beat[own], np.flatnonzero(wave.present))
+        np.testing.assert_array_equal(cut.stop[own] - 1, wave.offset[wave.present])
+    assert (cut.beat[cut.wave == 3] == -1).all()
+    assert len(segment(np.zeros(500), [], 360, mode="delineated")) == 1
+    with pytest.raises(SignalError, match="mode: got 'best'"):
+        segment(x, beats, record.fs, mode="best")

@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
+from biotl.errors import SignalError
+
+from .delineate import Waves, delineate
 
 WAVES = ("P", "QRS", "T", "BG")
 
@@ -38,24 +41,24 @@ class Segments:
         return resample_segments(x, self.start, self.stop, length)
 
 
-def segment(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, mode: Literal["fixed"] = "fixed") -> Segments:
-    """Cut a recording into P, QRS, T and background by fixed timings around the R peaks.
+def segment(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, mode: Literal["fixed", "delineated"] = "fixed") -> Segments:
+    """Cut a recording into P, QRS, T and background around the R peaks, by fixed timings or as `delineate` finds them.
 
-    QRS is R ± 0.05 s, P the 0.1 s before it, T the 0.15 s after it (each rounded to samples), clipped to the recording;
-    the rest is background. Where beats are too close, QRS comes first: two that overlap meet halfway between their R
-    peaks. Then, where the gap between two QRS is shorter than T and P together, the T of the earlier beat and the P of
-    the next share it in the proportion of their lengths, 3 to 2, and no background lies between them.
+    By fixed timings, QRS is R ± 0.05 s, P the 0.1 s before it, T the 0.15 s after it (each rounded to samples), clipped
+    to the recording; the rest is background. Where beats are too close, QRS comes first: two that overlap meet halfway
+    between their R peaks. Then, where the gap between two QRS is shorter than T and P together, the T of the earlier
+    beat and the P of the next share it in the proportion of their lengths, 3 to 2, and no background lies between them.
 
     Parameters
     ----------
     x : array_like, shape (..., samples)
-        The recording; only its length counts.
+        The recording; only its length counts. For "delineated" one lead, shape (samples,).
     rpeaks : array_like of int, shape (beats,)
         R peaks in samples, strictly rising.
     fs : float
         Sampling rate in Hz, at least 20.
-    mode : "fixed"
-        The timings above.
+    mode : {"fixed", "delineated"}
+        The timings above; or from onset to offset of each wave, where a wave that is absent leaves no segment.
 
     Returns
     -------
@@ -79,10 +82,27 @@ def segment(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, mode: Literal["fixed"
     >>> [(WAVES[w], int(a), int(b)) for w, a, b in zip(s.wave, s.start, s.stop)]
     [('BG', 0, 346), ('P', 346, 382), ('QRS', 382, 418), ('T', 418, 472), ('BG', 472, 1000)]
     """
-    if mode != "fixed":
-        raise ValueError(mode)
     peaks = np.ascontiguousarray(rpeaks, dtype=np.int64)
-    return Segments(*_core.segment(np.shape(x)[-1], peaks, fs))
+    if mode == "fixed":
+        return Segments(*_core.segment(np.shape(x)[-1], peaks, fs))
+    if mode != "delineated":
+        raise SignalError(f"mode: got {mode!r}, wanted 'fixed' or 'delineated'")
+    return _tile(delineate(x, peaks, fs), np.shape(x)[-1])
+
+
+def _tile(waves: Waves, samples: int) -> Segments:
+    """Return the waves that are present as segments, and background between them."""
+    kinds = (waves.p, waves.qrs, waves.t)
+    wave, beat = np.divmod(np.flatnonzero(np.concatenate([k.present for k in kinds])), len(waves.p.peak) or 1)
+    start = np.concatenate([k.onset[k.present] for k in kinds])
+    stop = np.concatenate([k.offset[k.present] for k in kinds]) + 1
+    from_, to = np.append(0, np.sort(stop)), np.append(np.sort(start), samples)
+    gaps = from_ < to
+    wave = np.append(wave, np.full(gaps.sum(), len(kinds))).astype(np.int8)
+    beat = np.append(beat, np.full(gaps.sum(), -1))
+    start, stop = np.append(start, from_[gaps]), np.append(stop, to[gaps])
+    order = np.argsort(start)
+    return Segments(wave[order], start[order], stop[order], beat[order])
 
 
 def resample_segments(x: ArrayLike, start: ArrayLike, stop: ArrayLike, length: int) -> NDArray[np.float32]:
