@@ -122,20 +122,24 @@ pub fn resample<F: Float>(x: &[F], start: &[i64], stop: &[i64], length: usize, o
 }
 
 fn resample_one<F: Float>(x: &[F], out: &mut [f32]) {
-    // the position i (n - 1) / (length - 1) as whole part and remainder: exact, whatever the length of a segment
-    let steps = (out.len() - 1).max(1);
-    let (whole, part) = ((x.len() - 1) / steps, (x.len() - 1) % steps);
-    let scale = 1.0 / steps as f64;
-    let (mut index, mut rest) = (0, 0);
-    for y in out {
-        let left = x[index].to_f64();
-        let right = x[(index + 1).min(x.len() - 1)].to_f64();
-        *y = (left + (right - left) * (rest as f64 * scale)) as f32;
-        index += whole;
-        rest += part;
-        if rest >= steps {
-            rest -= steps;
-            index += 1;
-        }
+    let (last, steps) = ((x.len() - 1) as u64, (out.len() - 1) as u64);
+    if last == steps {
+        out.iter_mut().zip(x).for_each(|(y, value)| *y = value.to_f64() as f32);
+        return;
+    }
+    // the place (last i / steps) in fixed point: one addition from each value to the next
+    let shift = last.leading_zeros().clamp(2, 62) - 1;
+    let step = (last << shift).checked_div(steps).unwrap_or(0);
+    let unit = 1.0 / (1_u64 << shift) as f64;
+    let mut place = 0;
+    for y in out.iter_mut() {
+        let index = (place >> shift) as usize;
+        let (left, right) = (x[index], x[(index + 1).min(last as usize)]);
+        let part = (place & ((1 << shift) - 1)) as i64 as f64 * unit;
+        *y = (left + (right - left) * F::from_f64(part)).to_f64() as f32;
+        place += step;
+    }
+    if let (Some(y), true) = (out.last_mut(), steps > 0) {
+        *y = x[last as usize].to_f64() as f32;
     }
 }
