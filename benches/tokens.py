@@ -115,9 +115,8 @@ def main():
         stages = "  ".join(f"{stage} {seconds:.3f}" for stage, seconds in middle.items())
         print(f"{name:34} {np.median(totals[name]):7.3f} s CPU   {stages}")
     first, second = totals.values()
-    print(
-        f"ratio, median of {arguments.repeat} passes of {len(paths)} records: {np.median(second) / np.median(first):.1f}"
-    )
+    ratio = np.median(second) / np.median(first)
+    print(f"ratio, median of {arguments.repeat} passes of {len(paths)} records: {ratio:.1f}")
     for threads in (1, 2):
         with ThreadPoolExecutor(threads) as pool:
             started = time.perf_counter()
