@@ -62,3 +62,20 @@ def test_what_cannot_be_clustered_is_refused():
         signal.kmeans([[0.0, 1.0], [2.0, np.nan]], 1, seed=0)
     with pytest.raises(SignalError, match="at least one centroid"):
         signal.assign(np.zeros((3, 2)), np.zeros((0, 2)))
+
+
+def test_centroids_are_the_means_of_the_vectors_nearest_to_them():
+    X = np.random.default_rng(6).standard_normal((800, 5))
+    C = signal.kmeans(X, 7, seed=0).centroids
+    labels = signal.assign(X, C)
+    np.testing.assert_allclose(C, [X[labels == k].mean(0) for k in range(7)], atol=1e-12)
+
+
+def test_values_whose_distances_overflow_are_refused_and_large_ones_are_not():
+    big = np.array([[1e30], [-1e30], [2e30]], dtype=np.float32)
+    assert signal.assign(big, big).tolist() == [0, 1, 2]
+    huge = np.array([[1e200], [-1e200]])
+    with pytest.raises(SignalError, match="squared distances overflow"):
+        signal.assign(huge, -huge * 2)
+    with pytest.raises(SignalError, match="squared distances overflow"):
+        signal.kmeans(huge, 1, seed=0)

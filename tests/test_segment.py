@@ -78,3 +78,16 @@ def test_a_segment_outside_the_signal_is_refused():
             signal.resample_segments(np.zeros(10), start, stop, 4)
     with pytest.raises(SignalError, match="length"):
         signal.resample_segments(np.zeros(10), [0], [5], 0)
+
+
+def test_every_beat_of_a_real_database_has_its_qrs_and_its_label_on_it(mitdb):
+    from biotl import records
+
+    for header in sorted(mitdb.glob("*.hea"))[::8]:
+        record = records.read(header.with_suffix(""))
+        marks = record.annotations["atr"]
+        rpeaks = np.unique(marks.sample[np.isin(marks.symbol, list("NLRBAaJSVrFejnE/fQ?"))])
+        got = signal.segment(record.signal, rpeaks, record.fs)
+        qrs = got.wave == 1
+        assert got.beat[qrs].tolist() == list(range(len(rpeaks)))
+        assert ((got.start[qrs] <= rpeaks) & (rpeaks < got.stop[qrs])).all()

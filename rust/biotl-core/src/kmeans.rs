@@ -389,3 +389,35 @@ impl Random {
         ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn labels_are_those_of_brute_force(
+            values in prop::collection::vec(-3_i8..4, 1..900),
+            length in 1_usize..12,
+            k in 1_usize..30,
+        ) {
+            // small integers make many ties
+            let values: Vec<f32> = values.into_iter().map(f32::from).collect();
+            let x = &values[..values.len() / length * length];
+            let centroids: Vec<f32> = values.iter().copied().cycle().skip(7).take(k * length).collect();
+            let mut labels = vec![0; x.len() / length];
+            assign(x, &centroids, length, &mut labels).unwrap();
+            for (row, &label) in x.chunks_exact(length).zip(&labels) {
+                prop_assert_eq!(nearest_one(row, &centroids).map(|(k, _)| k as i64), Some(label));
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_cluster_takes_the_farthest_row() {
+        let found = means(&[0.0, 1.0, 9.0], 1, 2, &[0, 0, 0], &[0.0, 0.0]);
+        assert_eq!(found, [10.0 / 3.0, 9.0]);
+    }
+}

@@ -143,3 +143,44 @@ fn resample_one<F: Float>(x: &[F], out: &mut [f32]) {
         *y = x[last as usize].to_f64() as f32;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn segments_tile_any_recording(
+            n in 0_usize..5000,
+            peaks in prop::collection::btree_set(0_i64..5000, 0..60),
+            fs in 20.0_f64..2000.0,
+        ) {
+            let peaks: Vec<i64> = peaks.into_iter().filter(|&r| r < n as i64).collect();
+            let found = segment(n, &peaks, fs).unwrap();
+            let edges: Vec<i64> = std::iter::once(0).chain(found.stop.iter().copied()).collect();
+            prop_assert_eq!(&edges[..found.start.len()], &found.start[..]);
+            prop_assert_eq!(edges.last(), Some(&(n as i64)));
+            prop_assert!(found.start.iter().zip(&found.stop).all(|(a, b)| a < b));
+        }
+
+        #[test]
+        fn resampling_stays_within_the_segment(
+            x in prop::collection::vec(-1e3_f32..1e3, 1..400),
+            length in 1_usize..300,
+        ) {
+            let mut out = vec![f32::NAN; length];
+            resample(&x, &[0], &[x.len() as i64], length, &mut out).unwrap();
+            let (low, high) = x.iter().fold((f32::MAX, f32::MIN), |(low, high), &v| (low.min(v), high.max(v)));
+            prop_assert!(out.iter().all(|&v| v >= low - 1e-3 && v <= high + 1e-3));
+            prop_assert_eq!(out[0], x[0]);
+        }
+    }
+
+    #[test]
+    fn peaks_out_of_order_are_refused() {
+        let message = segment(10, &[5, 4], 360.0).unwrap_err().to_string();
+        assert_eq!(message, "rpeaks: got 5 before 4, wanted strictly rising indices");
+    }
+}

@@ -441,3 +441,54 @@ pub fn remove_baseline<T: Float>(x: &[T], fs: f64, cutoff: f64, out: &mut [T]) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MODES: [Mode; 9] = [
+        Mode::Symmetric,
+        Mode::Reflect,
+        Mode::Antisymmetric,
+        Mode::Antireflect,
+        Mode::Zero,
+        Mode::Constant,
+        Mode::Smooth,
+        Mode::Periodic,
+        Mode::Periodization,
+    ];
+
+    proptest! {
+        #[test]
+        fn what_is_taken_apart_comes_together_again(
+            x in prop::collection::vec(-1e3_f64..1e3, 1..700),
+            wavelet in 0..SCALING.len(),
+            mode in 0..MODES.len(),
+            level in 0_usize..4,
+        ) {
+            let (wavelet, mode) = (Wavelet(SCALING[wavelet].1), MODES[mode]);
+            let lengths = lengths(x.len(), wavelet, mode, level).unwrap();
+            let mut levels: Vec<Vec<f64>> = lengths.iter().map(|&n| vec![0.0; n]).collect();
+            let out = levels.iter_mut().zip(&lengths).map(|(level, &n)| (&mut level[..], n)).collect();
+            wavedec(&x, x.len(), wavelet, mode, out);
+            let mut back = vec![0.0; signal_length(&lengths, wavelet, mode).unwrap()];
+            let levels: Vec<(&[f64], usize)> = levels.iter().map(|level| (&level[..], level.len())).collect();
+            waverec(&levels, back.len(), wavelet, mode, &mut back).unwrap();
+            prop_assert!(back.len() - x.len() <= 1);
+            let scale = levels.iter().flat_map(|(level, _)| *level).fold(1e3_f64, |most, v| most.max(v.abs()));
+            for (a, b) in x.iter().zip(&back) {
+                prop_assert!((a - b).abs() <= 1e-10 * scale, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_level_covers_the_cut_off() {
+        assert_eq!(baseline_level(360.0, 0.5).unwrap(), 8);
+        assert_eq!(baseline_level(360.0, 0.35).unwrap(), 9);
+        assert!(baseline_level(360.0, f64::NAN).is_err());
+        assert!(baseline_level(f64::INFINITY, 0.5).is_err());
+    }
+}

@@ -101,3 +101,29 @@ impl<T: Float> Kernel for ZScore<'_, T> {
 
 /// Sums that need not wait for one another: two registers of 32 bytes.
 const STRANDS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn windows_have_mean_zero_and_deviation_one_or_are_flat(
+            x in prop::collection::vec(-1e3_f64..1e3, 1..300),
+            size in 1_usize..40,
+            hop in 1_usize..40,
+        ) {
+            let windows = count(x.len(), size, hop).unwrap();
+            let mut out = vec![f64::NAN; windows * size];
+            zscore_windows(&x, x.len(), (size, hop), 0.0, false, &mut out).unwrap();
+            for window in out.chunks_exact(size) {
+                let mean = window.iter().sum::<f64>() / size as f64;
+                let variance = window.iter().map(|v| v * v).sum::<f64>() / size as f64;
+                prop_assert!(mean.abs() < 1e-9);
+                prop_assert!((variance - 1.0).abs() < 1e-9 || variance == 0.0);
+            }
+        }
+    }
+}
