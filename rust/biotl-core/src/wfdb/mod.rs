@@ -82,8 +82,9 @@ impl Recording {
         } else {
             recording.open_segments(&header, &hea, &mut bytes)?
         };
-        let values =
-            recording.channels.iter().map(|channel| channel.per_frame as u64).sum::<u64>().saturating_mul(frames);
+        let per_frame =
+            recording.channels.iter().fold(0_u64, |sum, channel| sum.saturating_add(channel.per_frame as u64));
+        let values = per_frame.saturating_mul(frames);
         if values > bytes.saturating_mul(VALUES_PER_BYTE) {
             let wanted = format!("at most {VALUES_PER_BYTE} for each of the {bytes} bytes on disk");
             return Err(Error::file(hea, "samples", values, wanted));
