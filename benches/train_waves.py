@@ -26,7 +26,7 @@ DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 2
 PACED = ("102", "104", "107", "217")
 QTDB = ("sel102", "sel104", "sel114", "sel116", "sel223", "sel230")
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
-HIDDEN = (64, 32)
+HIDDEN = (96, 48)
 WAVES = "pNt"
 
 
@@ -144,7 +144,7 @@ def collect(rng, passes):
     return [np.concatenate(part).astype(np.float32) for part in zip(*out, strict=True)]
 
 
-def fit(X, target, present, weight, *, seed=0, epochs=16):
+def fit(X, target, present, weight, *, seed=0, epochs=20):
     """Return the layers of a network: three times with their Laplace scales, and the log-odds of presence."""
     torch.manual_seed(seed)
     mean, scale = X.mean(0), X.std(0) + 1e-6
@@ -191,7 +191,7 @@ def fit(X, target, present, weight, *, seed=0, epochs=16):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     *inputs, target, present, weight = collect(
-        np.random.default_rng(20261121), passes=int(sys.argv[1]) if len(sys.argv) > 1 else 5
+        np.random.default_rng(20261121), passes=int(sys.argv[1]) if len(sys.argv) > 1 else 8
     )
     blob = b""
     for wave, X in enumerate(inputs):

@@ -50,11 +50,9 @@ def test_a_table_has_a_row_a_beat_and_its_neighbours_shift(recordings):
 
 def test_boosting_beats_the_rule_beats_the_majority_on_another_patient(recordings):
     *train, test = recordings
-    thinned = [(r.sentence, np.where(np.arange(len(r.beats.label)) % 4, -1, r.beats.label)) for r in train]
-    found, again = (run_baselines(thinned, [test.sentence], classes=len(AAMI), seed=1) for _ in range(2))
+    thinned = [(r.sentence, np.where(np.arange(len(r.beats.label)) % 6, -1, r.beats.label)) for r in train]
+    found = run_baselines(thinned, [test.sentence], classes=len(AAMI), seed=1)
     f1 = {name: score(test.beats.label, of[0], test.beats.missed).f1[2] for name, of in found.items()}
     assert f1["majority"] == 0
     assert f1["boosting"] > 0.8
     assert f1["boosting"] > f1["rr_rule"] > 0.3
-    for name, of in found.items():
-        np.testing.assert_array_equal(of[0], again[name][0])

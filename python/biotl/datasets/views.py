@@ -1,6 +1,8 @@
 """Sentences as what a stage trains on: windows with beat labels, or with masked tokens to restore."""
 
+import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,15 @@ class BeatWindows:
         self.places = [(r, w) for r, sentence in enumerate(sentences) for w in windows(sentence, spec)]
         self.subjects = [subjects[r] for r, _ in self.places]
 
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of everything that windows are cut from."""
+        total = hashlib.sha256()
+        for sentence, labels in zip(self.sentences, self.labels, strict=True):
+            for array in (sentence.tokens, sentence.patches, sentence.features, labels):
+                total.update(np.ascontiguousarray(array).data)
+        return total.hexdigest()
+
     def __len__(self) -> int:
         return len(self.places)
 
@@ -86,6 +97,11 @@ class MaskedTokens:
 
     def __init__(self, windows: BeatWindows, *, share: float = 0.15) -> None:
         self.windows, self.share, self.subjects = windows, share, windows.subjects
+
+    @property
+    def digest(self) -> str:
+        """That of the windows."""
+        return self.windows.digest
 
     def __len__(self) -> int:
         return len(self.windows)

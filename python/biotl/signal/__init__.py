@@ -4,6 +4,8 @@ from .baseline import median_filter, remove_baseline
 from .delineate import Wave, Waves, delineate
 from .filter import bandpass, bandstop, highpass, lowpass, notch
 from .kmeans import Clusters, assign, kmeans
+from .ppg import ppg_peaks
+from .quality import Quality, quality
 from .resample import resample
 from .rpeaks import RPeakStream, rpeaks
 from .segment import WAVES, Segments, resample_segments, segment
@@ -13,6 +15,7 @@ from .windows import windows, zscore
 __all__ = [
     "WAVES",
     "Clusters",
+    "Quality",
     "RPeakStream",
     "Segments",
     "Wave",
@@ -27,6 +30,8 @@ __all__ = [
     "lowpass",
     "median_filter",
     "notch",
+    "ppg_peaks",
+    "quality",
     "remove_baseline",
     "remove_wavelet_baseline",
     "resample",

@@ -20,7 +20,7 @@ class Dataset(Protocol):
 
     It may also have ``draw(index, rng)``, used instead of ``[index]`` where random numbers are needed (masks,
     augmentation): `rng` depends on seed, stage, epoch and index alone, and not on the epoch in validation.
-    ``collate(samples)`` replaces stacking. ``subjects`` (a name per sample), ``labels`` (an int per sample),
+    ``collate(samples)`` replaces stacking. ``subjects`` (a name per sample), ``labels`` (int, per sample or recording),
     ``fitted_on`` (the subjects that the normaliser saw) and ``digest`` (a hash of the data) serve the guards and the
     log.
     """

@@ -1,7 +1,7 @@
 """What can be seen to be wrong with a run before it is run: each check answers with an error, a warning, or nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +77,9 @@ def data_findings(name: str, view: View, about: Mapping[str, Any]) -> Iterator[F
     labels = about.get("labels", ())
     for side, data in (("training", view.train), ("validation", view.validation)):
         given = getattr(data, "labels", None)
-        if isinstance(given, np.ndarray | Sequence) and len(given) == len(data) and np.ndim(given) == 1:
-            counts = np.bincount(np.maximum(given, -1) + 1, minlength=len(labels) + 1)[1:]
+        if given is not None:
+            flat = np.concatenate([np.zeros(0, np.int64), *(np.ravel(part) for part in given)])
+            counts = np.bincount(flat[flat >= 0], minlength=len(labels))
             for index in np.flatnonzero(counts == 0):
                 label = labels[index] if index < len(labels) else index
                 yield Finding("warning", "classes", f"view {name}: class {label} has no example in {side}")

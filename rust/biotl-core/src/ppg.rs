@@ -8,7 +8,7 @@ use crate::envelope::{average, levels};
 use crate::{Error, Float, Result};
 
 /// Width of the Gaussian whose derivative measures the slope, in seconds.
-const SIGMA_S: f64 = 0.05;
+const SIGMA_S: f64 = 0.035;
 /// Length of the blocks whose largest slopes make the local level, in seconds.
 const BLOCK_S: f64 = 1.5;
 /// Length of the stretch that the period is taken from, and from one to the next, in seconds.
@@ -16,7 +16,7 @@ const TEMPO_S: (f64, f64) = (8.0, 1.0);
 /// Shortest and longest period between pulses, in seconds.
 const PERIOD_S: (f64, f64) = (0.27, 2.0);
 /// What an interval that is `e` times the period too long or too short costs, in pulses.
-const UNEVEN: f32 = 2.0;
+const UNEVEN: f32 = 1.0;
 /// Share of the local level that a rise must reach.
 const SHARE: f32 = 0.15;
 /// The crest of a pulse lies at most this share of a period, and this many seconds, after its steepest rise.
@@ -88,19 +88,18 @@ fn periods(slope: &[f32], fs: f64) -> Vec<f32> {
         .map(|n| {
             let middle = n * hop + hop / 2;
             let from = middle.saturating_sub(length / 2).min(slope.len().saturating_sub(length));
-            // Rises alone: falls are slow and tell the time badly.
-            let rises: Vec<f32> = slope[from..(from + length).min(slope.len())].iter().map(|v| v.max(0.0)).collect();
-            let mean = rises.iter().sum::<f32>() / rises.len().max(1) as f32;
+            let around = &slope[from..(from + length).min(slope.len())];
+            let mean = around.iter().sum::<f32>() / around.len().max(1) as f32;
             let like = |lag: usize| {
-                let pairs = rises.iter().zip(rises.get(lag..).unwrap_or(&[]));
-                let n = rises.len().saturating_sub(lag).max(1) as f32;
+                let pairs = around.iter().zip(around.get(lag..).unwrap_or(&[]));
+                let n = around.len().saturating_sub(lag).max(1) as f32;
                 pairs.map(|(a, b)| (a - mean) * (b - mean)).sum::<f32>() / n
             };
             let likeness: Vec<f32> = (shortest..=longest).map(like).collect();
             let best = likeness.iter().copied().fold(f32::MIN, f32::max);
             // Twice the period is as alike as the period: take the first summit that comes near the best.
             let first = (1..likeness.len().saturating_sub(1)).find(|&i| {
-                likeness[i] >= 0.75 * best && likeness[i] >= likeness[i - 1] && likeness[i] >= likeness[i + 1]
+                likeness[i] >= 0.6 * best && likeness[i] >= likeness[i - 1] && likeness[i] >= likeness[i + 1]
             });
             (shortest + first.unwrap_or(longest / 2)) as f32
         })

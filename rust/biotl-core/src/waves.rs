@@ -9,7 +9,7 @@ use crate::zones::{INPUTS, zones};
 use crate::{Float, Result, simd};
 
 /// Units of the two hidden layers.
-const HIDDEN: [usize; 2] = [64, 32];
+const HIDDEN: [usize; 2] = [96, 48];
 /// Three times, three logarithms of their mean error, one log-odds.
 const OUTPUTS: usize = 7;
 /// Log-odds from which a wave is there: P, QRS, T.

@@ -1,0 +1,150 @@
+"""What the engine costs: samples per second of three models under the trainer and under a bare PyTorch loop.
+
+    PYTHONPATH=python python benches/training.py [EPOCHS]
+
+Both train on the same batches with the same optimiser, one thread, in turns by epoch; a figure is a ratio of process
+CPU times, the median over epochs. The bare loop loads, steps and clips, and does nothing else.
+"""
+
+import sys
+import tempfile
+import time
+from statistics import median
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.data import DataLoader
+
+from biotl.datasets import SignalSpec, fit_vocabulary, prepare
+from biotl.datasets.views import BeatWindows
+from biotl.models.registry import build
+from biotl.records import ecg
+from biotl.training.config import validate
+from biotl.training.data import Task, View, collate
+from biotl.training.stages import Config
+from biotl.training.trainer import Trainer
+
+
+class Lstm(nn.Module):
+    """Two layers of 64 over sequences of 500 steps."""
+
+    inputs = ("x",)
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(3, 64, 2, batch_first=True), nn.Linear(64, 1)
+
+    def forward(self, x):
+        return {"prediction": self.head(self.lstm(x)[0])[..., 0]}
+
+
+class Patches(nn.Module):
+    """Ten patches of two channels, width 192, five layers."""
+
+    inputs = ("x",)
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(250, 192)
+        layer = nn.TransformerEncoderLayer(192, 6, 576, dropout=0.1, batch_first=True)
+        self.encoder, self.head = nn.TransformerEncoder(layer, 5), nn.Linear(192, 2)
+
+    def forward(self, x):
+        return {"logits": self.head(self.encoder(self.embed(x)).mean(1))}
+
+
+class Arrays:
+    """Samples from arrays in memory."""
+
+    def __init__(self, **arrays):
+        self.arrays = arrays
+
+    def __len__(self):
+        return len(next(iter(self.arrays.values())))
+
+    def __getitem__(self, index):
+        return {name: array[index] for name, array in self.arrays.items()}
+
+
+def sentences(n):
+    """Return labelled windows of synthetic ECG, and the model of the recipe."""
+    spec = SignalSpec()
+    recordings = [prepare(ecg(1, subject, duration_s=240.0), spec) for subject in range(4)]
+    vocabulary = fit_vocabulary(
+        [s.wave for s in recordings],
+        [s.patches[:, 0] for s in recordings],
+        spec_digest=spec.digest(),
+        records=["a"],
+        seed=0,
+    )
+    spec = spec.model_copy(update={"vocabulary": vocabulary.digest()})
+    recordings = [prepare(ecg(1, subject, duration_s=240.0), spec, vocabulary) for subject in range(4)]
+    labels = [np.arange(len(s.rpeaks)) % 5 for s in recordings]
+    windows = BeatWindows(recordings, labels, [str(k) for k in range(4)], spec)
+    kept = [windows[k % len(windows)] for k in range(n)]
+    return build("ecgbert", classes=5), Arrays(**{name: np.stack([w[name] for w in kept]) for name in kept[0]}), 16
+
+
+def cases(rng):
+    """Yield name, model, data, batch size and loss."""
+    normal = lambda *shape: rng.standard_normal(shape, dtype=np.float32)  # noqa: E731
+    model, data, batch = sentences(96)
+    yield "ECGBERT", model, data, batch, "cross_entropy"
+    yield "LSTM 2 x 64, 500 steps", Lstm(), Arrays(x=normal(96, 500, 3), target=normal(96, 500)), 16, "masked_mse"
+    labels = rng.integers(0, 2, 512)
+    yield "transformer, 10 patches", Patches(), Arrays(x=normal(512, 10, 250), labels=labels), 32, "cross_entropy"
+
+
+def bare_epoch(model, optimizer, loader, loss):
+    """Train one epoch as one would without an engine."""
+    model.train()
+    for batch in loader:
+        out = model(*(batch[name] for name in model.inputs))
+        if loss == "cross_entropy":
+            value = cross_entropy(out["logits"].flatten(0, -2), batch["labels"].flatten())
+        else:
+            value = mse_loss(out["prediction"], batch["target"])
+        value.backward()
+        clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def main(epochs):
+    """Print a line for each model."""
+    torch.set_num_threads(1)
+    for name, model, data, batch, loss in cases(np.random.default_rng(0)):
+        term = {"name": loss} | ({"mask": None} if loss == "masked_mse" else {})
+        stage = {"name": "bench", "loss": term, "epochs": epochs, "batch_size": batch, "lr": 1e-3}
+        if hasattr(model, "mlm"):
+            stage["trains"] = ["embedding", "encoder", "head"]
+        twin = build("ecgbert", classes=5) if name == "ECGBERT" else type(model)()
+        twin.load_state_dict(model.state_dict())
+        optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.01)
+        loader = DataLoader(data, batch, shuffle=True, collate_fn=lambda samples, data=data: collate(data, samples))
+        times = {"bare": [], "engine": []}
+        with tempfile.TemporaryDirectory() as folder:
+            config = validate(Config, {"recipe": "bench", "run": f"{folder}/run", "stages": [stage]})
+            small = Arrays(**{key: array[:batch] for key, array in data.arrays.items()})
+            trainer = Trainer(config, Task(model, {"main": View(data, small)}))
+            epoch = trainer._train_epoch
+
+            def timed(stage, epoch=epoch, twin=twin, optimizer=optimizer, loader=loader, loss=loss, times=times):
+                turns = [("bare", lambda: bare_epoch(twin, optimizer, loader, loss)), ("engine", lambda: epoch(stage))]
+                for kind, run in turns if len(times["bare"]) % 2 else turns[::-1]:
+                    began = time.process_time()
+                    run()
+                    times[kind].append(time.process_time() - began)
+
+            trainer._train_epoch = timed
+            trainer.fit()
+        ratio = median(bare / engine for bare, engine in zip(*times.values(), strict=True))
+        rate = {kind: len(data) / median(of) for kind, of in times.items()}
+        print(f"{name:26} bare {rate['bare']:8.1f}/s  engine {rate['engine']:8.1f}/s  ratio {ratio:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)
