@@ -72,3 +72,30 @@ def wfdb_codes(number, data, n):
         # offset binary: the sign bit is the other way round
         return [code + (1 << (width - 1)) * (1 if code < 0 else -1) for code in codes]
     return codes
+
+
+def sosfilt(sos, x, state=None):
+    """Each section in turn over each sample, transposed direct form II."""
+    y = np.array(x, dtype=np.float64)
+    for (b0, b1, b2, _, a1, a2), start in zip(sos, np.zeros((len(sos), 2)) if state is None else state, strict=True):
+        z1, z2 = start
+        for i, v in enumerate(y):
+            y[i] = b0 * v + z1
+            z1, z2 = b1 * v - a1 * y[i] + z2, b2 * v - a2 * y[i]
+    return y
+
+
+def median_filter(x, size):
+    """The middle of each sorted window, the nearest sample beyond the ends."""
+    padded = np.pad(x, size // 2, mode="edge")
+    return np.array([np.sort(padded[i : i + size])[size // 2] for i in range(len(x))])
+
+
+def resample(x, up, down):
+    """Zeros between the samples, a windowed sinc, every `down`-th sample."""
+    rate = max(up, down)
+    t = np.arange(-10 * rate, 10 * rate + 1)
+    taps = np.sinc(t / rate) * np.kaiser(len(t), 5.0)
+    stuffed = np.zeros(len(x) * up)
+    stuffed[::up] = x
+    return np.convolve(stuffed, taps * up / taps.sum())[10 * rate : len(stuffed) + 10 * rate][::down]

@@ -1,11 +1,18 @@
 """Filters against SciPy, on drawn designs and on hostile arrays."""
 
+import hashlib
+import os
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reference
 from biotl import signal
 from biotl.errors import SignalError
 
@@ -61,3 +68,128 @@ def test_a_notch_agrees_with_scipy():
 def test_a_parameter_out_of_range_is_refused_with_the_numbers(parameters, message):
     with pytest.raises(SignalError, match=message):
         signal.bandstop(np.ones(100), FS, **parameters)
+
+
+def test_the_readable_twin_says_the_same():
+    x = np.random.default_rng(0).standard_normal(500)
+    sos = scipy.signal.butter(4, [50, 60], "bandstop", fs=FS, output="sos")
+    got = signal.bandstop(x, FS, low=50, high=60, causal=True)
+    np.testing.assert_allclose(got, reference.sosfilt(sos, x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("band", [{"low": 50, "high": 60}, {"low": 0.5, "high": 40, "order": 5}])
+@pytest.mark.parametrize("n", [60_000, 200_003])
+def test_the_blocks_of_a_long_lead_leave_no_seam(band, n):
+    x = np.random.default_rng(n).standard_normal(n).cumsum() + 1e6
+    sos = scipy.signal.butter(band.get("order", 4), [band["low"], band["high"]], "bandstop", fs=FS, output="sos")
+    expected = scipy.signal.sosfiltfilt(sos, x)
+    assert np.abs(signal.bandstop(x, FS, **band) - expected).max() <= 1e-9 * np.abs(expected).max()
+
+
+FILTERS = [
+    lambda x: signal.bandstop(x, FS, low=50, high=60),
+    lambda x: signal.highpass(x, FS, cutoff=0.5, causal=True),
+    lambda x: signal.remove_baseline(x, FS, method="median"),
+    lambda x: signal.median_filter(x, size=5),
+    lambda x: signal.resample(x, 360, 125),
+]
+
+
+@pytest.mark.parametrize("run", FILTERS)
+def test_a_form_of_array_does_not_change_the_result(run):
+    x = np.round(np.random.default_rng(0).standard_normal((2, 500)) * 100)
+    expected = run(x)
+    frozen = x.copy()
+    frozen.setflags(write=False)
+    strided = np.zeros((2, 1000))
+    strided[:, ::2] = x
+    for same in (x.astype(">f8"), frozen, strided[:, ::2], np.asfortranarray(x), x.astype(np.int16), x.tolist()):
+        np.testing.assert_array_equal(run(same), expected)
+    np.testing.assert_array_equal(run(x[0]), expected[0])
+    np.testing.assert_array_equal(run(x.reshape(2, 1, 500))[:, 0], expected)
+    assert run(np.zeros((0, 500))).shape[0] == 0
+    np.testing.assert_array_equal(run(frozen), expected)
+
+
+@pytest.mark.parametrize("run", FILTERS)
+def test_what_is_not_a_signal_is_refused(run):
+    for x, message in (
+        (1.0, "got a scalar"),
+        (["a"], "got dtype <U1"),
+        ([1j], "got dtype complex128"),
+        ([None], "object"),
+    ):
+        with pytest.raises(SignalError, match=message):
+            run(x)
+
+
+@pytest.mark.parametrize("run", FILTERS)
+def test_flat_saturated_and_short_signals_have_results(run):
+    assert run(np.zeros(0)).shape == (0,)
+    for x in (np.full(400, 7.0), np.full(400, -32768, np.int16), np.repeat([5.0, -5.0], 300)):
+        assert np.isfinite(run(x)).all()
+
+
+def test_one_sample_has_a_causal_result_and_a_typed_error_otherwise():
+    assert signal.highpass([1.0], FS, cutoff=0.5, causal=True).shape == (1,)
+    with pytest.raises(SignalError, match="x: got 1 samples, wanted at least 28"):
+        signal.bandstop([1.0], FS, low=50, high=60)
+
+
+def test_an_overflow_is_refused_by_name():
+    with pytest.raises(SignalError, match="overflow"):
+        signal.bandstop(np.resize([1.7e308, -1.7e308], 400), FS, low=50, high=60)
+
+
+@pytest.mark.parametrize("n", [2000, 100_000])
+def test_a_missing_sample_costs_what_the_filter_covers_and_no_more(n):
+    x = np.random.default_rng(0).standard_normal(n)
+    whole = signal.bandstop(x, FS, low=50, high=60)
+    x[n // 2 : n // 2 + 3] = np.nan
+    with pytest.raises(SignalError, match=f"sample {n // 2} is NaN"):
+        signal.bandstop(x, FS, low=50, high=60)
+    masked = signal.bandstop(x, FS, low=50, high=60, nan_policy="mask")
+    missing = np.flatnonzero(np.isnan(masked))
+    assert n // 2 - missing[0] == missing[-1] - (n // 2 + 2) < FS
+    assert len(missing) == missing[-1] - missing[0] + 1
+    # what is left of the bridge's error outside is a thousandth of the response to it, twice over
+    kept = ~np.isnan(masked)
+    assert np.abs(masked - whole)[kept].max() < 1e-2
+    assert np.isfinite(signal.bandstop(x, FS, low=50, high=60, nan_policy="interpolate")).all()
+    assert np.isnan(signal.bandstop(np.full(100, np.nan), FS, low=50, high=60, nan_policy="mask")).all()
+
+
+def digest(threads, level=""):
+    """Run every kernel in a process of its own and return the sha256 of the results."""
+    code = (
+        "import hashlib, sys, numpy as np; from biotl import signal as s\n"
+        "x = np.random.default_rng(0).standard_normal((5, 60000)); f = x.astype(np.float32)\n"
+        "y = [g(v) for v in (x, f) for g in (lambda v: s.bandstop(v, 360, low=50, high=60),"
+        "lambda v: s.highpass(v, 360, cutoff=0.5, causal=True), lambda v: s.resample(v, 360, 125),"
+        "lambda v: s.remove_baseline(v, 360, method='median'))]\n"
+        "sys.stdout.buffer.write(b''.join(v.tobytes() for v in y))"
+    )
+    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads), "BIOTL_SIMD": level}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout
+
+
+def test_threads_do_not_change_a_bit_and_instruction_sets_hardly_more():
+    one = digest(1)
+    assert {hashlib.sha256(one).hexdigest()} == {hashlib.sha256(digest(n)).hexdigest() for n in (2, 7)}
+    wide = np.frombuffer(one[: 8 * 5 * 60000])
+    plain = np.frombuffer(digest(1, "portable")[: 8 * 5 * 60000])
+    assert np.abs(wide - plain).max() <= 1e-12 * np.abs(wide).max()
+
+
+def test_silence_after_a_signal_costs_no_more_than_the_signal():
+    rng = np.random.default_rng(0)
+
+    def seconds(x):
+        start = time.process_time()
+        for _ in range(5):
+            signal.highpass(x, FS, cutoff=5, causal=True)
+        return time.process_time() - start
+
+    loud = rng.standard_normal(200_000)
+    for quiet in (np.r_[loud[:1000], np.zeros(199_000)], loud * 1e-310):
+        assert min(seconds(quiet) for _ in range(3)) < 20 * min(seconds(loud) for _ in range(3))

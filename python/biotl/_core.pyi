@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ _Marks: TypeAlias = tuple[
 ]
 
 __all__ = [
+    "ResampleStream",
+    "SosStream",
     "assign",
     "baseline_level",
     "count_windows",
@@ -93,3 +95,15 @@ def delineate(
 def wave_features(x: NDArray[np.float64], rpeaks: NDArray[np.int64], fs: float) -> list[NDArray[np.float32]]: ...
 def ppg_peaks(x: _Floats, fs: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def zscore_windows(x: _Floats, size: int, hop: int, epsilon: float, mask: bool, out: _Floats) -> None: ...
+
+@final
+class ResampleStream:
+    def __new__(cls, up: int, down: int) -> ResampleStream: ...
+    def finish(self) -> NDArray[np.float64]: ...
+    def push(self, x: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+@final
+class SosStream:
+    def __new__(cls, sos: NDArray[np.float64]) -> SosStream: ...
+    def push(self, x: _Floats) -> _Floats: ...
+    def reset(self) -> None: ...

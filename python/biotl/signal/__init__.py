@@ -9,17 +9,21 @@ from .quality import Quality, quality
 from .resample import resample
 from .rpeaks import RPeakStream, rpeaks
 from .segment import WAVES, Segments, resample_segments, segment
+from .stream import FilterStream, ResampleStream, WindowStream
 from .wavelet import baseline_level, remove_wavelet_baseline, wavedec, waverec
 from .windows import windows, zscore
 
 __all__ = [
     "WAVES",
     "Clusters",
+    "FilterStream",
     "Quality",
     "RPeakStream",
+    "ResampleStream",
     "Segments",
     "Wave",
     "Waves",
+    "WindowStream",
     "assign",
     "bandpass",
     "bandstop",

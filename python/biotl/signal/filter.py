@@ -70,7 +70,7 @@ def bandstop(
     >>> bool(np.abs(bandstop(hum, 360, low=50, high=60)[360:-360]).max() < 1e-3)
     True
     """
-    sos = _core.design_sos(order, fs, low=low, high=high, stop=True, rs=_attenuation(kind, rs))
+    sos = _core.design_sos(order, fs, low=low, high=high, stop=True, rs=attenuation(kind, rs))
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -93,7 +93,7 @@ def bandpass(
     >>> bandpass(np.ones(1000), 360, low=0.5, high=40).shape
     (1000,)
     """
-    sos = _core.design_sos(order, fs, low=low, high=high, rs=_attenuation(kind, rs))
+    sos = _core.design_sos(order, fs, low=low, high=high, rs=attenuation(kind, rs))
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -115,7 +115,7 @@ def highpass(
     >>> bool(np.abs(highpass(np.ones(1000), 360, cutoff=0.5)).max() < 1e-9)
     True
     """
-    sos = _core.design_sos(order, fs, low=cutoff, rs=_attenuation(kind, rs))
+    sos = _core.design_sos(order, fs, low=cutoff, rs=attenuation(kind, rs))
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -137,7 +137,7 @@ def lowpass(
     >>> bool(np.abs(lowpass(np.ones(1000), 360, cutoff=40) - 1).max() < 1e-9)
     True
     """
-    sos = _core.design_sos(order, fs, high=cutoff, rs=_attenuation(kind, rs))
+    sos = _core.design_sos(order, fs, high=cutoff, rs=attenuation(kind, rs))
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -162,7 +162,8 @@ def notch(
     return _run(x, _core.design_notch(freq, q, fs), causal=causal, nan_policy=nan_policy)
 
 
-def _attenuation(kind: str, rs: float) -> float | None:
+def attenuation(kind: str, rs: float) -> float | None:
+    """Return what the design takes for `rs`: None for a Butterworth filter."""
     if kind not in ("butter", "cheby2"):
         raise SignalError(f"kind: got {kind!r}, wanted 'butter' or 'cheby2'")
     return rs if kind == "cheby2" else None

@@ -9,8 +9,10 @@ use crate::simd::multiply_add;
 /// Samples of each lane that are in the first-level cache at a time.
 pub const TILE: usize = 512;
 
-/// One tile of samples, the lanes of a sample side by side.
-pub type Tile<const N: usize> = [[f64; N]; TILE];
+/// One tile of samples, the lanes of a sample side by side; aligned, since a load across two cache lines costs double.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub struct Tile<const N: usize>(pub [[f64; N]; TILE]);
 
 /// Sections that run fused; their coefficients and states then fit the registers.
 const GROUP: usize = 4;
@@ -81,7 +83,7 @@ impl Cascade {
         len: usize,
     ) {
         if state.silent {
-            for v in tile[..len].iter_mut().flatten().filter(|v| v.abs() < SILENCE) {
+            for v in tile.0[..len].iter_mut().flatten().filter(|v| v.abs() < SILENCE) {
                 *v = 0.0;
             }
         }
@@ -153,7 +155,7 @@ fn run_group<const N: usize, const S: usize, const FUSED: bool, const REVERSE: b
     let mut y: [[[f64; N]; 2]; S] = std::array::from_fn(|s| past[s + 1]);
     for i in 0..len {
         let i = if REVERSE { len - 1 - i } else { i };
-        let mut v = tile[i].map(|v| v * gain);
+        let mut v = tile.0[i].map(|v| v * gain);
         let mut before = x;
         x = [v, x[0]];
         for (r, y) in rows.iter().zip(&mut y) {
@@ -166,7 +168,7 @@ fn run_group<const N: usize, const S: usize, const FUSED: bool, const REVERSE: b
             before = *y;
             *y = [v, y[0]];
         }
-        tile[i] = v;
+        tile.0[i] = v;
     }
     past[0] = x;
     past[1..=S].copy_from_slice(&y);

@@ -160,28 +160,30 @@ impl<T: Float, const LANES: usize> Kernel for ZeroPhase<'_, T, LANES> {
         let mut state = engine.cascade.at_rest_on([before[0]]);
         in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut before);
         let split = lanes * block;
+        let mut finite = true;
         if lanes > 0 {
-            blocks::<T, LANES, FUSED, false>(engine, &mut state, warm_up, Some(x), &mut out[..split]);
+            finite &= blocks::<T, LANES, FUSED, false>(engine, &mut state, warm_up, Some(x), &mut out[..split]);
         }
         copy_through::<T, 1, FUSED, false>(engine, &mut state, &mut tile, [&x[split..]], Some([&mut out[split..]]));
         in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut after);
-        let forward = state.is_finite();
+        finite &= state.is_finite();
 
         let mut state = engine.cascade.at_rest_on([after[edge - 1]]);
         in_place::<f64, FUSED, true>(engine, &mut state, &mut tile, &mut after);
         if lanes > 0 {
             let rest = n - split;
-            blocks::<T, LANES, FUSED, true>(engine, &mut state, warm_up, None, &mut out[rest..]);
+            finite &= blocks::<T, LANES, FUSED, true>(engine, &mut state, warm_up, None, &mut out[rest..]);
             in_place::<T, FUSED, true>(engine, &mut state, &mut tile, &mut out[..rest]);
         } else {
             in_place::<T, FUSED, true>(engine, &mut state, &mut tile, out);
         }
-        forward && state.is_finite()
+        finite && state.is_finite()
     }
 }
 
 /// Filters the equal blocks of a lead side by side, each begun early enough to have forgotten that it began at rest;
-/// `state` leads into the first block and comes out of the last. Without `x`, `out` is filtered in place.
+/// `state` leads into the first block and comes out of the last. Without `x`, `out` is filtered in place. Returns whether
+/// every block stayed finite.
 #[inline(always)]
 fn blocks<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
     engine: Engine,
@@ -189,7 +191,7 @@ fn blocks<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
     warm_up: usize,
     x: Option<&[T]>,
     out: &mut [T],
-) {
+) -> bool {
     let block = out.len() / N;
     let mut tile = new_tile::<N>();
     let first = if REVERSE { N - 1 } else { 0 };
@@ -220,6 +222,7 @@ fn blocks<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
         None => lanes_in_place::<T, N, FUSED, REVERSE>(engine, &mut states, &mut tile, parts),
     }
     *state = states.lane(N - 1 - first);
+    states.is_finite()
 }
 
 /// Filters equally long lanes tile by tile, from `x` to `out`; without `out` only the state goes on.
@@ -273,14 +276,14 @@ fn in_place<T: Float, const FUSED: bool, const REVERSE: bool>(
 }
 
 fn new_tile<const N: usize>() -> Tile<N> {
-    [[0.0; N]; TILE]
+    Tile([[0.0; N]; TILE])
 }
 
 #[inline(always)]
 fn load<T: Float, const N: usize>(tile: &mut Tile<N>, x: [&[T]; N]) {
     let len = x[0].len();
     let x = x.map(|x| &x[..len]);
-    for (i, to) in tile[..len].iter_mut().enumerate() {
+    for (i, to) in tile.0[..len].iter_mut().enumerate() {
         *to = std::array::from_fn(|k| x[k][i].to_f64());
     }
 }
@@ -289,7 +292,7 @@ fn load<T: Float, const N: usize>(tile: &mut Tile<N>, x: [&[T]; N]) {
 fn store<T: Float, const N: usize>(tile: &Tile<N>, out: [&mut [T]; N]) {
     let len = out[0].len();
     let out = out.map(|out| &mut out[..len]);
-    for (i, from) in tile[..len].iter().enumerate() {
+    for (i, from) in tile.0[..len].iter().enumerate() {
         for k in 0..N {
             out[k][i] = T::from_f64(from[k]);
         }
@@ -338,11 +341,11 @@ pub fn reach(sections: &[Section]) -> usize {
     let (mut response, mut total): (Vec<f64>, f64) = (Vec::new(), 0.0);
     loop {
         let mut tile = new_tile::<1>();
-        tile[0][0] = f64::from(u8::from(response.is_empty()));
+        tile.0[0][0] = f64::from(u8::from(response.is_empty()));
         cascade.run::<1, false, false>(&mut state, &mut tile, TILE);
-        let part: f64 = tile.iter().map(|[h]| h.abs()).sum();
+        let part: f64 = tile.0.iter().map(|[h]| h.abs()).sum();
         total += part;
-        response.extend(tile.iter().map(|[h]| h.abs()));
+        response.extend(tile.0.iter().map(|[h]| h.abs()));
         // a filter that rings for 2^24 samples covers every signal
         if part < 1e-6 * total || response.len() >= 1 << 24 {
             break;

@@ -7,18 +7,23 @@ use crate::filter::check;
 use crate::simd::{Kernel, dispatch, multiply_add};
 use crate::{Error, Float, Result};
 
-/// Taps that are multiplied at a time, and outputs of one phase that share them.
-const BLOCK: usize = 4;
+/// Outputs of one phase that share its taps.
+const LANES: usize = 8;
 
-/// Input samples that are in the first-level cache at a time, unless one round of phases needs more.
-const TILE: usize = 2048;
+/// Sums that each output is split into, so that one addition need not wait for the last.
+const CHAINS: usize = 4;
+
+/// One sample of each lane, on a cache line of its own: a load across two lines costs double.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Aligned([f64; LANES]);
 
 /// A ratio of rates in lowest terms, with a row of taps for each phase between two input samples.
 #[derive(Debug, Clone)]
 pub struct Resampler {
     up: usize,
     down: usize,
-    /// Taps of a phase, a multiple of `BLOCK`.
+    /// Taps of a phase, a multiple of `CHAINS`.
     length: usize,
     /// `up` rows of `length` taps.
     rows: Vec<f64>,
@@ -43,7 +48,7 @@ impl Resampler {
         let (step, jump) = (up as isize, down as isize);
         // output j lies at j * down on the grid of up, input k at k * up
         let first: Vec<isize> = (0..step).map(|phase| -((half - phase * jump).div_euclid(step))).collect();
-        let length = (taps.len().div_ceil(up)).next_multiple_of(BLOCK);
+        let length = (taps.len().div_ceil(up)).next_multiple_of(CHAINS);
         let tap = |phase: isize, t: isize| {
             let at = phase * jump + half - (first[phase as usize] + t) * step;
             usize::try_from(at).ok().and_then(|at| taps.get(at)).copied().unwrap_or(0.0)
@@ -94,57 +99,52 @@ impl<T: Float> Kernel for Outputs<'_, T> {
     fn run<const FMA: bool>(self) {
         let Self { resampler, x, origin, first, stop, out } = self;
         let Resampler { up, down, length, .. } = *resampler;
-        // a tile is some rounds of all phases, begun at phase 0
-        let tile = (TILE / (BLOCK * down)).max(1) * BLOCK * up;
         let lowest = resampler.first.iter().copied().min().unwrap_or(0);
-        let mut samples = Vec::new();
+        let mut samples = vec![0.0; LANES * down + length];
+        let mut lanes = vec![Aligned([0.0; LANES]); down + length];
+        // a round is every phase of as many periods as there are lanes, begun at phase 0
         let mut start = first / up * up;
         while start < first + out.len() && !stop.load(Relaxed) {
-            let stop = (start + tile).min(first + out.len());
-            // one block more than the last output needs, for blocks that are not full
-            let rounds = (stop - start).div_ceil(BLOCK * up) * BLOCK;
             let from = (start / up * down) as isize + lowest - origin;
-            samples.clear();
-            let needed = (rounds + 1) * down + length;
-            let lead = usize::try_from(-from).unwrap_or(0).min(needed);
-            samples.resize(lead, 0.0);
+            let lead = usize::try_from(-from).unwrap_or(0).min(samples.len());
             let begin = usize::try_from(from).unwrap_or(0).min(x.len());
-            let end = (begin + needed - lead).min(x.len());
-            samples.extend(x[begin..end].iter().map(|v| v.to_f64()));
-            samples.resize(needed, 0.0);
-            for (phase, row) in resampler.rows.chunks_exact(length).enumerate().take(stop - start) {
-                let mut at = (resampler.first[phase] - lowest) as usize;
-                for j in (start + phase..stop).step_by(BLOCK * up) {
-                    let x = std::array::from_fn(|o| &samples[at + o * down..][..length]);
-                    let sums = dot::<FMA>(row, x);
-                    for (o, sum) in sums.into_iter().enumerate() {
-                        let j = j + o * up;
-                        if j >= first && j < stop {
-                            out[j - first] = T::from_f64(sum);
-                        }
+            let end = (begin + samples.len() - lead).min(x.len());
+            samples.fill(0.0);
+            for (to, v) in samples[lead..].iter_mut().zip(&x[begin..end]) {
+                *to = v.to_f64();
+            }
+            let periods: [&[f64]; LANES] = std::array::from_fn(|k| &samples[k * down..][..down + length]);
+            for (i, lanes) in lanes.iter_mut().enumerate() {
+                lanes.0 = std::array::from_fn(|k| periods[k][i]);
+            }
+            let until = (start + LANES * up).min(first + out.len());
+            for (phase, row) in resampler.rows.chunks_exact(length).enumerate().take(until - start) {
+                let sums = dot::<FMA>(row, &lanes[(resampler.first[phase] - lowest) as usize..]);
+                for (j, sum) in (start + phase..until).step_by(up).zip(sums) {
+                    if j >= first {
+                        out[j - first] = T::from_f64(sum);
                     }
-                    at += BLOCK * down;
                 }
             }
-            start = stop;
+            start += LANES * up;
         }
     }
 }
 
-/// The sum of products of one row with each of several stretches.
+/// The sum of products of a row of taps with each lane.
 #[inline(always)]
-fn dot<const FMA: bool>(row: &[f64], x: [&[f64]; BLOCK]) -> [f64; BLOCK] {
-    let x = x.map(|x| &x[..row.len()]);
-    let mut sums = [[0.0; BLOCK]; BLOCK];
-    for (t, taps) in row.chunks_exact(BLOCK).enumerate() {
-        for (sum, x) in sums.iter_mut().zip(x) {
-            let x = &x[t * BLOCK..][..BLOCK];
-            for lane in 0..BLOCK {
-                sum[lane] = multiply_add::<FMA, f64>(taps[lane], x[lane], sum[lane]);
+fn dot<const FMA: bool>(row: &[f64], lanes: &[Aligned]) -> [f64; LANES] {
+    let mut sums = [[0.0; LANES]; CHAINS];
+    for (taps, lanes) in row.chunks_exact(CHAINS).zip(lanes.chunks_exact(CHAINS)) {
+        for chain in 0..CHAINS {
+            let (tap, x, sum) = (taps[chain], &lanes[chain].0, &mut sums[chain]);
+            for k in 0..LANES {
+                sum[k] = multiply_add::<FMA, f64>(tap, x[k], sum[k]);
             }
         }
     }
-    sums.map(|[a, b, c, d]| (a + b) + (c + d))
+    let [a, b, c, d] = sums;
+    std::array::from_fn(|k| (a[k] + b[k]) + (c[k] + d[k]))
 }
 
 /// A lead resampled in parts of any length: to the bit what one long part gives.

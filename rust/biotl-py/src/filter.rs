@@ -16,7 +16,7 @@ fn to_array<'py>(py: Python<'py>, sections: &[Section]) -> Bound<'py, PyArray2<f
         .map_or_else(|_| PyArray2::zeros(py, [0, 6], false), |rows| PyArray2::from_owned_array(py, rows))
 }
 
-fn to_sections(sos: &PyReadonlyArray2<'_, f64>) -> Vec<Section> {
+pub fn to_sections(sos: &PyReadonlyArray2<'_, f64>) -> Vec<Section> {
     let section = |s: ndarray::ArrayView1<f64>| Section { b: [s[0], s[1], s[2]], a: [s[4], s[5]] };
     sos.as_array().rows().into_iter().map(section).collect()
 }

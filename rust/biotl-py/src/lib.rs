@@ -12,6 +12,7 @@ mod peaks;
 mod ppg;
 mod resample;
 mod segments;
+mod stream;
 mod wavelet;
 mod waves;
 mod wfdb;
@@ -34,6 +35,8 @@ mod _core {
     use super::resample::resample;
     #[pymodule_export]
     use super::segments::{resample_segments, segment};
+    #[pymodule_export]
+    use super::stream::{ResampleStream, SosStream};
     #[pymodule_export]
     use super::wavelet::{baseline_level, remove_wavelet_baseline, wavedec, waverec};
     #[pymodule_export]

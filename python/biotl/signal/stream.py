@@ -1,0 +1,177 @@
+"""Streaming twins: objects that are fed a signal in parts of any length, with memory for what is still needed only."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from biotl import _core
+from biotl.errors import SignalError
+from biotl.signal._arrays import Floats, as_leads, coerce
+from biotl.signal.filter import Kind, attenuation
+from biotl.signal.resample import ratio
+from biotl.signal.windows import windows
+
+
+class FilterStream:
+    """A causal filter over a signal in parts: to the bit ``bandstop(..., causal=True)`` of the whole, and so on.
+
+    Parameters
+    ----------
+    band : {"bandstop", "bandpass", "highpass", "lowpass", "notch"}
+        Which of the functions this is the twin of.
+    fs : float
+        Sampling rate, Hz.
+    low, high, cutoff, freq : float
+        Edges, Hz, as the function takes them.
+    order, kind, rs, q
+        As the function takes them.
+
+    Examples
+    --------
+    >>> filtered = FilterStream("bandstop", 360, low=50, high=60)
+    >>> [filtered.push(np.ones(n)).shape for n in (5, 0, 100)]
+    [(5,), (0,), (100,)]
+    """
+
+    def __init__(
+        self,
+        band: Literal["bandstop", "bandpass", "highpass", "lowpass", "notch"],
+        fs: float,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        cutoff: float | None = None,
+        order: int = 4,
+        kind: Kind = "butter",
+        rs: float = 20.0,
+        freq: float | None = None,
+        q: float = 30.0,
+    ) -> None:
+        needed = {"bandstop": (low, high), "bandpass": (low, high), "notch": (freq,)}.get(band, (cutoff,))
+        if band not in ("bandstop", "bandpass", "highpass", "lowpass", "notch"):
+            raise SignalError(f"band: got {band!r}, wanted bandstop, bandpass, highpass, lowpass or notch")
+        if None in needed:
+            names = {1: "freq" if band == "notch" else "cutoff", 2: "low and high"}[len(needed)]
+            raise SignalError(f"{names}: got None, wanted Hz for a {band}")
+        if freq is not None and band == "notch":
+            self._sos = _core.design_notch(freq, q, fs)
+        else:
+            edges = {"highpass": (cutoff, None), "lowpass": (None, cutoff)}.get(band, (low, high))
+            rs_db = attenuation(kind, rs)
+            self._sos = _core.design_sos(order, fs, low=edges[0], high=edges[1], stop=band == "bandstop", rs=rs_db)
+        self._leads = _Leads()
+
+    def push(self, x: ArrayLike) -> Floats:
+        """Filter the next part, shape (..., samples); every part has the same leads.
+
+        Raises
+        ------
+        SignalError
+            If a sample is not finite (a gap cannot be bridged before it ends); that lead then stays as it was.
+        """
+        return self._leads.push(x, lambda: _core.SosStream(self._sos))
+
+    def reset(self) -> None:
+        """Begin again at rest."""
+        self._leads = _Leads()
+
+
+class ResampleStream:
+    """`resample` over a signal in parts; to the bit that of the whole for float64, to its rounding for float32.
+
+    Parameters
+    ----------
+    fs, fs_new : float
+        Rates, Hz.
+
+    Examples
+    --------
+    >>> from biotl.signal import resample
+    >>> resampled = ResampleStream(360, 125)
+    >>> parts = [resampled.push(np.ones(360)), resampled.push(np.ones(360)), resampled.finish()]
+    >>> np.array_equal(np.concatenate(parts), resample(np.ones(720), 360, 125))
+    True
+    """
+
+    def __init__(self, fs: float, fs_new: float) -> None:
+        self._ratio = ratio(fs, fs_new)
+        self._leads = _Leads(np.float64)
+
+    def push(self, x: ArrayLike) -> Floats:
+        """Take the next part, shape (..., samples); return what no later part can change.
+
+        Raises
+        ------
+        SignalError
+            If a sample is not finite.
+        """
+        return self._leads.push(x, lambda: _core.ResampleStream(*self._ratio))
+
+    def finish(self) -> Floats:
+        """End the signal and return the remaining samples, zeros beyond its end."""
+        return self._leads.each(lambda stream, _: stream.finish())
+
+
+class WindowStream:
+    """`windows` over a signal in parts.
+
+    Parameters
+    ----------
+    size, hop : int
+        Samples of a window, and from one window to the next.
+    normalize : None or "zscore"
+        As in `windows`.
+
+    Examples
+    --------
+    >>> sliding = WindowStream(4, 2)
+    >>> [sliding.push(np.ones((1, n))).shape for n in (3, 3, 2)]
+    [(0, 1, 4), (2, 1, 4), (1, 1, 4)]
+    """
+
+    def __init__(self, size: int, hop: int, *, normalize: Literal["zscore"] | None = None) -> None:
+        self._size, self._hop, self._normalize = size, hop, normalize
+        self._past: NDArray[Any] | None = None
+        self._skip = 0
+
+    def push(self, x: ArrayLike) -> NDArray[Any]:
+        """Take the next part, shape (channels, samples); return the windows that it completes."""
+        part = np.asarray(x)
+        past = part if self._past is None else np.concatenate([self._past, part], axis=1)
+        # a hop longer than a window leaves samples out
+        drop = min(self._skip, past.shape[1])
+        past, self._skip = past[:, drop:], self._skip - drop
+        out = windows(past, self._size, self._hop, normalize=self._normalize)
+        used = len(out) * self._hop
+        self._skip += max(used - past.shape[1], 0)
+        self._past = past[:, used:].copy()
+        return out
+
+
+class _Leads:
+    """One compiled stream a lead, made when the first part shows how many there are."""
+
+    def __init__(self, dtype: type[np.floating[Any]] | None = None) -> None:
+        self._dtype = dtype
+        self._streams: list[Any] = []
+        self._shape: tuple[int, ...] | None = None
+        self._kept: Any = np.float64
+
+    def push(self, x: ArrayLike, make: Any) -> Floats:
+        array = coerce(x)
+        if self._shape is None:
+            self._shape = array.shape[:-1]
+            self._streams = [make() for _ in as_leads(array)]
+        if array.shape[:-1] != self._shape:
+            raise SignalError(f"x: got leads of shape {array.shape[:-1]}, wanted {self._shape} as in the first part")
+        self._kept = array.dtype
+        leads = as_leads(array) if self._dtype is None else as_leads(array).astype(self._dtype, copy=False)
+        return self.each(lambda stream, k: stream.push(leads[k]))
+
+    def each(self, step: Any) -> Floats:
+        if self._shape is None:
+            return np.empty(0)
+        parts = [step(stream, k) for k, stream in enumerate(self._streams)]
+        out = np.array(parts, dtype=self._kept) if parts else np.empty((0, 0), dtype=self._kept)
+        return out.reshape(*self._shape, out.shape[-1])
