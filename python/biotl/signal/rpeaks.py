@@ -48,7 +48,8 @@ def rpeaks(
         The sample of each R peak, ascending: where the QRS complex points furthest, up or down, seen with the width of
         a QRS complex (so noise does not move it).
     ndarray of float32, shape (beats,)
-        Only with `scores`: how likely each is a beat, 0.5 to 1.
+        Only with `scores`: how likely each is a beat, from 0.27 (log-odds of -1, where misses and false beats
+        of DS1 balance) to 1.
 
     Raises
     ------

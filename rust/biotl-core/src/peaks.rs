@@ -10,8 +10,8 @@ use crate::{Float, Result};
 
 /// Maxima that the first network finds less likely than this (log-odds) are not shown to the second.
 const HOPELESS: f32 = -7.0;
-/// Log-odds from which a maximum is a beat.
-const ACCEPT: f32 = 0.0;
+/// Log-odds from which a maximum is a beat: where misses and false beats of MIT-BIH DS1 balance.
+const ACCEPT: f32 = -1.0;
 /// Width of the Gaussian whose second derivative places the peak, in seconds.
 const SUMMIT_S: f64 = 0.02;
 /// How far from the maximum of the envelope the peak may lie, in seconds.
