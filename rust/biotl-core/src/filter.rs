@@ -369,3 +369,67 @@ pub(crate) fn check<T: Float>(finite: bool, x: &[T]) -> Result<()> {
         None => Err(Error::parameter("x", "samples whose filtered values overflow", "smaller samples")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::design::{Band, Kind, design};
+
+    static GO: AtomicBool = AtomicBool::new(false);
+
+    /// Transposed direct form II, section after section.
+    fn plainly(sections: &[Section], x: &[f64]) -> Vec<f64> {
+        let mut y = x.to_vec();
+        for s in sections {
+            let mut z = [0.0; 2];
+            for v in &mut y {
+                let out = s.b[0] * *v + z[0];
+                z = [s.b[1] * *v - s.a[0] * out + z[1], s.b[2] * *v - s.a[1] * out];
+                *v = out;
+            }
+        }
+        y
+    }
+
+    proptest! {
+        #[test]
+        fn a_cascade_is_its_sections_in_turn(x in prop::collection::vec(-1e3..1e3, 0..2000), order in 1usize..9) {
+            for band in [Band::Low(40.0), Band::High(5.0), Band::Pass(5.0, 40.0), Band::Stop(50.0, 60.0)] {
+                let sections = design(order, Kind::Butterworth, band, 360.0).unwrap();
+                let mut got = vec![0.0; x.len()];
+                sosfilt(&sections, &x, &GO, &mut got).unwrap();
+                let wanted = plainly(&sections, &x);
+                let most = wanted.iter().fold(1e-3, |most: f64, v| most.max(v.abs()));
+                for (got, wanted) in got.iter().zip(wanted) {
+                    prop_assert!((got - wanted).abs() <= 1e-9 * most, "{got} {wanted}");
+                }
+            }
+        }
+
+        #[test]
+        fn no_samples_make_a_filter_panic(x in prop::collection::vec(any::<f64>(), 0..300), order in 1usize..9) {
+            let sections = design(order, Kind::Butterworth, Band::Pass(5.0, 40.0), 360.0).unwrap();
+            let mut out = vec![0.0; x.len()];
+            let finite = x.iter().all(|v| v.is_finite());
+            let result = sosfiltfilt(&sections, &x, &GO, &mut out);
+            prop_assert!(finite || result.is_err());
+            prop_assert_eq!(result.is_ok(), result.is_ok() && out.iter().all(|v| v.is_finite()));
+        }
+    }
+
+    #[test]
+    fn a_sample_that_is_not_finite_is_found_in_any_block() {
+        let sections = design(4, Kind::Butterworth, Band::Stop(50.0, 60.0), 360.0).unwrap();
+        let mut x: Vec<f64> = (0..60_000).map(|i| f64::from(i % 100)).collect();
+        let mut out = vec![0.0; x.len()];
+        for index in [0, 14_999, 15_000, 31_234, 59_999] {
+            let kept = std::mem::replace(&mut x[index], f64::INFINITY);
+            let error = sosfiltfilt(&sections, &x, &GO, &mut out).unwrap_err();
+            assert_eq!(error, Error::NotFinite { index, value: f64::INFINITY });
+            x[index] = kept;
+        }
+        sosfiltfilt(&sections, &x, &GO, &mut out).unwrap();
+    }
+}

@@ -346,3 +346,38 @@ fn next_below(words: &[u64], code: u32) -> u32 {
     }
     at * 64 + 63 - word.leading_zeros()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plainly(x: &[f64], size: usize) -> Vec<f64> {
+        let at = |i: usize| x[i.saturating_sub(size / 2).min(x.len() - 1)];
+        let middle = |i: usize| {
+            let mut window: Vec<f64> = (i..i + size).map(at).collect();
+            window.sort_by(f64::total_cmp);
+            window[size / 2]
+        };
+        (0..x.len()).map(middle).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_median_is_the_middle_of_its_sorted_window(
+            codes in prop::collection::vec(-500i16..500, 1..300),
+            half in 0usize..200,
+            step in prop_oneof![Just(1.0), Just(0.37), Just(1e300)],
+        ) {
+            let (size, go) = (2 * half + 1, AtomicBool::new(false));
+            let x: Vec<f64> = codes.iter().map(|&code| f64::from(code) * step).collect();
+            let mut floats = x.clone();
+            median_filter(&x, size, &go, &mut floats).unwrap();
+            prop_assert_eq!(&floats, &plainly(&x, size));
+            let mut whole = codes.clone();
+            median_filter(&codes, size, &go, &mut whole).unwrap();
+            prop_assert_eq!(whole.iter().map(|&code| f64::from(code) * step).collect::<Vec<_>>(), floats);
+        }
+    }
+}
