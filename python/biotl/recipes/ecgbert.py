@@ -270,7 +270,10 @@ def task(config: EcgbertConfig) -> Task:
 
 def pretrain(config: EcgbertConfig, *, resume: bool = False) -> Result:
     """Run the stages alone, such as masked-token pretraining; its checkpoints are what another run's ``init`` names."""
-    return Trainer(config, task(config), resume=resume).fit()
+    trainer = Trainer(config, task(config), resume=resume)
+    result = trainer.fit()
+    trainer.world.leave()
+    return result
 
 
 def write_results(folder: Path, outcome: Outcome) -> None:
