@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -224,7 +225,7 @@ def test_a_folder_that_becomes_read_only_leaves_the_previous_checkpoint_whole(pa
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     before = path.read_bytes()
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
     with pytest.raises(TrainingError, match="Read-only file system; what stood there before is intact"):
         save(path, Checkpoint({"model.a": torch.zeros(1)}))
     monkeypatch.undo()

@@ -21,7 +21,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         If it cannot be written; nothing is left behind, and a former file stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -32,6 +32,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         os.umask(mask)
         Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself must survive a power cut
+        finally:
+            os.close(folder)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -1,9 +1,7 @@
 """Checkpoints: one safetensors file with the state as JSON in its header, written whole or not at all, and checked."""
 
-import contextlib
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 
 from biotl.errors import RecordError, TrainingError
 from biotl.models.foreign import Transfer, transfer
+from biotl.records.atomic import write_bytes
 from biotl.training.stages import Stage
 
 SUFFIX = ".safetensors"
@@ -53,21 +52,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     TrainingError
         If the disk is full or the folder cannot be written; what stood at `path` is intact.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself must survive a power cut
-        finally:
-            os.close(folder)
+        write_bytes(path, data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise TrainingError(
             f"{path}: cannot be written ({len(data)} bytes): {error.strerror}; what stood there before is intact, "
             "make room or choose another folder and go on with --resume"
