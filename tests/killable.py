@@ -67,13 +67,14 @@ def kill_often(folder, kills, *, check, seed=0, **options):
         while code != 0:
             before = newest(folders[-1])
             process = start(folders[-1], save_every_s=0.0, **options)
-            # one in three dies as it starts; the others at any moment after a step forward, or there would be no end
-            if rng.random() > 1 / 3:
-                while newest(folders[-1]) == before and process.exitcode is None:
-                    time.sleep(0.002)
-            time.sleep(rng.uniform(0.0, 0.15))
-            if process.exitcode is None:
-                os.kill(process.pid, signal.SIGKILL)
+            if deaths < kills:
+                # one in three dies as it starts; the others at any moment after a step forward, or there were no end
+                if rng.random() > 1 / 3:
+                    while newest(folders[-1]) == before and process.exitcode is None:
+                        time.sleep(0.002)
+                time.sleep(rng.uniform(0.0, 0.15))
+                if process.exitcode is None:
+                    os.kill(process.pid, signal.SIGKILL)
             code = finish(process)
             if code not in {0, -signal.SIGKILL}:
                 raise AssertionError((folders[-1].parent / f"{folders[-1].name}.log").read_text())

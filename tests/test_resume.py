@@ -44,7 +44,7 @@ def loadable(folder):
         load(path)
 
 
-@pytest.mark.parametrize(("kills", "workers"), [(3, 0), (1, 2), pytest.param(200, 0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "workers"), [(6, 0), (2, 2), pytest.param(200, 0, marks=pytest.mark.slow)])
 def test_kill_9_at_any_moment_leaves_whole_checkpoints_and_changes_no_bit(tmp_path, uninterrupted, kills, workers):
     folders, deaths = kill_often(tmp_path, kills, seed=kills, check=loadable, workers=workers)
     assert deaths >= kills
