@@ -41,9 +41,10 @@ def test_every_command_of_the_readme_exists(command):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_in_docstrings_give_what_they_say(name):
+def test_the_examples_in_docstrings_give_what_they_say(name, request):
     module = importlib.import_module(name)
-    result = doctest.testmod(module, extraglobs={"np": importlib.import_module("numpy")})
+    known = {"np": importlib.import_module("numpy"), "getfixture": request.getfixturevalue}
+    result = doctest.testmod(module, extraglobs=known)
     assert result.failed == 0
 
 

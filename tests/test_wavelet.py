@@ -53,7 +53,7 @@ def test_removing_the_baseline_is_zeroing_the_approximation():
     coeffs = pywt.wavedec(x, "db4", level=8)
     coeffs[0][:] = 0
     wanted = pywt.waverec(coeffs, "db4")[..., : x.shape[-1]]
-    np.testing.assert_allclose(signal.remove_wavelet_baseline(x, 360.0, cutoff=0.5), wanted, atol=1e-9)
+    np.testing.assert_allclose(signal.remove_baseline(x, 360.0, method="wavelet", cutoff=0.5), wanted, atol=1e-9)
 
 
 @pytest.mark.parametrize("fs", [100.0, 125.0, 250.0, 360.0, 500.0, 1000.0])
@@ -62,7 +62,7 @@ def test_the_baseline_goes_and_the_signal_stays(fs):
     for frequency, least, most in ((0.2, -np.inf, -30.0), (5.0, -0.5, 0.5)):
         x = np.sin(2 * np.pi * frequency * t)
         inner = slice(int(20 * fs), -int(20 * fs))
-        gain = 20 * np.log10(signal.remove_wavelet_baseline(x, fs, cutoff=0.5)[inner].std() / x[inner].std())
+        gain = 20 * np.log10(signal.remove_baseline(x, fs, method="wavelet", cutoff=0.5)[inner].std() / x[inner].std())
         assert least <= gain <= most, (frequency, gain)
 
 
@@ -74,4 +74,4 @@ def test_what_does_not_exist_is_refused_by_name():
     with pytest.raises(SignalError, match="level: got 63"):
         signal.wavedec(np.zeros(9), level=63)
     with pytest.raises(SignalError, match="cutoff: got 91, wanted above 0 and at most a quarter of fs = 360 Hz"):
-        signal.remove_wavelet_baseline(np.zeros(9), 360.0, cutoff=91.0)
+        signal.remove_baseline(np.zeros(9), 360.0, method="wavelet", cutoff=91.0)

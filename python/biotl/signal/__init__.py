@@ -10,7 +10,7 @@ from .resample import resample
 from .rpeaks import RPeakStream, rpeaks
 from .segment import WAVES, Segments, resample_segments, segment
 from .stream import FilterStream, ResampleStream, WindowStream
-from .wavelet import baseline_level, remove_wavelet_baseline, wavedec, waverec
+from .wavelet import baseline_level, wavedec, waverec
 from .windows import windows, zscore
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "ppg_peaks",
     "quality",
     "remove_baseline",
-    "remove_wavelet_baseline",
     "resample",
     "resample_segments",
     "rpeaks",

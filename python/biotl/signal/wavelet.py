@@ -107,15 +107,3 @@ def baseline_level(fs: float, cutoff: float) -> int:
     (8, 9, 6)
     """
     return _core.baseline_level(fs, cutoff)
-
-
-def remove_wavelet_baseline(x: ArrayLike, fs: float, *, cutoff: float = 0.5) -> NDArray[np.floating[Any]]:
-    """Subtract from each signal, shape (..., samples), its db4 approximation at `baseline_level`.
-
-    What ``remove_baseline(x, fs, method="wavelet")`` does: equal to zeroing the approximation of `wavedec` and putting
-    the signal together again, without computing the details.
-    """
-    rows, shape = _rows(x)
-    out = np.empty_like(rows)
-    _core.remove_wavelet_baseline(rows, fs, cutoff, out)
-    return out.reshape(*shape, -1)
