@@ -102,7 +102,7 @@ class RPeakStream:
         Sampling rate in Hz.
     delay_s : float
         Longest time between a peak and its report, at least 1 s: what lies ahead of a peak within it is all that the
-        decision may use. The default, 3 s, finds what the whole record would on all but a few beats in ten thousand.
+        decision may use.
 
     Examples
     --------
