@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # two workers share two cores: a pool of threads in each would fight over them
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# a shared machine may stop a test for longer than any deadline
+settings.register_profile("biotl", deadline=None)
+settings.load_profile("biotl")
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -85,3 +85,10 @@ def kill_often(folder, kills, *, check, seed=0, **options):
 
 def newest(folder):
     return max(folder.glob("checkpoints/last-*.safetensors"), default=None)
+
+
+def until(ready, seconds=30):
+    """Wait until something is so, or time is up."""
+    deadline = time.monotonic() + seconds
+    while not ready() and time.monotonic() < deadline:
+        time.sleep(0.01)

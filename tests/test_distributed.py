@@ -15,7 +15,7 @@ import torch
 
 from biotl.training.checkpoint import load
 from biotl.training.distributed import World
-from killable import finish, start
+from killable import finish, start, until
 from toys import HEAD
 
 MASKED = {"name": "s", "loss": "masked_mse", "metrics": "regression", "lr": 1e-2, "epochs": 3, "batch_size": 7}
@@ -79,12 +79,6 @@ def test_statistics_of_batch_norm_are_averaged_and_the_first_process_alone_write
     tensors = load(tmp_path / "run" / "checkpoints" / "best-head.safetensors").part("model")
     assert all(torch.isfinite(tensor.float()).all() for tensor in tensors.values())
     assert tensors["blocks.0.1.running_var"].min() > 0
-
-
-def until(ready):
-    deadline = time.monotonic() + 30
-    while not ready() and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def test_a_killed_process_ends_the_run_cleanly_and_it_resumes_to_the_same_curve(tmp_path, alone):

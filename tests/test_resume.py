@@ -1,9 +1,13 @@
 """Resuming: whatever ends a run, and wherever, the final weights are the same bits as of the run that nothing ended."""
 
+import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +15,7 @@ import torch
 from biotl.training.checkpoint import load
 from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
-from killable import finish, kill_often, start, two_stages
+from killable import finish, kill_often, newest, start, two_stages, until
 from toys import FULL, HEAD, config, points_task
 
 
@@ -73,14 +77,51 @@ def test_a_run_stopped_after_every_update_ends_in_the_same_bits_and_the_same_log
     assert shorn[0] == shorn[1]
 
 
+ORPHANS = """
+import multiprocessing, sys
+from biotl.training.trainer import Trainer
+from toys import HEAD, config, points_task
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[2])
+    stage = HEAD | {"batch_size": 1, "epochs": 100_000}
+    Trainer(config(sys.argv[1], stage, workers=2, threads=1, save_every_s=0.0), points_task()).fit()
+"""
+
+
+def alive(session):
+    """Return the commands of the processes of a session that have not ended."""
+    commands = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it may end as it is looked at
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
+                commands.append((stat.parent / "cmdline").read_text().replace("\0", " "))
+    return commands
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_kill_9_leaves_no_loader_process_behind(tmp_path, method):
+    (tmp_path / "main.py").write_text(ORPHANS)
+    command = [sys.executable, str(tmp_path / "main.py"), str(tmp_path / "run"), method]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stderr=log, start_new_session=True)
+    until(lambda: newest(tmp_path / "run") or process.poll() is not None, 120)  # a worker has served a batch
+    before = alive(process.pid)
+    process.kill()
+    process.wait()
+    assert len(before) >= 3, (before, (tmp_path / "log").read_text())  # the trainer and two workers
+    until(lambda: not alive(process.pid), 60)  # one that is being started has to import torch first
+    assert alive(process.pid) == []
+
+
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_signal_leaves_a_clean_checkpoint_within_5_seconds(tmp_path, signum, code, workers):
     folder = tmp_path / "run"
     process = start(folder, stages=[HEAD | {"epochs": 100_000}], workers=workers)
-    deadline = time.monotonic() + 30
-    while not list(folder.glob("checkpoints/last-*")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: newest(folder))
     time.sleep(random.Random(code + workers).uniform(0.02, 0.2))
     sent = time.monotonic()
     os.kill(process.pid, signum)

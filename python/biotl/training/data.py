@@ -1,8 +1,11 @@
 """Batches in an order that depends on the seed alone, whatever the number of workers and processes."""
 
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import parent_process
+from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,7 +96,7 @@ class Batches(TorchDataset[Batch | None]):
                 sampler=range(start, len(self)),
                 num_workers=workers,
                 pin_memory=pin,
-                worker_init_fn=_quiet,
+                worker_init_fn=_serve,
                 generator=torch.Generator(),  # its own: the loader must not advance the run's random numbers
             )
         )
@@ -108,10 +111,19 @@ def collate(dataset: Dataset, samples: list[dict[str, NDArray[Any]]]) -> Batch:
     return {name: torch.as_tensor(value) for name, value in fields.items()}
 
 
-def _quiet(_worker: int) -> None:
+def _serve(_worker: int) -> None:
     # Ctrl-C reaches the whole process group; the trainer alone decides when the run stops
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Thread(target=_end_with_the_trainer, daemon=True).start()
+
+
+def _end_with_the_trainer() -> None:
+    # waits on a pipe whose other end only the trainer holds: torch's watchdog asks for the parent's number, which under
+    # a fork server is the server's, and the server lives as long as a worker does
+    if trainer := parent_process():
+        trainer.join()
+    os._exit(1)
 
 
 def epoch_parts(
