@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from biotl.training.checkpoint import load
 from biotl.training.data import Batches, Task, View, epoch_parts, mix, order
 from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
+from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
 from toys import (
     FULL,
@@ -392,12 +394,56 @@ def test_tensorboard_gets_the_figures_where_it_is_installed(tmp_path):
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
+def logged(folder, logger, monkeypatch):
+    """Log a run that stops after its first epoch and is resumed, so that it is logged as one."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_keep", lambda self, *_: self.caught.append(15))
+        with pytest.raises(StoppedError):
+            Trainer(config(folder, loggers=[logger], log_every=1), points_task()).fit()
+    return Trainer(config(folder, loggers=[logger], log_every=1), points_task(), resume=True).fit()
+
+
+def expected(result, stage, kind, figure):
+    return [(row["step"], row[figure]) for row in result.history if (row["stage"], row["kind"]) == (stage, kind)]
+
+
+@pytest.mark.filterwarnings("default")  # of its dependencies
+def test_mlflow_gets_one_run_with_parameters_and_figures_where_it_is_installed(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    result = logged(tmp_path / "run", "mlflow", monkeypatch)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'run' / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
+    assert run.info.status == "FINISHED"
+    assert (run.data.params["seed"], run.data.params["stages.1.trains.0"]) == ("3", "all")
+    for stage, kind, figure in (("head", "update", "loss"), ("full", "epoch", "macro_f1")):
+        history = client.get_metric_history(run.info.run_id, f"{stage}/{kind}.{figure}")
+        assert sorted((m.step, m.value) for m in history) == expected(result, stage, kind, figure)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # nothing beside the run folder
+
+
+@pytest.mark.filterwarnings("default")
+def test_trackio_gets_one_run_with_parameters_and_figures_where_it_is_installed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read when it is imported
+    pytest.importorskip("trackio")
+    result = logged(tmp_path / "run", "trackio", monkeypatch)
+    assert capsys.readouterr().out == ""
+    with sqlite3.connect(tmp_path / "trackio" / "toy.db") as store:
+        ((name, settings),) = store.execute("select run_name, config from configs")
+        rows = [(step, json.loads(text)) for step, text in store.execute("select step, metrics from metrics")]
+    assert (name, json.loads(settings)["seed"]) == ("run", 3)
+    for stage, kind, figure in (("head", "update", "loss"), ("full", "epoch", "macro_f1")):
+        key = f"{stage}/{kind}.{figure}"
+        assert sorted((step, row[key]) for step, row in rows if key in row) == expected(result, stage, kind, figure)
+
+
 def test_a_logger_that_is_not_installed_names_its_extra(tmp_path, monkeypatch):
     from biotl.errors import MissingExtraError
 
     monkeypatch.setitem(__import__("sys").modules, "trackio", None)
     with pytest.raises(MissingExtraError, match=r"trackio is not installed: pip install 'biotl\[trackio\]'"):
-        Trainer(config(tmp_path, HEAD, loggers=["trackio"]), points_task())
+        Trainer(config(tmp_path, HEAD, loggers=["trackio"]), points_task()).fit()
 
 
 # What it refuses before it starts

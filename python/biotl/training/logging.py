@@ -2,13 +2,15 @@
 
 import json
 import math
+import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
 from importlib import import_module, metadata
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -52,18 +54,28 @@ def environment(config: Config, task: Task, world: World) -> dict[str, Any]:
 
 
 class RunLog:
-    """Writes on the main process and is silent on the others."""
+    """Writes on the main process and is silent on the others; the other loggers are open within its ``with``."""
 
     def __init__(self, config: Config, task: Task, world: World, history: list[dict[str, Any]]) -> None:
         self.config, self.world, self.history = config, world, history
         self.folder = Path(config.run)
-        self.sinks: list[Any] = []
+        self.sinks: list[Sink] = []
+        self.open = ExitStack()
         if world.main:
             # what a killed run logged after its last checkpoint is dropped: it will happen again
             write_atomic(self.folder / "metrics.jsonl", "".join(map(_line, history)).encode())
             write_atomic(self.folder / "config.resolved.yaml", dump(config).encode())
             write_atomic(self.folder / "env.json", json.dumps(environment(config, task, world), indent=2).encode())
-            self.sinks = [SINKS[name](self.folder, config) for name in config.engine.loggers]
+
+    def __enter__(self) -> Self:
+        if self.world.main:
+            sinks = [SINKS[name](self.folder, self.config, bool(self.history)) for name in self.config.engine.loggers]
+            self.sinks = [self.open.enter_context(sink) for sink in sinks]
+        return self
+
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036 (an ExitStack takes no less)
+        self.open.__exit__(*error)
+        self.sinks = []
 
     def say(self, text: str) -> None:
         """Print one line on stderr."""
@@ -93,7 +105,7 @@ class RunLog:
             for sink in self.sinks:
                 sink(row)
 
-    def close(self) -> None:
+    def draw(self) -> None:
         """Draw the curves."""
         if self.world.main:
             curves(self.history, self.folder / "training_curves.png")
@@ -118,32 +130,65 @@ def _need(module: str, extra: str) -> Any:
         raise MissingExtraError(module, extra) from error
 
 
-def _tensorboard(folder: Path, _config: Config) -> Any:
-    writer = _need("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder / "tensorboard"))
-
-    def sink(row: dict[str, Any]) -> None:
-        for name, value in _numbers(row):
-            writer.add_scalar(name, value, row["step"])
-        writer.flush()
-
-    return sink
+Sink = Callable[[dict[str, Any]], object]
 
 
-def _mlflow(folder: Path, config: Config) -> Any:
+@contextmanager
+def _tensorboard(folder: Path, _config: Config, _resumed: bool) -> Iterator[Sink]:  # noqa: FBT001
+    board = _need("torch.utils.tensorboard", "tensorboard")
+    with board.SummaryWriter(str(folder / "tensorboard")) as writer:
+
+        def sink(row: dict[str, Any]) -> None:
+            for name, value in _numbers(row):
+                writer.add_scalar(name, value, row["step"])
+            writer.flush()
+
+        yield sink
+
+
+@contextmanager
+def _mlflow(folder: Path, config: Config, resumed: bool) -> Iterator[Sink]:  # noqa: FBT001
+    """Log to the server of ``MLFLOW_TRACKING_URI``, or into the run folder; a run that is resumed stays one."""
     mlflow = _need("mlflow", "mlflow")
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}"))
     mlflow.set_experiment(config.recipe)
-    mlflow.start_run(run_name=folder.name)
-    return lambda row: mlflow.log_metrics(dict(_numbers(row)), step=row["step"])
+    mine = {"biotl.run": str(folder.resolve())}
+    query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in mine.items())
+    former = mlflow.search_runs(filter_string=query, output_format="list") if resumed else []
+    with mlflow.start_run(run_id=former[0].info.run_id if former else None, run_name=folder.name, tags=mine):
+        if not former:
+            mlflow.log_params(dict(_leaves(config.model_dump(mode="json"))))
+        yield lambda row: mlflow.log_metrics(dict(_numbers(row)), step=row["step"])
 
 
-def _trackio(folder: Path, config: Config) -> Any:
+@contextmanager
+def _trackio(folder: Path, config: Config, resumed: bool) -> Iterator[Sink]:  # noqa: FBT001
     trackio = _need("trackio", "trackio")
-    trackio.init(project=config.recipe, name=folder.name, config=config.model_dump(mode="json"))
-    return lambda row: trackio.log(dict(_numbers(row)), step=row["step"])
+    settings = config.model_dump(mode="json")
+    with redirect_stdout(sys.stderr):  # where it tells of itself; stdout is for results
+        trackio.init(project=config.recipe, name=folder.name, config=settings, resume="allow" if resumed else "never")
+    try:
+        yield lambda row: trackio.log(dict(_numbers(row)), step=row["step"])
+    finally:
+        with redirect_stdout(sys.stderr):
+            trackio.finish()
 
 
-SINKS = {"tensorboard": _tensorboard, "mlflow": _mlflow, "trackio": _trackio}
+def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a configuration, named as ``--set`` names them but for MLflow's dots instead of brackets."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else None
+    if items is None:
+        yield path, tree
+    else:
+        for key, value in items:
+            yield from _leaves(value, f"{path}.{key}".lstrip("."))
+
+
+SINKS: dict[str, Callable[[Path, Config, bool], AbstractContextManager[Sink]]] = {
+    "tensorboard": _tensorboard,
+    "mlflow": _mlflow,
+    "trackio": _trackio,
+}
 
 
 def curves(history: list[dict[str, Any]], path: Path) -> None:

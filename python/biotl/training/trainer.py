@@ -102,11 +102,11 @@ class Trainer:
         if self.resumed:
             self.model.load_state_dict(self.resumed.part("model"))
             self.best = {name: tensor.to(self.device) for name, tensor in self.resumed.part("best").items()}
-        with catching() as self.caught:
+        with self.log, catching() as self.caught:
             while self.progress.stage < len(self.config.stages):
                 self._stage(self.config.stages[self.progress.stage])
         self.model.load_state_dict(self.best)
-        self.log.close()
+        self.log.draw()
         best = {row["stage"]: row for row in self.progress.history if row["kind"] == "epoch" and row["best"]}
         return Result(self.model, best, self.progress.history, Path(self.config.run))
 
