@@ -55,13 +55,15 @@ def test_fewer_distinct_vectors_than_clusters_give_equal_centroids_and_no_distan
 
 
 def test_what_cannot_be_clustered_is_refused():
-    for k in (0, 4):
-        with pytest.raises(SignalError, match="wanted 1 to the 3 rows"):
+    for k, message in ((0, "k: got 0, wanted at least 1"), (4, "k: got 4, wanted 1 to the 3 rows")):
+        with pytest.raises(SignalError, match=message):
             signal.kmeans(np.zeros((3, 2)), k, seed=0)
-    with pytest.raises(SignalError, match="sample 3 is NaN"):
+    with pytest.raises(SignalError, match="X: got NaN as value 1 of row 1"):
         signal.kmeans([[0.0, 1.0], [2.0, np.nan]], 1, seed=0)
     with pytest.raises(SignalError, match="at least one centroid"):
         signal.assign(np.zeros((3, 2)), np.zeros((0, 2)))
+    with pytest.raises(SignalError, match=r"C: got shape \(2, 8\), wanted \(k, 4\)"):
+        signal.assign(np.zeros((3, 4)), np.zeros((2, 8)))
 
 
 def test_centroids_are_the_means_of_the_vectors_nearest_to_them():

@@ -1,8 +1,9 @@
 """The one place where arrays take their form and where missing samples are dealt with."""
 
+import operator
 from collections.abc import Callable
 from math import prod
-from typing import Any, Literal, get_args
+from typing import Any, Literal, SupportsIndex, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,28 +14,67 @@ NanPolicy = Literal["raise", "mask", "interpolate"]
 Floats = NDArray[np.floating[Any]]
 
 
-def coerce(x: ArrayLike, *, integers: bool = False) -> NDArray[Any]:
+def coerce(x: ArrayLike, *, integers: bool = False, name: str = "x") -> NDArray[Any]:
     """Return `x` as a contiguous array in native byte order: float32 as float32, every other real number as float64.
 
     With `integers`, whole numbers stay whole: int16, int32 or int64, the first that holds their type. Nothing is copied
-    where nothing has to change.
+    where nothing has to change. What a masked array masks becomes NaN.
 
     Raises
     ------
     SignalError
-        If `x` does not hold real numbers or is a scalar.
+        If `x` does not hold real numbers or is a scalar; it says `name`.
     """
-    array = np.asarray(x)
-    if array.dtype.kind not in "fiu":
-        raise SignalError(f"x: got dtype {array.dtype}, wanted real numbers")
-    if array.ndim == 0:
-        raise SignalError("x: got a scalar, wanted shape (..., samples)")
+    array = real(x, name)
     if integers and array.dtype.kind in "iu":
         for whole in (np.int16, np.int32, np.int64):
             if np.can_cast(array.dtype, whole):
                 return np.ascontiguousarray(array, dtype=whole)
     small = array.dtype.kind == "f" and array.dtype.itemsize <= np.dtype(np.float32).itemsize
     return np.ascontiguousarray(array, dtype=np.float32 if small else np.float64)
+
+
+def real(x: ArrayLike, name: str = "x") -> NDArray[Any]:
+    """Return `x` as an array of real numbers with one axis at least, of whatever type, order and strides.
+
+    Raises
+    ------
+    SignalError
+        If it is none; it says `name`.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as error:  # rows of different lengths
+        raise SignalError(f"{name}: got {error}, wanted an array of real numbers") from error
+    if array.dtype.kind not in "fiu":
+        raise SignalError(f"{name}: got dtype {array.dtype}, wanted real numbers")
+    if array.ndim == 0:
+        raise SignalError(f"{name}: got a scalar, wanted shape (..., samples)")
+    return np.where(x.mask, np.nan, array) if isinstance(x, np.ma.MaskedArray) else array
+
+
+def indices(values: ArrayLike, name: str) -> NDArray[np.int64]:
+    """Return sample indices as contiguous int64, shape (n,); an empty list is one of them.
+
+    Raises
+    ------
+    SignalError
+        If they are not integers, have another number of axes, or are past 64 bits.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size > 0):
+        raise SignalError(f"{name}: got dtype {array.dtype} and shape {array.shape}, wanted integers of shape (n,)")
+    if array.dtype.kind == "u" and array.size > 0 and array.max() > np.iinfo(np.int64).max:
+        raise SignalError(f"{name}: got {array.max()}, wanted sample indices")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def whole(value: SupportsIndex, name: str, wanted: str, *, least: int = 0) -> int:
+    """Return a count that is at least `least` and below 2^63, or raise SignalError."""
+    number = operator.index(value)
+    if not least <= number < 1 << 63:
+        raise SignalError(f"{name}: got {number}, wanted {wanted}")
+    return number
 
 
 def as_leads(x: NDArray[Any]) -> NDArray[Any]:
@@ -79,7 +119,7 @@ def over_leads(
     Raises
     ------
     SignalError
-        If the policy is unknown, the form of `x` is refused, or the kernel refuses a value.
+        If the policy is unknown, the form of `x` is refused, the kernel refuses a value, or the result overflows.
     """
     array = coerce(x, integers=integers != "float64")
     leads = as_leads(array)
@@ -91,8 +131,10 @@ def over_leads(
     bad = None if whole or nan_policy == "raise" else ~np.isfinite(leads)
     if bad is None or not bad.any():
         kernel(leads, out)
+        refuse_overflow(out)
     else:
         kernel(bridge(leads, bad), out)
+        refuse_overflow(out)
         if nan_policy == "mask":
             out[covered(bad, *span(leads.shape[1]))] = np.nan
         out[bad.all(axis=1)] = np.nan
@@ -105,23 +147,49 @@ def check_policy(nan_policy: str) -> None:
         raise SignalError(f"nan_policy: got {nan_policy!r}, wanted one of {', '.join(get_args(NanPolicy))}")
 
 
-def finite(leads: Floats) -> Floats:
-    """Return `leads`, or raise SignalError for the first sample that is not finite; for kernels that do not look."""
-    bad = ~np.isfinite(leads)
-    if bad.any():
+def refuse_overflow(out: NDArray[Any]) -> None:
+    """Raise SignalError if a finite signal gave values that are not; integers cannot."""
+    if out.dtype.kind != "f":
+        return
+    with np.errstate(all="ignore"):
+        # the sum of squares costs less than a look at each value, and clears all but huge ones
+        clear = np.isfinite(np.vdot(out, out))
+    if not clear and not np.isfinite(out).all():
+        raise SignalError(f"x: got samples whose result overflows {out.dtype}, wanted smaller samples")
+
+
+def mended(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.bool_] | None]:
+    """Return `leads` bridged, and where they were bad: None where nowhere; under "raise", for kernels that do not look.
+
+    Raises
+    ------
+    SignalError
+        If a sample is not finite under "raise", or the policy is unknown.
+    """
+    check_policy(nan_policy)
+    bad: NDArray[np.bool_] = ~np.isfinite(leads)
+    if not bad.any():
+        return leads, None
+    if nan_policy == "raise":
         lead, index = np.argwhere(bad)[0]
-        hint = 'wanted finite values; try nan_policy="interpolate" or "mask"'
-        raise SignalError(f"x: sample {index} is {leads[lead, index]}, {hint}")
-    return leads
+        raise not_finite(leads[lead, index], index)
+    return bridge(leads, bad), bad
+
+
+def not_finite(value: float, index: int) -> SignalError:
+    """Return the error that the kernels raise too, in their words."""
+    got = "NaN" if np.isnan(value) else value
+    return SignalError(f'x: sample {index} is {got}, wanted finite values; try nan_policy="interpolate" or "mask"')
 
 
 def bridge(leads: Floats, bad: NDArray[np.bool_]) -> Floats:
     """Return a copy with straight lines over the bad samples; a lead that is bad throughout becomes zero."""
     out = leads.copy()
-    for lead, missing in zip(out, bad, strict=True):
+    for i in np.flatnonzero(bad.any(axis=1)):
+        lead, missing = out[i], bad[i]
         if missing.all():
             lead[:] = 0
-        elif missing.any():
+        else:
             lead[missing] = np.interp(np.flatnonzero(missing), np.flatnonzero(~missing), lead[~missing])
     return out
 

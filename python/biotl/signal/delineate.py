@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 
-from ._arrays import NanPolicy, as_leads, bridge, check_policy, coerce, covered
+from ._arrays import NanPolicy, as_leads, bridge, check_policy, coerce, covered, indices
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def delineate(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, nan_policy: NanPoli
     lead = coerce(x)
     if lead.ndim != 1:
         raise SignalError(f"x: got shape {lead.shape}, wanted one lead of shape (samples,)")
-    peaks = np.ascontiguousarray(rpeaks, dtype=np.int64)
+    peaks = indices(rpeaks, "rpeaks")
     bad = None if nan_policy == "raise" else ~np.isfinite(as_leads(lead))
     if bad is not None and bad.any():
         lead = bridge(as_leads(lead), bad)[0]

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, NanPolicy, around, over_leads
+from biotl.signal._arrays import Floats, NanPolicy, around, over_leads, whole
 
 Kind = Literal["butter", "cheby2"]
 
@@ -70,7 +70,7 @@ def bandstop(
     >>> bool(np.abs(bandstop(hum, 360, low=50, high=60)[360:-360]).max() < 1e-3)
     True
     """
-    sos = _core.design_sos(order, fs, low=low, high=high, stop=True, rs=attenuation(kind, rs))
+    sos = design(order, fs, low=low, high=high, stop=True, kind=kind, rs=rs)
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -93,7 +93,7 @@ def bandpass(
     >>> bandpass(np.ones(1000), 360, low=0.5, high=40).shape
     (1000,)
     """
-    sos = _core.design_sos(order, fs, low=low, high=high, rs=attenuation(kind, rs))
+    sos = design(order, fs, low=low, high=high, kind=kind, rs=rs)
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -115,7 +115,7 @@ def highpass(
     >>> bool(np.abs(highpass(np.ones(1000), 360, cutoff=0.5)).max() < 1e-9)
     True
     """
-    sos = _core.design_sos(order, fs, low=cutoff, rs=attenuation(kind, rs))
+    sos = design(order, fs, low=cutoff, kind=kind, rs=rs)
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -137,7 +137,7 @@ def lowpass(
     >>> bool(np.abs(lowpass(np.ones(1000), 360, cutoff=40) - 1).max() < 1e-9)
     True
     """
-    sos = _core.design_sos(order, fs, high=cutoff, rs=attenuation(kind, rs))
+    sos = design(order, fs, high=cutoff, kind=kind, rs=rs)
     return _run(x, sos, causal=causal, nan_policy=nan_policy)
 
 
@@ -162,11 +162,21 @@ def notch(
     return _run(x, _core.design_notch(freq, q, fs), causal=causal, nan_policy=nan_policy)
 
 
-def attenuation(kind: str, rs: float) -> float | None:
-    """Return what the design takes for `rs`: None for a Butterworth filter."""
+def design(
+    order: int,
+    fs: float,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    stop: bool = False,
+    kind: str,
+    rs: float,
+) -> NDArray[np.float64]:
+    """Return the sections, shape (n, 6), as SciPy writes them; no `low` makes a low-pass, no `high` a high-pass."""
     if kind not in ("butter", "cheby2"):
         raise SignalError(f"kind: got {kind!r}, wanted 'butter' or 'cheby2'")
-    return rs if kind == "cheby2" else None
+    order = whole(order, "order", "at least 1", least=1)
+    return _core.design_sos(order, fs, low=low, high=high, stop=stop, rs=rs if kind == "cheby2" else None)
 
 
 def _run(x: ArrayLike, sos: NDArray[np.float64], *, causal: bool, nan_policy: NanPolicy) -> Floats:

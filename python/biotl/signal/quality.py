@@ -17,6 +17,7 @@ BAND_HZ = {"ecg": (0.7, 40.0), "ppg": (0.5, 8.0)}
 QRS_HZ = (4.0, 20.0)
 HARMONIC_HZ = 0.2
 RATE_BPM = (25.0, 220.0)
+LARGEST = 1e100
 REASONS = ("missing", "flat", "clipped", "few beats", "unlike beats", "unsure beats", "out of band", "rate")
 
 
@@ -110,10 +111,14 @@ def quality(x: ArrayLike, fs: float, *, kind: Literal["ecg", "ppg"], window_s: f
         raise SignalError(f"kind: got {kind!r}, wanted 'ecg' or 'ppg'")
     if not window_s >= 4:
         raise SignalError(f"window_s: got {window_s}, wanted at least 4 s")
+    if not 20 <= fs <= 1e9 or not window_s <= 1e9:
+        raise SignalError(f"fs, window_s: got {fs} Hz and {window_s} s, wanted at least 20 Hz, and at most 1e9 of both")
     size = round(window_s * fs)
     start = np.arange(0, len(channel) - size // 2 + 1, size, dtype=np.int64)
     bad = ~np.isfinite(channel)
     whole = bridge(as_leads(channel), as_leads(bad))[0].astype(np.float64)
+    if np.abs(whole).max(initial=0) > LARGEST:
+        raise SignalError(f"x: got values up to {np.abs(whole).max():g}, wanted at most {LARGEST:g}: squares overflow")
     rows = [_window(whole[a : a + size], bad[a : a + size], fs, kind) for a in start]
     columns = np.array(rows, dtype=np.float32).reshape(len(rows), 9).T
     missing, flat, clipped, likeness, sureness, evenness, in_band, skewness, rate = columns

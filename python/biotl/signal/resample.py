@@ -21,7 +21,7 @@ def resample(x: ArrayLike, fs: float, fs_new: float, *, nan_policy: NanPolicy = 
     x : array_like, shape (..., samples)
         The signal.
     fs, fs_new : float
-        Rates, Hz; their ratio is taken as the nearest fraction with a denominator up to 10000.
+        Rates, Hz; their ratio is taken as the nearest fraction of integers up to 10000.
     nan_policy : {"raise", "mask", "interpolate"}
         As in `bandstop`; "mask" returns NaN wherever the filter covers a sample that is not finite.
 
@@ -66,6 +66,6 @@ def ratio(fs: float, fs_new: float) -> tuple[int, int]:
         raise SignalError(f"fs, fs_new: got {fs} and {fs_new}, wanted positive rates in Hz")
     exact = Fraction(fs_new) / Fraction(fs)
     near = exact.limit_denominator(10_000)
-    if near == 0 or abs(near / exact - 1) > Fraction(1, 10**9):
+    if not 0 < near.numerator <= 10_000 or abs(near / exact - 1) > Fraction(1, 10**9):
         raise SignalError(f"fs_new: got {fs_new} from fs = {fs} Hz, wanted a ratio of integers up to 10000")
     return near.numerator, near.denominator

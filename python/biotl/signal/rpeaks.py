@@ -115,8 +115,10 @@ class RPeakStream:
     """
 
     def __init__(self, fs: float, *, delay_s: float = 3.0) -> None:
-        if not delay_s >= 1.0:
-            raise SignalError(f"delay_s: got {delay_s}, wanted at least 1 s")
+        if not 1.0 <= delay_s <= 1e6:
+            raise SignalError(f"delay_s: got {delay_s}, wanted at least 1 s and at most 1e6 s")
+        if not 50 <= fs <= 1e9:
+            raise SignalError(f"fs: got {fs}, wanted at least 50 Hz and at most 1e9 Hz")
         self.fs, self.delay_s = float(fs), float(delay_s)
         self._held: Floats | None = None
         self._first = 0

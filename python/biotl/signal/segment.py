@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 
+from ._arrays import NanPolicy, as_leads, coerce, covered, indices, mended, not_finite, refuse_overflow, whole
 from .delineate import Waves, delineate
 
 WAVES = ("P", "QRS", "T", "BG")
@@ -36,12 +37,19 @@ class Segments:
     def __len__(self) -> int:
         return len(self.wave)
 
-    def cut(self, x: ArrayLike, length: int) -> NDArray[np.float32]:
+    def cut(self, x: ArrayLike, length: int, *, nan_policy: NanPolicy = "raise") -> NDArray[np.float32]:
         """Return every segment of `x`, resampled to `length` values; see `resample_segments`."""
-        return resample_segments(x, self.start, self.stop, length)
+        return resample_segments(x, self.start, self.stop, length, nan_policy=nan_policy)
 
 
-def segment(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, mode: Literal["fixed", "delineated"] = "fixed") -> Segments:
+def segment(
+    x: ArrayLike,
+    rpeaks: ArrayLike,
+    fs: float,
+    *,
+    mode: Literal["fixed", "delineated"] = "fixed",
+    nan_policy: NanPolicy = "raise",
+) -> Segments:
     """Cut a recording into P, QRS, T and background around the R peaks, by fixed timings or as `delineate` finds them.
 
     By fixed timings, QRS is R ± 0.05 s, P the 0.1 s before it, T the 0.15 s after it (each rounded to samples), clipped
@@ -52,13 +60,16 @@ def segment(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, mode: Literal["fixed"
     Parameters
     ----------
     x : array_like, shape (..., samples)
-        The recording; only its length counts. For "delineated" one lead, shape (samples,).
+        The recording; by fixed timings only its length counts. For "delineated" one lead, shape (samples,).
     rpeaks : array_like of int, shape (beats,)
         R peaks in samples, strictly rising.
     fs : float
         Sampling rate in Hz, at least 20.
     mode : {"fixed", "delineated"}
         The timings above; or from onset to offset of each wave, where a wave that is absent leaves no segment.
+    nan_policy : {"raise", "mask", "interpolate"}
+        What happens to samples that are NaN or infinite in any lead: "raise" refuses them, "mask" gives to the
+        background the waves that hold one, "interpolate" bridges them by straight lines.
 
     Returns
     -------
@@ -68,7 +79,8 @@ def segment(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, mode: Literal["fixed"
     Raises
     ------
     SignalError
-        If a peak lies outside the recording or not after the one before, or `fs` is below 20 Hz.
+        If a peak lies outside the recording or not after the one before, `fs` is below 20 Hz, or a sample is not finite
+        under "raise".
 
     References
     ----------
@@ -82,12 +94,29 @@ def segment(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, mode: Literal["fixed"
     >>> [(WAVES[w], int(a), int(b)) for w, a, b in zip(s.wave, s.start, s.stop)]
     [('BG', 0, 346), ('P', 346, 382), ('QRS', 382, 418), ('T', 418, 472), ('BG', 472, 1000)]
     """
-    peaks = np.ascontiguousarray(rpeaks, dtype=np.int64)
-    if mode == "fixed":
-        return Segments(*_core.segment(np.shape(x)[-1], peaks, fs))
-    if mode != "delineated":
+    peaks = indices(rpeaks, "rpeaks")
+    array = coerce(x, integers=True)
+    if mode == "delineated":
+        return _tile(delineate(array, peaks, fs, nan_policy=nan_policy), array.shape[-1])
+    if mode != "fixed":
         raise SignalError(f"mode: got {mode!r}, wanted 'fixed' or 'delineated'")
-    return _tile(delineate(x, peaks, fs), np.shape(x)[-1])
+    _, bad = mended(as_leads(array), nan_policy)
+    found = Segments(*_core.segment(array.shape[-1], peaks, fs))
+    if bad is None or nan_policy == "interpolate":
+        return found
+    return _without(found, np.logical_or.reduce(bad, axis=0)[None])
+
+
+def _without(found: Segments, bad: NDArray[np.bool_]) -> Segments:
+    """Return the segments with every wave that holds a bad sample given to the background."""
+    lost = covered(bad, found.start, found.stop)[0]
+    background = len(WAVES) - 1
+    wave = np.where(lost, background, found.wave).astype(np.int8)
+    # what is background now makes one with its neighbours
+    first = (wave != background) | (np.append(-1, wave[:-1]) != background)
+    start = found.start[first]
+    beat = np.where(lost, -1, found.beat)[first]
+    return Segments(wave[first], start, np.append(start[1:], found.stop[-1:]), beat)
 
 
 def _tile(waves: Waves, samples: int) -> Segments:
@@ -105,7 +134,9 @@ def _tile(waves: Waves, samples: int) -> Segments:
     return Segments(wave[order], start[order], stop[order], beat[order])
 
 
-def resample_segments(x: ArrayLike, start: ArrayLike, stop: ArrayLike, length: int) -> NDArray[np.float32]:
+def resample_segments(
+    x: ArrayLike, start: ArrayLike, stop: ArrayLike, length: int, *, nan_policy: NanPolicy = "raise"
+) -> NDArray[np.float32]:
     """Resample segments of one signal linearly to one length, first sample onto first and last onto last.
 
     Parameters
@@ -116,6 +147,10 @@ def resample_segments(x: ArrayLike, start: ArrayLike, stop: ArrayLike, length: i
         First sample of each segment, and one past its last; they may overlap and come in any order.
     length : int
         Values of each resampled segment; 1 takes its first sample.
+    nan_policy : {"raise", "mask", "interpolate"}
+        What happens to segments with samples that are NaN or infinite: "raise" refuses them, "mask" makes NaN of the
+        values that lie on such a sample or beside it, "interpolate" first bridges them by straight lines (in a signal
+        without a single finite sample every value is NaN).
 
     Returns
     -------
@@ -124,14 +159,30 @@ def resample_segments(x: ArrayLike, start: ArrayLike, stop: ArrayLike, length: i
     Raises
     ------
     SignalError
-        If a segment is empty or outside the signal, or `length` is 0.
+        If a segment is empty or outside the signal, `length` is 0, or a sample is not finite under "raise".
 
     Examples
     --------
     >>> resample_segments(np.arange(10.0), [2, 5], [5, 10], 3).tolist()
     [[2.0, 3.0, 4.0], [5.0, 7.0, 9.0]]
     """
-    x = np.asarray(x)
-    x = np.ascontiguousarray(x, dtype=np.float32 if x.dtype == np.float32 else np.float64)
-    start, stop = (np.ascontiguousarray(a, dtype=np.int64) for a in (start, stop))
-    return _core.resample_segments(x, start, stop, length)
+    array = coerce(x)
+    if array.ndim != 1:
+        raise SignalError(f"x: got shape {array.shape}, wanted one signal of shape (samples,)")
+    begin, end = indices(start, "start"), indices(stop, "stop")
+    length = whole(length, "length", "at least 1 value", least=1)
+    leads, bad = mended(as_leads(array), "interpolate" if nan_policy == "raise" else nan_policy)
+    out = _core.resample_segments(leads[0], begin, end, length)
+    refuse_overflow(out)
+    if bad is None:
+        return out
+    if nan_policy == "raise":
+        held = covered(bad, begin, end)[0]
+        if held.any():
+            at = begin[held][0] + int(np.argmax(bad[0, begin[held][0] :]))
+            raise not_finite(array[at], at)
+    elif nan_policy == "mask":
+        out[_core.resample_segments(bad[0].astype(np.float32), begin, end, length) > 0] = np.nan
+    elif bad.all():
+        out[:] = np.nan
+    return out

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, as_leads, coerce
-from biotl.signal.filter import Kind, attenuation
+from biotl.signal._arrays import Floats, as_leads, coerce, mended, real, whole
+from biotl.signal.filter import Kind, design
 from biotl.signal.resample import ratio
 from biotl.signal.windows import windows
 
@@ -58,8 +58,8 @@ class FilterStream:
             self._sos = _core.design_notch(freq, q, fs)
         else:
             edges = {"highpass": (cutoff, None), "lowpass": (None, cutoff)}.get(band, (low, high))
-            rs_db = attenuation(kind, rs)
-            self._sos = _core.design_sos(order, fs, low=edges[0], high=edges[1], stop=band == "bandstop", rs=rs_db)
+            stop = band == "bandstop"
+            self._sos = design(order, fs, low=edges[0], high=edges[1], stop=stop, kind=kind, rs=rs)
         self._leads = _Leads()
 
     def push(self, x: ArrayLike) -> Floats:
@@ -68,7 +68,7 @@ class FilterStream:
         Raises
         ------
         SignalError
-            If a sample is not finite (a gap cannot be bridged before it ends); that lead then stays as it was.
+            If a sample is not finite (a gap cannot be bridged before it ends); the stream then stays as it was.
         """
         return self._leads.push(x, lambda: _core.SosStream(self._sos))
 
@@ -104,7 +104,7 @@ class ResampleStream:
         Raises
         ------
         SignalError
-            If a sample is not finite.
+            If a sample is not finite; the stream then stays as it was.
         """
         return self._leads.push(x, lambda: _core.ResampleStream(*self._ratio))
 
@@ -120,8 +120,10 @@ class WindowStream:
     ----------
     size, hop : int
         Samples of a window, and from one window to the next.
-    normalize : None or "zscore"
+    normalize, eps
         As in `windows`.
+    nan_policy : {"raise", "mask"}
+        As in `windows`; a gap cannot be bridged before it ends.
 
     Examples
     --------
@@ -130,22 +132,44 @@ class WindowStream:
     [(0, 1, 4), (2, 1, 4), (1, 1, 4)]
     """
 
-    def __init__(self, size: int, hop: int, *, normalize: Literal["zscore"] | None = None) -> None:
-        self._size, self._hop, self._normalize = size, hop, normalize
+    def __init__(
+        self,
+        size: int,
+        hop: int,
+        *,
+        normalize: Literal["zscore"] | None = None,
+        eps: float = 0.0,
+        nan_policy: Literal["raise", "mask"] = "raise",
+    ) -> None:
+        if nan_policy not in ("raise", "mask"):
+            raise SignalError(f"nan_policy: got {nan_policy!r}, wanted raise or mask in a stream")
+        self._size = whole(size, "size", "at least 1 sample", least=1)
+        self._hop = whole(hop, "hop", "at least 1 sample", least=1)
+        self._how: Any = {"normalize": normalize, "eps": eps, "nan_policy": nan_policy}
         self._past: NDArray[Any] | None = None
         self._skip = 0
 
     def push(self, x: ArrayLike) -> NDArray[Any]:
-        """Take the next part, shape (channels, samples); return the windows that it completes."""
-        part = np.asarray(x)
-        past = part if self._past is None else np.concatenate([self._past, part], axis=1)
+        """Take the next part, shape (..., samples); return the windows that it completes, (windows, ..., size).
+
+        Raises
+        ------
+        SignalError
+            As `windows`, or if the leads change; the stream then stays as it was.
+        """
+        past = part = real(x)
+        if self._past is not None:
+            if part.shape[:-1] != self._past.shape[:-1]:
+                got, wanted = part.shape[:-1], self._past.shape[:-1]
+                raise SignalError(f"x: got leads of shape {got}, wanted {wanted} as in the first part")
+            past = np.concatenate([self._past, part], axis=-1)
         # a hop longer than a window leaves samples out
-        drop = min(self._skip, past.shape[1])
-        past, self._skip = past[:, drop:], self._skip - drop
-        out = windows(past, self._size, self._hop, normalize=self._normalize)
+        drop = min(self._skip, past.shape[-1])
+        past = past[..., drop:]
+        out = windows(past, self._size, self._hop, **self._how)
         used = len(out) * self._hop
-        self._skip += max(used - past.shape[1], 0)
-        self._past = past[:, used:].copy()
+        self._skip += max(used - past.shape[-1], 0) - drop
+        self._past = past[..., used:].copy()
         return out
 
 
@@ -166,7 +190,8 @@ class _Leads:
         if array.shape[:-1] != self._shape:
             raise SignalError(f"x: got leads of shape {array.shape[:-1]}, wanted {self._shape} as in the first part")
         self._kept = array.dtype
-        leads = as_leads(array) if self._dtype is None else as_leads(array).astype(self._dtype, copy=False)
+        leads, _ = mended(as_leads(array), "raise")
+        leads = leads if self._dtype is None else leads.astype(self._dtype, copy=False)
         return self.each(lambda stream, k: stream.push(leads[k]))
 
     def each(self, step: Any) -> Floats:

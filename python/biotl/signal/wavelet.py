@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
-
-
-def _rows(x: ArrayLike) -> tuple[NDArray[Any], tuple[int, ...]]:
-    """Return `x` as contiguous rows of float32 or float64, and the shape of what is not samples."""
-    x = np.asarray(x)
-    x = np.ascontiguousarray(x, dtype=np.float32 if x.dtype == np.float32 else np.float64)
-    return x.reshape(-1, x.shape[-1]), x.shape[:-1]
+from biotl.errors import SignalError
+from biotl.signal._arrays import Floats, NanPolicy, as_leads, check_policy, coerce, mended, whole
 
 
 def wavedec(
-    x: ArrayLike, *, wavelet: str = "db4", level: int, mode: str = "symmetric"
-) -> list[NDArray[np.floating[Any]]]:
+    x: ArrayLike,
+    *,
+    wavelet: str = "db4",
+    level: int,
+    mode: str = "symmetric",
+    nan_policy: NanPolicy = "raise",
+) -> list[Floats]:
     """Decompose each signal over `level` levels.
 
     Parameters
@@ -32,6 +32,10 @@ def wavedec(
     mode : str
         How the signal goes on beyond its ends: ``symmetric``, ``reflect``, ``antisymmetric``, ``antireflect``,
         ``zero``, ``constant``, ``smooth``, ``periodic`` or ``periodization``, as in PyWavelets.
+    nan_policy : {"raise", "mask", "interpolate"}
+        What happens to samples that are NaN or infinite: "raise" refuses them, "mask" makes NaN of the coefficients
+        whose filters meet one, "interpolate" first bridges them by straight lines; a lead without a single finite
+        sample then gives NaN.
 
     Returns
     -------
@@ -41,7 +45,8 @@ def wavedec(
     Raises
     ------
     SignalError
-        If there are no samples, or no such wavelet, mode or level.
+        If there are no samples, or no such wavelet, mode or level; if a sample is not finite under "raise", or the
+        coefficients overflow.
 
     References
     ----------
@@ -53,11 +58,19 @@ def wavedec(
     >>> [c.shape for c in wavedec(np.zeros((2, 360)), wavelet="db4", level=2)]
     [(2, 95), (2, 95), (2, 183)]
     """
-    rows, shape = _rows(x)
-    return [c.reshape(*shape, -1) for c in _core.wavedec(rows, wavelet, mode, level)]
+    level = whole(level, "level", "0 to 62")
+    array = coerce(x)
+    leads, lost = _mend(as_leads(array), nan_policy)
+    out: list[Any] = _core.wavedec(leads, wavelet, mode, level)
+    _judge(out, [leads], nan_policy)
+    for coefficients in out:
+        coefficients[lost] = np.nan
+    return [c.reshape(*array.shape[:-1], c.shape[-1]) for c in out]
 
 
-def waverec(coeffs: Sequence[ArrayLike], *, wavelet: str = "db4", mode: str = "symmetric") -> NDArray[np.floating[Any]]:
+def waverec(
+    coeffs: Sequence[ArrayLike], *, wavelet: str = "db4", mode: str = "symmetric", nan_policy: NanPolicy = "raise"
+) -> Floats:
     """Put signals together again from the coefficients of `wavedec`.
 
     Parameters
@@ -66,6 +79,10 @@ def waverec(coeffs: Sequence[ArrayLike], *, wavelet: str = "db4", mode: str = "s
         Approximation, then details from coarse to fine; all float32 give float32, everything else float64.
     wavelet, mode : str
         Those of the decomposition.
+    nan_policy : {"raise", "mask", "interpolate"}
+        What happens to coefficients that are NaN or infinite: "raise" refuses them, "mask" makes NaN of the samples
+        that have a part of one, "interpolate" first bridges them by straight lines within their level; a lead that has
+        a level without a single finite coefficient then gives NaN.
 
     Returns
     -------
@@ -75,7 +92,8 @@ def waverec(coeffs: Sequence[ArrayLike], *, wavelet: str = "db4", mode: str = "s
     Raises
     ------
     SignalError
-        If there are no coefficients, or the lengths of two levels do not follow from one signal.
+        If there are no coefficients, their leads differ, or the lengths of two levels do not follow from one signal;
+        if a coefficient is not finite under "raise", or the samples overflow.
 
     Examples
     --------
@@ -83,11 +101,41 @@ def waverec(coeffs: Sequence[ArrayLike], *, wavelet: str = "db4", mode: str = "s
     >>> bool(np.allclose(waverec(wavedec(x, level=3)), x))
     True
     """
-    arrays = [np.asarray(c) for c in coeffs]
+    arrays = [coerce(c, name="coeffs") for c in coeffs]
+    for array in arrays[1:]:
+        if array.shape[:-1] != arrays[0].shape[:-1]:
+            raise SignalError(f"coeffs: got leads of shape {array.shape[:-1]}, wanted {arrays[0].shape[:-1]}")
     dtype = np.float32 if all(c.dtype == np.float32 for c in arrays) else np.float64
-    rows: list[Any] = [np.ascontiguousarray(c, dtype=dtype).reshape(-1, c.shape[-1]) for c in arrays]
+    levels = [_mend(as_leads(c).astype(dtype, copy=False), nan_policy) for c in arrays]
+    rows: list[Any] = [leads for leads, _ in levels]
     x = _core.waverec(rows, wavelet, mode)
-    return x.reshape(*arrays[0].shape[:-1], -1)
+    _judge([x], rows, nan_policy)
+    for _, lost in levels:
+        x[lost] = np.nan
+    return x.reshape(*arrays[0].shape[:-1], x.shape[-1])
+
+
+def _mend(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.bool_] | slice]:
+    """Return leads as the transform takes them, where a NaN spreads as far as the filters reach, and which are lost."""
+    check_policy(nan_policy)
+    if nan_policy == "raise":
+        return leads, slice(0)
+    mended_, bad = mended(leads, "interpolate")
+    if bad is None:
+        return leads, slice(0)
+    gone: NDArray[np.bool_] = np.logical_and.reduce(bad, axis=1)
+    return (np.where(bad, np.nan, leads) if nan_policy == "mask" else mended_), gone
+
+
+def _judge(out: Sequence[Floats], sources: Sequence[Floats], nan_policy: NanPolicy) -> None:
+    """Raise SignalError if the transform met what is not finite, or overflowed."""
+    if all(np.isfinite(part).all() for part in out):
+        return
+    if nan_policy == "raise":
+        for source in sources:
+            mended(source, "raise")
+    if nan_policy != "mask" or any(np.isinf(part).any() for part in out):
+        raise SignalError("x: got values whose transform overflows, wanted smaller ones")
 
 
 def baseline_level(fs: float, cutoff: float) -> int:

@@ -25,8 +25,7 @@ pub struct Clusters<T> {
 /// Nearest centroid of each row of `length` values of `x`, ties to the lowest index, into `labels`.
 ///
 /// # Errors
-/// [`Error::Parameter`] if there is no centroid, or the lengths do not fit together; [`Error::NotFinite`] with the first
-/// value of `x` at fault.
+/// [`Error::Parameter`] if there is no centroid, the lengths do not fit together, or a value is not finite.
 pub fn assign<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) -> Result<()> {
     let fit = length > 0 && centroids.len().is_multiple_of(length) && x.len() == labels.len() * length;
     if centroids.is_empty() || !fit {
@@ -37,21 +36,24 @@ pub fn assign<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i
         return Err(Error::parameter("centroids", "NaN or infinity", "finite values"));
     }
     nearest(x, centroids, length, labels);
-    decided(x, labels)
+    decided(x, length, labels)
 }
 
 /// Refuses what is near to nothing: rows that are not finite, or whose distances are not.
-fn decided<T: Float>(x: &[T], labels: &[i64]) -> Result<()> {
+fn decided<T: Float>(x: &[T], length: usize, labels: &[i64]) -> Result<()> {
     if labels.contains(&UNDECIDED) {
-        finite(x)?;
-        return Err(Error::parameter("x", "values whose squared distances overflow", "smaller values"));
+        finite(x, length)?;
+        return Err(Error::parameter("X", "values whose squared distances overflow", "smaller values"));
     }
     Ok(())
 }
 
-fn finite<T: Float>(x: &[T]) -> Result<()> {
+fn finite<T: Float>(x: &[T], length: usize) -> Result<()> {
     let bad = x.iter().position(|value| !value.finite());
-    bad.map_or(Ok(()), |index| Err(Error::NotFinite { index, value: x[index].to_f64() }))
+    bad.map_or(Ok(()), |at| {
+        let got = format!("{} as value {} of row {}", x[at].to_f64(), at % length, at / length);
+        Err(Error::parameter("X", got, "finite values; try nan_policy=\"interpolate\" or \"mask\""))
+    })
 }
 
 fn nearest<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) {
@@ -243,13 +245,13 @@ fn squared_distance<T: Float>(a: &[T], b: &[T]) -> f64 {
 /// A cluster that loses its last row takes over the row that lies farthest from its centroid.
 ///
 /// # Errors
-/// [`Error::Parameter`] if `k` is 0 or above the number of rows, or a row is empty; [`Error::NotFinite`] on such a value.
+/// [`Error::Parameter`] if `k` is 0 or above the number of rows, a row is empty, or a value is not finite.
 pub fn fit<T: Float>(x: &[T], length: usize, k: usize, seed: u64, iterations: usize) -> Result<Clusters<T>> {
     let rows = x.len().checked_div(length).unwrap_or(0);
     if k == 0 || k > rows || rows * length != x.len() {
         return Err(Error::parameter("k", k, format!("1 to the {rows} rows of {length} values")));
     }
-    finite(x)?;
+    finite(x, length)?;
     let mut random = Random(seed);
     let mut best: Option<Clusters<T>> = None;
     for _ in 0..STARTS {
@@ -273,7 +275,7 @@ fn lloyd<T: Float>(x: &[T], length: usize, mut centroids: Vec<T>, iterations: us
     let (mut labels, mut before) = (vec![UNDECIDED; rows], vec![UNDECIDED; rows]);
     for _ in 0..iterations {
         nearest(x, &centroids, length, &mut labels);
-        decided(x, &labels)?;
+        decided(x, length, &labels)?;
         if labels == before {
             break;
         }
@@ -281,7 +283,7 @@ fn lloyd<T: Float>(x: &[T], length: usize, mut centroids: Vec<T>, iterations: us
         std::mem::swap(&mut labels, &mut before);
     }
     nearest(x, &centroids, length, &mut labels);
-    decided(x, &labels)?;
+    decided(x, length, &labels)?;
     let inertia = distances(x, &centroids, length, &labels).iter().sum();
     Ok(Clusters { centroids, inertia })
 }
