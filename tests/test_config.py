@@ -129,6 +129,11 @@ def test_a_path_makes_the_sections_that_it_passes():
     assert tree == {"stages": [{"schedule": {"name": "cosine"}}]}
 
 
+def test_a_path_into_a_list_that_is_not_there_is_answered_with_the_nearest_name():
+    with pytest.raises(ConfigError, match=r"--set stagess\[0\].lr: no list is called 'stagess'; did you mean 'stages'"):
+        put({"stages": [{}]}, "stagess[0].lr", 1.0)
+
+
 def test_a_registry_names_the_nearest_name_and_argument():
     registry = Registry("loss")
     registry.register("focal")(lambda gamma=2.0: gamma)

@@ -50,6 +50,12 @@ def test_a_missing_annotator_refuses_the_record_where_it_was_asked_for(tmp_path)
     assert str(error).startswith(f"{tmp_path / 'r1.atr'}: annotations: got No such file")
 
 
+def test_a_file_of_another_kind_is_refused_by_its_own_name(tmp_path):
+    (tmp_path / "README.md").write_text("no signal")
+    with pytest.raises(RecordError, match=r"README.md: file: got an unknown format '.md', wanted a WFDB record"):
+        read(tmp_path / "README.md")
+
+
 def test_a_record_names_what_it_lacks(tmp_path):
     record = read(wfdb_record(tmp_path, "r"))
     assert isinstance(record, Record)

@@ -40,6 +40,10 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None) -> Record
     suffix = Path(path).suffix.lower()
     if suffix in _READERS:
         return _READERS[suffix](path)
+    path = Path(path)
+    if path.is_file() and wfdb.stem(path) == path and not path.with_name(path.name + ".hea").is_file():
+        wanted = "a WFDB record, .npz, .mat or .csv"
+        raise RecordError(str(path), "file", f"an unknown format {suffix!r}", wanted, "convert it, or name its header")
     return wfdb.read(path, annotators=annotators)
 
 

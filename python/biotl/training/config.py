@@ -145,6 +145,8 @@ def put(tree: Any, path: str, value: Any) -> None:
         if depth == len(steps) - 1:
             tree[step] = value
         elif isinstance(step, str):
+            if step not in tree and isinstance(steps[depth + 1], int):
+                raise ConfigError(f"--set {path}: no list is called {step!r}{nearest(step, tree)}")
             tree = tree.setdefault(step, {})
         else:
             tree = tree[step]
