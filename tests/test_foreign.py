@@ -1,13 +1,19 @@
 """The public checkpoint layout, from tensors written here with its names and shapes: the file is not ours to ship."""
 
+import json
 import warnings
 
 import pytest
 import torch
 
+from biotl.cli import main
 from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
 from biotl.errors import ConfigError, RecordError
-from biotl.models.foreign import UNTRAINED, import_ecgbert, read_tensors
+from biotl.models.foreign import UNTRAINED, Layout, import_ecgbert, read_tensors, transfer
+from biotl.models.registry import build
+from biotl.training.checkpoint import digest, inherit, load
+from biotl.training.config import validate
+from biotl.training.stages import Stage
 
 SHAPES = {
     "token_embedding.weight": (75, 32),
@@ -81,7 +87,7 @@ def test_a_published_checkpoint_loads_strictly_and_every_number_comes(tmp_path):
     with pytest.warns(UserWarning, match="never trained"):
         model, report = import_ecgbert(save(tmp_path, published()))
     assert len(report.matched) == 82
-    assert (report.inflated, report.reshaped, report.missing, report.extra) == ((), (), (), ())
+    assert not (report.inflated + report.reshaped + report.missing + report.mismatched + report.extra)
     assert report.share == 1
     assert report.notes == (UNTRAINED,)
     assert not model.training
@@ -132,8 +138,42 @@ def test_a_tensor_of_another_shape_is_named_and_nothing_is_taken_silently(tmp_pa
     with pytest.raises(ConfigError, match=r"transfer: fc\.weight: got \(75, 16\), wanted \(75, 32\)"):
         import_ecgbert(save(tmp_path, tensors))
     _, report = import_ecgbert(save(tmp_path, tensors), strict=False)
-    assert report.missing == ("fc.weight",)
-    assert report.extra == ("fc.weight",)
+    assert report.mismatched == ("fc.weight",)
+    assert (report.missing, report.extra) == ((), ())
+
+
+def test_as_many_numbers_in_another_shape_are_no_match_unless_the_layout_says_so():
+    model = torch.nn.Linear(6, 2)
+    tensors = {"weight": torch.arange(12.0).reshape(6, 2), "bias": torch.ones(1, 2, 1)}
+    drawn = model.weight.clone()
+    report = transfer(model, tensors, strict=False, minimum=0.1)
+    assert (report.mismatched, report.reshaped) == (("weight",), ("bias",))  # a transposed table is no reshaped one
+    assert torch.equal(model.weight, drawn)
+    assert torch.equal(model.bias, torch.ones(2))
+    assert report.share == pytest.approx(2 / 14)
+    with pytest.raises(ConfigError, match=r"transfer: weight: got \(6, 2\), wanted \(2, 6\) \(1 mismatched\)"):
+        transfer(model, tensors)
+    assert transfer(model, tensors, reshaped=("weight",)).reshaped == ("weight", "bias")
+    assert torch.equal(model.weight.flatten(), torch.arange(12.0))
+
+
+def test_a_layout_is_a_table_of_sections_prefixes_and_rows(tmp_path):
+    """An encoder and a decoder in one file, beside much that is no tensor, as of a self-supervised run."""
+    layout = Layout(
+        sections={"encoder_state_dict": "encoder.", "decoder_state_dict": "decoder."},
+        prefixes={"backbone.": ""},
+        rows={"decoder.bias": (1, 0)},
+    )
+    content = {
+        "epoch": 3,
+        "encoder_state_dict": {"backbone.weight": torch.ones(2, 3)},
+        "decoder_state_dict": {"bias": torch.tensor([1.0, 2.0])},
+    }
+    found = read_tensors(save(tmp_path, content), layout=layout)
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        "encoder.weight": [[1.0] * 3] * 2,
+        "decoder.bias": [2.0, 1.0],
+    }
 
 
 def test_missing_and_extra_tensors_are_refused_and_without_strict_reported(tmp_path):
@@ -178,11 +218,74 @@ def test_what_is_no_checkpoint_is_refused_by_name(tmp_path):
         read_tensors(tmp_path / "noise.pth")
     with pytest.raises(RecordError, match="got no file"):
         read_tensors(tmp_path / "absent.pth")
-    with pytest.raises(RecordError, match="wanted a mapping"):
-        read_tensors(save(tmp_path, [torch.zeros(1)]))
+    for content in ([torch.zeros(1)], {}, {"epoch": 3}, {"state_dict": {"a": torch.zeros(1), "b": 2}}):
+        with pytest.raises(RecordError, match="wanted a mapping of names to tensors"):
+            read_tensors(save(tmp_path, content))
 
 
 def test_a_new_head_is_drawn_and_the_model_answers(tmp_path):
     model, _ = import_ecgbert(save(tmp_path, published(trained=True)), classes=5)
     tokens = torch.zeros(1, 12, dtype=torch.long)
     assert model(tokens, torch.zeros(1, 12, 2, 32), tokens == 0)["logits"].shape == (1, 12, 5)
+
+
+# The command
+
+
+def convert(capsys, *words):
+    """Run the command; return its exit code, what it prints as JSON, and what it says on stderr."""
+    code = main(["convert", *map(str, words), "--json"])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out) if captured.out else None, captured.err
+
+
+def test_the_command_writes_a_checkpoint_that_a_stage_can_start_from(tmp_path, capsys):
+    output = tmp_path / "new" / "ecgbert.safetensors"
+    with pytest.warns(UserWarning, match="never trained"):
+        code, found, _ = convert(capsys, save(tmp_path, published()), "--output", output)
+    assert code == 0
+    assert (found["share"], found["matched"], found["missing"]) == (1.0, 82, [])
+    assert found["notes"] == [UNTRAINED]
+    checkpoint = load(output)
+    assert found["sha256"] == digest(checkpoint.tensors, json.dumps(checkpoint.state))
+    assert checkpoint.state["lineage"][0]["imported"] == [str(tmp_path / "ckpt.pth")]
+    model = build("ecgbert_documented")
+    stage = validate(Stage, {"name": "s", "loss": "cross_entropy", "init": str(output)})
+    assert inherit(model, stage)[1].share == 1
+    assert torch.equal(model.token_embedding.weight[0], published()["token_embedding.weight"][4])
+
+
+def test_the_command_takes_a_part_where_a_share_is_said_to_be_enough_and_names_what_did_not_come(tmp_path, capsys):
+    tensors = published(trained=True) | {"fc.weight": torch.zeros(75, 16), "more": torch.zeros(1)}
+    del tensors["fc.bias"]
+    weights, output = save(tmp_path, tensors), tmp_path / "out.safetensors"
+    code, _, said = convert(capsys, weights, "--output", output)
+    assert code == 2
+    assert said.startswith("biotl: transfer: fc.weight: got (75, 16), wanted (75, 32) (1 mismatched)")
+    code, _, said = convert(capsys, weights, "--output", output, "--min-share", "0.99")
+    assert code == 2
+    assert said == "biotl: transfer: got 96.2 % of the parameters, wanted 99.0 % at least\n"
+    assert not output.exists()
+    code, found, _ = convert(capsys, weights, "--output", output, "--min-share", "0.9")
+    assert code == 0
+    assert (found["mismatched"], found["missing"], found["extra"]) == (["fc.weight"], ["fc.bias"], ["more"])
+    assert main(["convert", str(weights), "--output", str(output), "--min-share", "0.9"]) == 0
+    assert "mismatched: fc.weight\n" in capsys.readouterr().out
+
+
+def test_the_command_refuses_code_and_broken_files_in_one_line(tmp_path, capsys):
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path / "gotcha").write_text, ("code ran",)
+
+    whole = save(tmp_path, published()).read_bytes()
+    (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.pth").write_bytes(b"")
+    save(tmp_path, {"a": Evil()}, "evil.pth")
+    for name in ("evil.pth", "cut.pth", "empty.pth", "absent.pth"):
+        code, _, said = convert(capsys, tmp_path / name, "--output", tmp_path / "out.safetensors")
+        assert code == 3
+        assert said.startswith(f"biotl: {tmp_path / name}: checkpoint: got ")
+        assert said.count("\n") == 1
+    assert not (tmp_path / "gotcha").exists()
+    assert not (tmp_path / "out.safetensors").exists()

@@ -11,6 +11,10 @@ from biotl.cli.output import Json, Seed, result
 def convert(
     weights: Annotated[list[Path], typer.Argument(help="The public ECGBERT checkpoint, or its emb_ and bert_ pair.")],
     output: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    min_share: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of the parameters that must come; at 1 every tensor must fit."),
+    ] = 1.0,
     reinit_attention: Annotated[
         bool, typer.Option("--reinit-attention", help="Draw the attention anew: the public weights never trained it.")
     ] = False,
@@ -21,8 +25,12 @@ def convert(
 
     A stage names the file in its init. Prints what came of which tensor, and says plainly what is known of the weights.
     """
+    from biotl.models.foreign import KINDS
     from biotl.recipes.stored import convert_ecgbert
 
-    report, sha256 = convert_ecgbert(weights, output, reinit_attention=reinit_attention, seed=seed)
-    value = {"path": str(output), "sha256": sha256, "share": report.share, "notes": list(report.notes)}
-    result(value, as_json=as_json, text=f"{output}  sha256 {sha256}\n{report}")
+    report, sha256 = convert_ecgbert(weights, output, min_share=min_share, reinit_attention=reinit_attention, seed=seed)
+    odd = {kind: list(getattr(report, kind)) for kind in KINDS if kind != "matched"}
+    value = {"path": str(output), "sha256": sha256, "share": report.share, "matched": len(report.matched), **odd}
+    lines = [f"{kind}: {', '.join(names)}" for kind, names in odd.items() if names]
+    text = "\n".join([f"{output}  sha256 {sha256}", str(report), *lines])
+    result(value | {"notes": list(report.notes)}, as_json=as_json, text=text)

@@ -1,4 +1,4 @@
-"""Weights that others made: the public ECGBERT checkpoint, by name, with a report of what came and what did not."""
+"""Weights that others made: each layout a small table of names, one way in, and a report of what came and what not."""
 
 import warnings
 from collections.abc import Mapping
@@ -12,16 +12,57 @@ from biotl.datasets.vocabulary import TOKENS, UNKNOWN
 from biotl.errors import ConfigError, RecordError
 from biotl.models.ecgbert import DocumentedECGBert
 
+KINDS = ("matched", "inflated", "reshaped", "missing", "mismatched", "extra")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How another program names and orders what a model of ours has.
+
+    Parameters
+    ----------
+    sections : mapping of str to str
+        Mappings within the file that hold tensors, and what their names begin with in our model; a file without any of
+        them is taken as a whole.
+    prefixes : mapping of str to str
+        Beginnings of names, in this order, and what takes their place.
+    rows : mapping of str to tuple of int
+        Of each of our tensors whose rows are in another order: which of their rows each of ours is.
+    reshaped : tuple of str
+        Our names of tensors that have the same numbers in another shape.
+    """
+
+    sections: Mapping[str, str] = field(default_factory=lambda: {"state_dict": "", "model_state_dict": ""})
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    reshaped: tuple[str, ...] = ()
+
+    def names(self, content: Mapping[str, object]) -> dict[str, object]:
+        """Return what a file holds under our names."""
+        found: dict[str, object] = {}
+        sections = {key: start for key, start in self.sections.items() if isinstance(content.get(key), Mapping)}
+        for key, start in sections.items() or [("", "")]:
+            section = content[key] if key else content
+            for theirs, value in section.items():  # type: ignore[attr-defined]
+                name = str(theirs)
+                for old, new in self.prefixes.items():
+                    name = new + name.removeprefix(old) if name.startswith(old) else name
+                found[start + name] = value
+        return found
+
+
 ROWS = (*range(4, 4 + UNKNOWN), TOKENS - 1, 1, 2, 3, 0)
 """Row of the public checkpoint for each of our ids, which end in unknown, CLS, SEP, MASK, PAD."""
+ECGBERT = Layout(
+    prefixes={"module.": "", "layers.": "transformer.layers."},
+    rows=dict.fromkeys(("token_embedding.weight", "fc.weight", "fc.bias"), ROWS),
+)
+"""The public ECGBERT checkpoint, one file or a pair of ``emb_...`` and ``bert_...``."""
 
 UNTRAINED = (
     "the attention of this checkpoint was never trained: in_proj and out_proj are bit-identical in all layers, as they "
     "were drawn (its padding mask hid every token); pretrain it, or draw it anew with --reinit-attention"
 )
-
-
-KINDS = ("matched", "inflated", "reshaped", "missing", "extra")
 
 
 @dataclass(frozen=True)
@@ -35,9 +76,11 @@ class Transfer:
     inflated : tuple of str
         Copied into a larger tensor, whose other rows stay as they were drawn.
     reshaped : tuple of str
-        Copied with the same numbers in another shape.
+        Copied with the same numbers in another shape, as their layout says, or because the shapes differ in ones only.
     missing : tuple of str
         In the model only: as they were drawn.
+    mismatched : tuple of str
+        In both, in shapes that do not fit: as they were drawn.
     extra : tuple of str
         In the checkpoint only: not used.
     share : float
@@ -50,6 +93,7 @@ class Transfer:
     inflated: tuple[str, ...]
     reshaped: tuple[str, ...]
     missing: tuple[str, ...]
+    mismatched: tuple[str, ...]
     extra: tuple[str, ...]
     share: float
     notes: tuple[str, ...] = field(default=())
@@ -59,18 +103,20 @@ class Transfer:
         return f"{counts}: {100 * self.share:.1f} % of the parameters"
 
 
-def read_tensors(*paths: Path | str) -> dict[str, Tensor]:
+def read_tensors(*paths: Path | str, layout: Layout = ECGBERT) -> dict[str, Tensor]:
     """Read foreign checkpoints without running anything in them, and join them.
 
     Parameters
     ----------
     *paths : Path or str
-        One file, or the pair of ``emb_...`` and ``bert_...`` files.
+        One file, or several that hold a model together.
+    layout : Layout
+        How it names and orders its tensors.
 
     Returns
     -------
     dict of str to Tensor
-        Names as they would be in one public ECGBERT: without ``module.``, layers under ``transformer.``.
+        Under the names, and in the order of rows, of our model.
 
     Raises
     ------
@@ -87,23 +133,31 @@ def read_tensors(*paths: Path | str) -> dict[str, Tensor]:
             got = (str(error).splitlines() or [type(error).__name__])[0]
             hint = "it was loaded with weights_only=True, which runs no code from the file"
             raise RecordError(str(path), "checkpoint", got, "a file of plain tensors", hint) from None
-        for name in ("state_dict", "model_state_dict"):
-            content = content.get(name, content) if isinstance(content, Mapping) else content
-        if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        named = layout.names(content) if isinstance(content, Mapping) else {}
+        if not named or not all(isinstance(value, Tensor) for value in named.values()):
             raise RecordError(str(path), "checkpoint", type(content).__name__, "a mapping of names to tensors")
-        for key, tensor in content.items():
-            name = key.removeprefix("module.")
-            name = f"transformer.{name}" if name.startswith("layers.") else name
-            if name in joined and not torch.equal(joined[name], tensor):
+        for name, tensor in named.items():
+            if name in joined and not torch.equal(joined[name], tensor):  # type: ignore[arg-type]
                 raise RecordError(str(path), name, "another tensor than in the file before", "one tensor a name")
-            joined[name] = tensor
+            joined[name] = tensor  # type: ignore[assignment]
+    for name, order in layout.rows.items():
+        if name in joined and joined[name].ndim and len(joined[name]) == len(order):
+            joined[name] = joined[name][torch.tensor(order)]
     return joined
 
 
-def transfer(model: nn.Module, tensors: Mapping[str, Tensor], *, strict: bool = True, minimum: float = 0.9) -> Transfer:
+def transfer(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    *,
+    strict: bool = True,
+    minimum: float = 0.9,
+    reshaped: tuple[str, ...] = (),
+) -> Transfer:
     """Copy tensors into a model by name.
 
-    A tensor of as many numbers is reshaped; one with fewer rows fills the first rows.
+    A tensor whose shape differs in ones only, or that is named in `reshaped`, is reshaped; one with fewer rows fills
+    the first rows; any other of another shape is left out, and reported.
 
     Parameters
     ----------
@@ -112,9 +166,11 @@ def transfer(model: nn.Module, tensors: Mapping[str, Tensor], *, strict: bool = 
     tensors : mapping of str to Tensor
         Such as `read_tensors` returns.
     strict : bool
-        Refuse anything but matched tensors.
+        Refuse anything but matched and reshaped tensors.
     minimum : float
         Least share of the model's parameters that must come; checked without ``strict`` too.
+    reshaped : tuple of str
+        See `Layout`.
 
     Raises
     ------
@@ -127,37 +183,38 @@ def transfer(model: nn.Module, tensors: Mapping[str, Tensor], *, strict: bool = 
     came = 0
     parameters = {name for name, _ in model.named_parameters()}
     for name, own in state.items():
-        kind = _fit(tensors[name], own) if name in tensors else "missing"
+        kind = _fit(tensors[name], own, named=name in reshaped) if name in tensors else "missing"
         kinds[kind].append(name)
-        if kind == "missing":
+        if kind in {"missing", "mismatched"}:
             continue
         theirs = tensors[name]
         new[name] = torch.cat([theirs, own[len(theirs) :]]) if kind == "inflated" else theirs.reshape(own.shape)
         came += tensors[name].numel() if name in parameters else 0
-    kinds["extra"] += [name for name in tensors if name not in new]
+    kinds["extra"] += [name for name in tensors if name not in state]
     share = came / sum(p.numel() for p in model.parameters())
-    for kind in ("missing", "extra", "inflated", "reshaped"):
+    for kind in ("mismatched", "missing", "extra", "inflated"):
         if strict and kinds[kind]:
             name = kinds[kind][0]
             got = tuple(tensors[name].shape) if name in tensors else "nothing"
             wanted = tuple(state[name].shape) if name in state else "nothing"
             raise ConfigError(
-                f"transfer: {name}: got {got}, wanted {wanted} ({len(kinds[kind])} {kind}); strict=False takes the rest"
+                f"transfer: {name}: got {got}, wanted {wanted} ({len(kinds[kind])} {kind}); a minimum share below 1 "
+                "takes the rest"
             )
     if share < minimum:
         raise ConfigError(f"transfer: got {100 * share:.1f} % of the parameters, wanted {100 * minimum:.1f} % at least")
     model.load_state_dict({**state, **new})
-    matched, inflated, reshaped, missing, extra = (tuple(kinds[kind]) for kind in KINDS)
-    return Transfer(matched, inflated, reshaped, missing, extra, share)
+    return Transfer(**{kind: tuple(names) for kind, names in kinds.items()}, share=share)
 
 
-def _fit(tensor: Tensor, own: Tensor) -> str:
+def _fit(tensor: Tensor, own: Tensor, *, named: bool) -> str:
     if tensor.shape == own.shape:
         return "matched"
-    if tensor.numel() == own.numel():
+    ones = [n for n in tensor.shape if n > 1] == [n for n in own.shape if n > 1]
+    if tensor.numel() == own.numel() and (ones or named):
         return "reshaped"
     rows = tensor.ndim == own.ndim > 0 and tensor.shape[1:] == own.shape[1:] and len(tensor) < len(own)
-    return "inflated" if rows else "missing"
+    return "inflated" if rows else "mismatched"
 
 
 def import_ecgbert(
@@ -196,15 +253,11 @@ def import_ecgbert(
     UserWarning
         If attention was never trained.
     """
-    tensors = read_tensors(*paths)
-    order = torch.tensor(ROWS)
-    for name in ("token_embedding.weight", "fc.weight", "fc.bias"):
-        if name in tensors and len(tensors[name]) == TOKENS:
-            tensors[name] = tensors[name][order]
+    tensors = read_tensors(*paths, layout=ECGBERT)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = DocumentedECGBert()
-        report = transfer(model, tensors, strict=strict, minimum=minimum)
+        report = transfer(model, tensors, strict=strict, minimum=minimum, reshaped=ECGBERT.reshaped)
         notes: list[str] = []
         if attention_is_untrained(tensors):
             notes.append("attention drawn anew" if reinit_attention else UNTRAINED)

@@ -68,7 +68,7 @@ def export_run(run: Path, path: Path, *, stage: str | None = None) -> float:
 
 
 def convert_ecgbert(
-    paths: Sequence[Path], output: Path, *, reinit_attention: bool = False, seed: int = 0
+    paths: Sequence[Path], output: Path, *, min_share: float = 1.0, reinit_attention: bool = False, seed: int = 0
 ) -> tuple[Transfer, str]:
     """Bring the public ECGBERT checkpoint into a file that a stage's ``init`` can name.
 
@@ -78,6 +78,8 @@ def convert_ecgbert(
         The one file, or the ``emb_...`` and ``bert_...`` pair.
     output : Path
         The ``.safetensors`` file to write.
+    min_share : float
+        Share of the model's parameters that must come; at 1 every tensor must be there and fit.
     reinit_attention : bool
         Draw the attention anew, which the public weights never trained.
     seed : int
@@ -88,7 +90,9 @@ def convert_ecgbert(
     Transfer, str
         What came of which tensor, and the sha256 of the file's contents.
     """
-    model, report = import_ecgbert(*paths, reinit_attention=reinit_attention, seed=seed)
+    model, report = import_ecgbert(
+        *paths, strict=min_share == 1, minimum=min_share, reinit_attention=reinit_attention, seed=seed
+    )
     lineage: list[dict[str, Any]] = [{"imported": [str(path) for path in paths], "notes": list(report.notes)}]
     about = {"model": {"name": "ecgbert_documented", "options": {}}}
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
