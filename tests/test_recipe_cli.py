@@ -1,6 +1,5 @@
 """The commands around a recipe, from raw files on: on synthetic recordings that bear the names of MIT-BIH."""
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -13,31 +12,15 @@ import pytest
 from biotl.cli import main
 from biotl.datasets.splits import DS1, DS2
 from biotl.records import ecg
-from biotl.records.write import write_wfdb
-
-CONFIG = """
-recipe: ecgbert
-data:
-  root: {root}
-  validation: ["114", "118", "207"]
-model: {{name: ecgbert, dim: 16, layers: 1, heads: 2, hidden: 16}}
-stages:
-  - {{name: pretrain, view: tokens, trains: [embedding, encoder, mlm], epochs: 1,
-      loss: {{name: cross_entropy, output: mlm_logits}}}}
-  - {{name: all, view: beats, trains: [embedding, encoder, head], epochs: 1, lr: 3e-3, batch_size: 8,
-      loss: cross_entropy}}
-"""
+from toys import write_recipe
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    """A configuration file, and 44 short recordings under the names of DS1 and DS2; 100 is missing."""
+    """A configuration file, and 43 short recordings under the names of DS1 and DS2; 100 is missing."""
     folder = tmp_path_factory.mktemp("recipe")
-    for subject, name in enumerate(sorted({*DS1, *DS2} - {"100"})):
-        write_wfdb(dataclasses.replace(ecg(0, subject, duration_s=25.0), name=name), folder / "mitdb")
-    path = folder / "config.yaml"
-    path.write_text(CONFIG.format(root=folder / "mitdb"))
-    return path
+    write_recipe(folder, names={*DS1, *DS2} - {"100"})
+    return folder / "config.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from biotl.errors import ConfigError
+from biotl.errors import ConfigError, TrainingError
 from biotl.training.checkpoint import load
 from biotl.training.data import Batches, Task, View, epoch_parts, mix, order
 from biotl.training.losses import LOSSES
@@ -321,9 +321,11 @@ def test_over_all_processes_and_parts_every_sample_comes_once_and_in_its_batch()
         for accumulate in (1, 3):
             parts = [epoch_parts(indices, 10, accumulate, rank, size) for rank in range(size)]
             assert len({len(p) for p in parts}) == 1
+            alone = epoch_parts(indices, 10, accumulate)
+            for k, whole in enumerate(alone):
+                np.testing.assert_array_equal(np.concatenate([p[k] for p in parts]), whole)
             for update in range(11):
-                rows = slice(update * accumulate, (update + 1) * accumulate)
-                batch = np.concatenate([part for p in parts for part in p[rows]])
+                batch = np.concatenate(alone[update * accumulate : (update + 1) * accumulate])
                 np.testing.assert_array_equal(batch, indices[update * 10 : update * 10 + 10])
 
 
@@ -462,6 +464,15 @@ def test_a_logger_that_is_not_installed_names_its_extra(tmp_path, monkeypatch):
 def test_a_name_that_does_not_exist_is_refused(tmp_path, changes, message):
     with pytest.raises(ConfigError, match=message):
         Trainer(config(tmp_path, HEAD | changes), points_task()).fit()
+
+
+def test_a_batch_that_the_model_cannot_take_is_named_with_its_shapes(tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"Net fails on a batch of x \(1, 4\): Expected more than 1 value per channel"
+    ):
+        Trainer(config(tmp_path / "a", HEAD | {"batch_size": 47, "trains": "all"}), points_task()).fit()
+    with pytest.raises(TrainingError, match=r"Net fails on a batch of x \(16, 4\): .*mat1 and mat2 shapes"):
+        Trainer(config(tmp_path / "b", HEAD), points_task(seeded(Net, 5))).fit()
 
 
 def test_an_input_that_the_data_does_not_give_is_named(tmp_path):

@@ -1,9 +1,13 @@
 """Toy models and data sets that stand for pipelines to come; none of them needs a line in the trainer."""
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import nn
 
+from biotl.records import ecg
+from biotl.records.write import write_wfdb
 from biotl.training.config import validate
 from biotl.training.data import Task, View
 from biotl.training.stages import Config
@@ -225,3 +229,25 @@ class MaskedWaves(Waves):
     def draw(self, index, rng):
         mask = np.repeat(rng.permutation(8) < 3, 8)[None]
         return {"visible": np.where(mask, 0, self.signal[index]), "signal": self.signal[index], "mask": mask}
+
+
+RECIPE = """
+recipe: ecgbert
+data:
+  root: {root}
+  validation: ["114", "118", "207"]
+model: {{name: ecgbert, dim: 16, layers: 1, heads: 2, hidden: 16, dropout: {dropout}}}
+engine: {{threads: 1, log_every: 1}}
+stages:
+  - {{name: pretrain, view: tokens, trains: [embedding, encoder, mlm], epochs: 1, batch_size: 8,
+      loss: {{name: cross_entropy, output: mlm_logits}}}}
+  - {{name: all, view: beats, trains: [embedding, encoder, head], epochs: 1, lr: 3e-3, batch_size: 8,
+      loss: cross_entropy}}
+"""
+
+
+def write_recipe(folder, names, dropout=0.1):
+    """Write short synthetic recordings under the names of MIT-BIH, and a configuration of two stages on them."""
+    for subject, name in enumerate(sorted(names)):
+        write_wfdb(dataclasses.replace(ecg(0, subject, duration_s=25.0), name=name), folder / "mitdb")
+    (folder / "config.yaml").write_text(RECIPE.format(root=folder / "mitdb", dropout=dropout))

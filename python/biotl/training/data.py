@@ -131,6 +131,8 @@ def epoch_parts(
 ) -> list[NDArray[np.int64]]:
     """Cut an epoch into the parts of one process: `accumulate` for each update; over all processes every sample once.
 
+    What all processes have as their k-th part of an update is the k-th part of a single process.
+
     Examples
     --------
     >>> [part.tolist() for part in epoch_parts(np.arange(10), 4, rank=1, size=2)]
@@ -138,8 +140,8 @@ def epoch_parts(
     """
     parts: list[NDArray[np.int64]] = []
     for start in range(0, len(indices), batch_size):
-        shares = np.array_split(indices[start : start + batch_size], size * accumulate)
-        parts += shares[rank * accumulate : (rank + 1) * accumulate]
+        whole = np.array_split(indices[start : start + batch_size], accumulate)
+        parts += [np.array_split(part, size)[rank] for part in whole]
     return parts
 
 

@@ -1,14 +1,24 @@
 """Data parallel training under torchrun: every process takes its share of each batch, and the gradients are summed.
 
-The sum is one all-reduce of one flat buffer instead of `DistributedDataParallel`: the model stays unwrapped (its names,
-groups and checkpoints are the same in any number of processes), a process may have no samples left in the last batch,
-and a masked loss is the mean over the whole batch, not the mean of the processes' means.
+This is data parallelism as `DistributedDataParallel` does it, but by one all-reduce of one flat buffer after the last
+accumulated part. That class takes the mean of the processes' gradients, where a masked loss needs the mean over the
+steps of the whole batch; it hangs where a process has no sample left in the last batch; it regroups its buckets after
+the first update that it sees, so that three processes that resume add in another order than those that went on; and its
+wrapper would have to be made anew for the parameters of each stage. What it would save is the time of the all-reduce,
+which it hides behind the backward pass: it matters for models a hundred times larger than those here.
+
+Batch norm sees the whole batch (`World.whole_batch_norm`), on CPUs too, for which `SyncBatchNorm` is not made. Dropout
+draws other random numbers in each process: with it the loss curve is as good as that of one process, not the same.
+
+torchrun takes ``--run`` for its own, so its arguments end with ``--``:
+``torchrun --nproc-per-node=2 -m -- biotl finetune CONFIG --run FOLDER``.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -106,11 +116,46 @@ class World:
         for parameter, part, n in zip(parameters, parts, counts.tolist(), strict=True):
             parameter.grad = part.view_as(parameter).to(parameter.dtype) if n else None
 
-    def mean_statistics(self, model: nn.Module) -> None:
-        """Average the running statistics that train, which each process gathered from its own samples."""
-        if self.size > 1:
-            for module in model.modules():
-                if isinstance(module, _BatchNorm) and module.training:
-                    for statistic in (module.running_mean, module.running_var):
-                        if statistic is not None:
-                            self.sum(statistic.div_(self.size))
+    @contextmanager
+    def whole_batch_norm(self, model: nn.Module) -> Iterator[None]:
+        """Let batch norm that trains take its statistics over the samples of all processes, as one process would."""
+        norms = [module for module in model.modules() if isinstance(module, _BatchNorm)] if self.size > 1 else []
+        for module in norms:
+            module.forward = partial(self._normalize, module)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            for module in norms:
+                del module.forward  # that of the class stands again
+
+    def _normalize(self, module: _BatchNorm, x: Tensor) -> Tensor:
+        if not module.training:
+            return type(module).forward(module, x)
+        axes, shape = [0, *range(2, x.ndim)], (1, -1, *(1,) * (x.ndim - 2))
+        wide = x.float()
+        n = self.sum(torch.tensor(float(wide.numel() // wide.shape[1]), device=x.device))
+        mean = _Sum.apply(wide.sum(axes), self) / n
+        centred = wide - mean.view(shape)
+        variance = _Sum.apply(centred.square().sum(axes), self) / n
+        if module.running_mean is not None and module.running_var is not None:
+            module.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+            rate = 1 / float(module.num_batches_tracked) if module.momentum is None else module.momentum  # type: ignore[arg-type]
+            module.running_mean.lerp_(mean.detach(), rate)
+            module.running_var.lerp_(variance.detach() * n / (n - 1), rate)
+        scaled = centred * (variance.view(shape) + module.eps).rsqrt()
+        if module.affine:
+            scaled = scaled * module.weight.view(shape) + module.bias.view(shape)
+        return torch.as_tensor(scaled, dtype=x.dtype)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; each has a share in what depends on it, so the gradients are summed as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, world: World) -> Tensor:
+        ctx.world = world
+        return world.sum(x.clone())
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return ctx.world.sum(grad.clone()), None

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from biotl.errors import ConfigError
+from biotl.errors import BiotlError, ConfigError, TrainingError
 from biotl.training.config import nearest
 from biotl.training.data import Batch, Batches, Dataset, move
 from biotl.training.losses import LOSSES, count
@@ -23,7 +23,15 @@ def outputs(
     for name in model.inputs:  # type: ignore[union-attr]
         if name not in batch:
             raise ConfigError(f"the model takes {name!r}, which the data set does not give{nearest(str(name), batch)}")
-    return (forward or model)(*(batch[name] for name in model.inputs))  # type: ignore[union-attr]
+    fields = {str(name): batch[str(name)] for name in model.inputs}  # type: ignore[union-attr]
+    try:
+        return (forward or model)(*fields.values())
+    except BiotlError:
+        raise
+    except (RuntimeError, ValueError) as error:  # shapes that do not fit, batch norm of one sample, memory
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in fields.items())
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TrainingError(f"{type(model).__name__} fails on a batch of {shapes}: {reason}") from error
 
 
 def compiled(model: nn.Module, say: Callable[[str], None]) -> Callable[..., dict[str, Tensor]]:

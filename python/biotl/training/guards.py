@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from biotl.errors import TrainingError
+from biotl.errors import ConfigError, TrainingError
 from biotl.training.checkpoint import digest
 from biotl.training.data import Batch
 from biotl.training.distributed import World
@@ -124,4 +125,15 @@ def same_start(world: World, marks: Iterable[str]) -> None:
     if world.share(mine) != mine:
         raise TrainingError(
             f"process {world.rank} starts from other weights than process 0: seed before building the model"
+        )
+
+
+def shares(stage: Stage, trained: Trained, samples: int, world: World) -> None:
+    """Refuse a batch that leaves a process nothing where batch norm trains, for which all of them must meet."""
+    smallest = min(samples, stage.batch_size, samples % stage.batch_size or samples)
+    norm = any(isinstance(module, _BatchNorm) for module in trained.active)
+    if norm and world.size > 1 and smallest < world.size * stage.accumulate:
+        raise ConfigError(
+            f"stage {stage.name}: batch_size: got {stage.batch_size}, which leaves {smallest} of {samples} samples for "
+            f"{world.size} processes of {stage.accumulate} parts in the last batch; batch norm wants one in each"
         )

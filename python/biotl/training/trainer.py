@@ -102,7 +102,7 @@ class Trainer:
         if self.resumed:
             self.model.load_state_dict(self.resumed.part("model"))
             self.best = {name: tensor.to(self.device) for name, tensor in self.resumed.part("best").items()}
-        with self.log, catching() as self.caught:
+        with self.log, self.world.whole_batch_norm(self.model), catching() as self.caught:
             while self.progress.stage < len(self.config.stages):
                 self._stage(self.config.stages[self.progress.stage])
         self.model.load_state_dict(self.best)
@@ -142,6 +142,7 @@ class Trainer:
             self.scaler.load_state_dict(resumed.state["scaler"])
             self.ema = {name: tensor.to(self.device) for name, tensor in resumed.part("ema").items()}
         guards.learning_rates(stage, self.trained, self.per_epoch)
+        guards.shares(stage, self.trained, len(self.view.train), self.world)
         self.gradients = guards.Gradients(stage, self.trained)
         if not progress.begun:
             progress.fingerprints, progress.begun = guards.fingerprints(self.model), True
@@ -264,16 +265,15 @@ class Trainer:
         speed = (progress.update - first) * stage.batch_size / max(time.monotonic() - began, 1e-9)
         if progress.epoch == 0:
             self.gradients.close()
-        self.world.mean_statistics(self.model)
         trained = snapshot(self.model) if stage.ema else {}
         self.model.load_state_dict(self.ema or self.model.state_dict())
-        figures, judged = self._validate(stage), snapshot(self.model)
+        # the main process's figures decide on all of them
+        figures, judged = self.world.share(self._validate(stage)), snapshot(self.model)
         self.model.load_state_dict(trained or judged)
         if not figures:
             self._save()
-            raise StoppedError(max(self.caught))
-        # the main process's figures decide on all of them
-        figures = progress.epoch_loss.figures(stage, "train.") | self.world.share(figures)
+            raise StoppedError(max(self.caught, default=int(signal.SIGTERM)))
+        figures = progress.epoch_loss.figures(stage, "train.") | figures
         better = progress.judge(stage, figures)
         self._row("epoch", stage, figures | {"best": better, "samples_per_s": speed})
         chosen = {"train": "train.loss", "loss": "loss"} | {c.metric: c.metric for c in stage.select}
@@ -288,10 +288,9 @@ class Trainer:
         self._save()
 
     def _validate(self, stage: Stage) -> dict[str, float]:
-        """Return the figures on the validation data; empty where a signal came, and this is the only process."""
+        """Return the figures on the validation data; empty where a signal came."""
         options = {"seed": mix(self.config.seed, self.progress.stage), "workers": self.engine.workers}
-        alone = self.world.size == 1
-        return evaluate(self.model, self.view.validation, stage, stop=lambda: alone and self.caught, **options)
+        return evaluate(self.model, self.view.validation, stage, stop=lambda: self.caught, **options)
 
     # What stays ---------------------------------------------------------------------------------------------------
 
