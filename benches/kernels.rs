@@ -11,6 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn wfdb(c: &mut Criterion) {
     const SAMPLES: usize = 650_000;
+    let stop = AtomicBool::new(false);
     let folder = std::env::temp_dir().join(format!("biotl-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let mut group = c.benchmark_group("wfdb");
@@ -24,7 +25,7 @@ fn wfdb(c: &mut Criterion) {
         group.bench_function(format!("read {format}"), |b| {
             b.iter(|| {
                 let (left, right) = out.split_at_mut(SAMPLES);
-                Recording::open(&folder.join("r")).unwrap().read(&mut [left, right], true).unwrap();
+                Recording::open(&folder.join("r")).unwrap().read(&mut [left, right], true, &stop).unwrap();
             });
         });
     }

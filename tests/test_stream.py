@@ -1,4 +1,8 @@
-"""Streams against the whole signal, to the bit."""
+"""Streams against the whole signal, to the bit; their memory."""
+
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -50,12 +54,78 @@ def test_a_resample_stream_is_the_resampled_signal(parts, rates):
 
 
 @settings(deadline=None)
-@given(PARTS, st.integers(1, 50), st.integers(1, 80))
-def test_a_window_stream_is_the_windows_of_the_signal(parts, size, hop):
+@given(PARTS, st.integers(1, 50), st.integers(1, 80), st.sampled_from([{}, {"normalize": "zscore", "eps": 1e-6}]))
+def test_a_window_stream_is_the_windows_of_the_signal(parts, size, hop, how):
     x = np.random.default_rng(0).standard_normal((2, 3000))
-    stream = signal.WindowStream(size, hop)
+    stream = signal.WindowStream(size, hop, **how)
     got = np.concatenate([stream.push(part) for part in cut(x, parts)])
-    np.testing.assert_array_equal(got, signal.windows(x, size, hop))
+    np.testing.assert_array_equal(got, signal.windows(x, size, hop, **how))
+
+
+@pytest.mark.parametrize("shape", [(1200,), (2, 1200), (2, 1, 1200)])
+def test_one_sample_at_a_time_and_nothing_at_all_make_no_difference(shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    filtered, resampled = signal.FilterStream("bandstop", 360, low=50, high=60), signal.ResampleStream(360, 125)
+    sliding = signal.WindowStream(100, 30, normalize="zscore")
+    parts = [x[..., i // 2 : i // 2 + i % 2] for i in range(2 * x.shape[-1])]  # every other one is empty
+    got = np.concatenate([filtered.push(part) for part in parts], axis=-1)
+    np.testing.assert_array_equal(got, signal.bandstop(x, 360, low=50, high=60, causal=True))
+    got = np.concatenate([*(resampled.push(part) for part in parts), resampled.finish()], axis=-1)
+    np.testing.assert_array_equal(got, signal.resample(x, 360, 125))
+    got = np.concatenate([sliding.push(part) for part in parts])
+    np.testing.assert_array_equal(got, signal.windows(x, 100, 30, normalize="zscore"))
+
+
+def test_a_window_stream_masks_a_gap_and_goes_on_after_one_that_it_refused():
+    x = np.random.default_rng(0).standard_normal((2, 100))
+    holed = x.copy()
+    holed[1, 42] = np.nan
+    how = {"normalize": "zscore", "nan_policy": "mask"}
+    masked, strict = signal.WindowStream(10, 7, **how), signal.WindowStream(10, 7)
+    got = np.concatenate([masked.push(part) for part in cut(holed, [30, 20])])
+    np.testing.assert_array_equal(got, signal.windows(holed, 10, 7, **how))
+    first = strict.push(x[:, :50])
+    with pytest.raises(SignalError, match="sample 3 is NaN"):
+        strict.push(np.array([[0.0, 0, 0, np.nan], [0, 0, 0, 0]]))
+    np.testing.assert_array_equal(np.concatenate([first, strict.push(x[:, 50:])]), signal.windows(x, 10, 7))
+
+
+MEMORY = """
+import json, resource, sys
+import numpy as np
+from biotl import signal
+hours = float(sys.argv[1])
+t = np.arange(36_000) / 360
+bumps = ((0.1, 0.24, 0.02), (1, 0.4, 0.01), (0.3, 0.6, 0.04))
+beat = sum(a * np.exp(-(((t % 0.8 - m) / s) ** 2) / 2) for a, m, s in bumps)
+part = (beat + np.random.default_rng(0).standard_normal((2, len(t))) * 0.01).astype(np.float32)
+filtered, resampled = signal.FilterStream("bandstop", 360, low=50, high=60), signal.ResampleStream(360, 125)
+sliding, peaks = signal.WindowStream(3600, 1800, normalize="zscore"), signal.RPeakStream(360)
+n, found = [0, 0, 0, 0], {}
+for i in range(int(hours * 36)):
+    clean = filtered.push(part)
+    n[0] += clean.shape[1]
+    n[1] += resampled.push(clean).shape[1]
+    n[2] += len(sliding.push(clean))
+    n[3] += len(peaks.push(clean))
+    if i == 9:
+        warm = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+n[1] += resampled.finish().shape[1]
+n[3] += len(peaks.flush())
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"n": n, "warm_kib": warm, "peak_kib": peak}))
+"""
+
+
+@pytest.mark.parametrize("hours", [1, pytest.param(96, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+def test_memory_does_not_grow_over_days_of_signal(hours):
+    run = subprocess.run([sys.executable, "-c", MEMORY, str(hours)], capture_output=True, text=True, check=True)
+    found = json.loads(run.stdout)
+    samples = hours * 36 * 36_000
+    assert found["n"][:3] == [samples, -(-samples * 25 // 72), (samples - 3600) // 1800 + 1]
+    assert abs(found["n"][3] - samples / 288) <= 2 + hours  # one beat every 288 samples
+    # a part has 72 000 samples: 0.3 MB, and some MB of them are under way
+    assert found["peak_kib"] - found["warm_kib"] < 16_000, found
 
 
 def test_a_refused_part_leaves_the_stream_as_it_was():

@@ -155,9 +155,12 @@ class WindowStream:
         Raises
         ------
         SignalError
-            As `windows`, or if the leads change; the stream then stays as it was.
+            As `windows`, if the leads change, or under "raise" if a sample is not finite; the stream then stays as it
+            was.
         """
         past = part = real(x)
+        if self._how["nan_policy"] == "raise" and part.dtype.kind == "f":
+            mended(as_leads(part), "raise")
         if self._past is not None:
             if part.shape[:-1] != self._past.shape[:-1]:
                 got, wanted = part.shape[:-1], self._past.shape[:-1]

@@ -4,6 +4,7 @@
 //! same seed gives the same centroids on every processor and number of threads.
 
 use std::array::from_fn;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
@@ -22,11 +23,12 @@ pub struct Clusters<T> {
     pub inertia: f64,
 }
 
-/// Nearest centroid of each row of `length` values of `x`, ties to the lowest index, into `labels`.
+/// Nearest centroid of each row of `length` values of `x`, ties to the lowest index, into `labels`; `stop` ends the
+/// work early.
 ///
 /// # Errors
 /// [`Error::Parameter`] if there is no centroid, the lengths do not fit together, or a value is not finite.
-pub fn assign<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) -> Result<()> {
+pub fn assign<T: Float>(x: &[T], centroids: &[T], length: usize, stop: &AtomicBool, labels: &mut [i64]) -> Result<()> {
     let fit = length > 0 && centroids.len().is_multiple_of(length) && x.len() == labels.len() * length;
     if centroids.is_empty() || !fit {
         let got = format!("{} values for {} rows, {} centroid values", x.len(), labels.len(), centroids.len());
@@ -35,7 +37,7 @@ pub fn assign<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i
     if centroids.iter().any(|value| !value.finite()) {
         return Err(Error::parameter("centroids", "NaN or infinity", "finite values"));
     }
-    nearest(x, centroids, length, labels);
+    nearest(x, centroids, length, stop, labels);
     decided(x, length, labels)
 }
 
@@ -56,19 +58,29 @@ fn finite<T: Float>(x: &[T], length: usize) -> Result<()> {
     })
 }
 
-fn nearest<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) {
+/// Labels of all rows; once `stop` is up, 0 for those that are left.
+fn nearest<T: Float>(x: &[T], centroids: &[T], length: usize, stop: &AtomicBool, labels: &mut [i64]) {
     let k = centroids.len() / length;
     // as few centroids as possible are added to fill the last group
     match [6, 5, 4].into_iter().min_by_key(|&group| k.next_multiple_of(group)) {
-        Some(6) => nearest_by::<T, 6>(x, centroids, length, labels),
-        Some(5) => nearest_by::<T, 5>(x, centroids, length, labels),
-        _ => nearest_by::<T, 4>(x, centroids, length, labels),
+        Some(6) => nearest_by::<T, 6>(x, centroids, length, stop, labels),
+        Some(5) => nearest_by::<T, 5>(x, centroids, length, stop, labels),
+        _ => nearest_by::<T, 4>(x, centroids, length, stop, labels),
     }
 }
 
-fn nearest_by<T: Float, const GROUP: usize>(x: &[T], centroids: &[T], length: usize, labels: &mut [i64]) {
+fn nearest_by<T: Float, const GROUP: usize>(
+    x: &[T],
+    centroids: &[T],
+    length: usize,
+    stop: &AtomicBool,
+    labels: &mut [i64],
+) {
     let book = Book::<T, GROUP>::new(centroids, length);
     x.par_chunks(length * BLOCK).zip(labels.par_chunks_mut(BLOCK)).for_each(|(x, labels)| {
+        if stop.load(Relaxed) {
+            return labels.fill(0);
+        }
         // as many rows at a time as fill two registers of 32 bytes
         if size_of::<T>() == 4 {
             simd::dispatch(Search::<T, GROUP, 16> { x, book: &book, labels });
@@ -240,13 +252,20 @@ fn squared_distance<T: Float>(a: &[T], b: &[T]) -> f64 {
     strands.iter().sum()
 }
 
-/// Clusters the rows of `length` values of `x` into `k`, at most `iterations` times over.
+/// Clusters the rows of `length` values of `x` into `k`, at most `iterations` times over; `stop` ends the work early.
 ///
 /// A cluster that loses its last row takes over the row that lies farthest from its centroid.
 ///
 /// # Errors
 /// [`Error::Parameter`] if `k` is 0 or above the number of rows, a row is empty, or a value is not finite.
-pub fn fit<T: Float>(x: &[T], length: usize, k: usize, seed: u64, iterations: usize) -> Result<Clusters<T>> {
+pub fn fit<T: Float>(
+    x: &[T],
+    length: usize,
+    k: usize,
+    seed: u64,
+    iterations: usize,
+    stop: &AtomicBool,
+) -> Result<Clusters<T>> {
     let rows = x.len().checked_div(length).unwrap_or(0);
     if k == 0 || k > rows || rows * length != x.len() {
         return Err(Error::parameter("k", k, format!("1 to the {rows} rows of {length} values")));
@@ -255,13 +274,13 @@ pub fn fit<T: Float>(x: &[T], length: usize, k: usize, seed: u64, iterations: us
     let mut random = Random(seed);
     let mut best: Option<Clusters<T>> = None;
     for _ in 0..STARTS {
-        let seeds = seed_centroids(x, length, k, &mut random);
-        let found = lloyd(x, length, seeds, iterations.min(TRIAL))?;
+        let seeds = seed_centroids(x, length, k, &mut random, stop);
+        let found = lloyd(x, length, seeds, iterations.min(TRIAL), stop)?;
         if best.as_ref().is_none_or(|best| found.inertia < best.inertia) {
             best = Some(found);
         }
     }
-    lloyd(x, length, best.map_or_else(Vec::new, |best| best.centroids), iterations)
+    lloyd(x, length, best.map_or_else(Vec::new, |best| best.centroids), iterations, stop)
 }
 
 /// Seedings tried: one alone ends several per cent above the best now and then.
@@ -270,19 +289,25 @@ const STARTS: usize = 4;
 const TRIAL: usize = 10;
 
 /// Lloyd's iteration until no row changes its cluster.
-fn lloyd<T: Float>(x: &[T], length: usize, mut centroids: Vec<T>, iterations: usize) -> Result<Clusters<T>> {
+fn lloyd<T: Float>(
+    x: &[T],
+    length: usize,
+    mut centroids: Vec<T>,
+    iterations: usize,
+    stop: &AtomicBool,
+) -> Result<Clusters<T>> {
     let (rows, k) = (x.len() / length, centroids.len() / length);
     let (mut labels, mut before) = (vec![UNDECIDED; rows], vec![UNDECIDED; rows]);
     for _ in 0..iterations {
-        nearest(x, &centroids, length, &mut labels);
+        nearest(x, &centroids, length, stop, &mut labels);
         decided(x, length, &labels)?;
-        if labels == before {
+        if labels == before || stop.load(Relaxed) {
             break;
         }
         centroids = means(x, length, k, &labels, &centroids);
         std::mem::swap(&mut labels, &mut before);
     }
-    nearest(x, &centroids, length, &mut labels);
+    nearest(x, &centroids, length, stop, &mut labels);
     decided(x, length, &labels)?;
     let inertia = distances(x, &centroids, length, &labels).iter().sum();
     Ok(Clusters { centroids, inertia })
@@ -298,7 +323,7 @@ fn distances<T: Float>(x: &[T], centroids: &[T], length: usize, labels: &[i64]) 
 }
 
 /// Greedy k-means++: of a few rows drawn by D², the one that lowers the sum of distances most.
-fn seed_centroids<T: Float>(x: &[T], length: usize, k: usize, random: &mut Random) -> Vec<T> {
+fn seed_centroids<T: Float>(x: &[T], length: usize, k: usize, random: &mut Random, stop: &AtomicBool) -> Vec<T> {
     let rows = x.len() / length;
     let row = |i: usize| &x[i * length..(i + 1) * length];
     let trials = 2 + (k as f64).ln() as usize;
@@ -307,6 +332,10 @@ fn seed_centroids<T: Float>(x: &[T], length: usize, k: usize, random: &mut Rando
     for _ in 1..k {
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
         for _ in 0..trials {
+            if stop.load(Relaxed) {
+                centroids.resize(k * length, T::default());
+                return centroids;
+            }
             let drawn = draw(&closest, random.unit());
             let after: Vec<f64> = closest
                 .par_iter()
@@ -410,7 +439,7 @@ mod tests {
             let x = &values[..values.len() / length * length];
             let centroids: Vec<f32> = values.iter().copied().cycle().skip(7).take(k * length).collect();
             let mut labels = vec![0; x.len() / length];
-            assign(x, &centroids, length, &mut labels).unwrap();
+            assign(x, &centroids, length, &AtomicBool::new(false), &mut labels).unwrap();
             for (row, &label) in x.chunks_exact(length).zip(&labels) {
                 prop_assert_eq!(nearest_one(row, &centroids).map(|(k, _)| k as i64), Some(label));
             }

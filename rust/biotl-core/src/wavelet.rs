@@ -3,6 +3,8 @@
 
 mod filters;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use rayon::prelude::*;
 
 use crate::simd::{self, Kernel, multiply_add};
@@ -173,6 +175,7 @@ type Side<'a, T> = (&'a [T], &'a mut [T]);
 /// Filters and halves: output `k` is the correlation of the taps with `x` from sample `2 k` on.
 struct Analyse<'a, T, const SIDES: usize> {
     x: &'a [T],
+    stop: &'a AtomicBool,
     sides: [Side<'a, T>; SIDES],
 }
 
@@ -185,6 +188,9 @@ impl<T: Float, const SIDES: usize> Kernel for Analyse<'_, T, SIDES> {
         let outputs = self.sides[0].1.len();
         let mut phases = [[T::default(); TILE + REACH]; 2];
         for start in (0..outputs).step_by(TILE) {
+            if self.stop.load(Relaxed) {
+                return;
+            }
             let n = TILE.min(outputs - start);
             let [even, odd] = &mut phases;
             let pairs = self.x[2 * start..2 * (start + n + half - 1)].as_chunks::<2>().0;
@@ -209,8 +215,8 @@ fn every_other<'a, T: Float>(taps: impl Iterator<Item = &'a T>) -> [T; REACH] {
     some
 }
 
-/// The halves of `x`, extended by `mode`; all outputs of one length.
-fn analyse<T: Float, const SIDES: usize>(x: &[T], mode: Mode, mut sides: [Side<T>; SIDES]) {
+/// The halves of `x`, extended by `mode`; all outputs of one length. Here and below `stop` ends the work early.
+fn analyse<T: Float, const SIDES: usize>(x: &[T], mode: Mode, stop: &AtomicBool, mut sides: [Side<T>; SIDES]) {
     let (width, outputs) = (sides[0].0.len(), sides[0].1.len());
     let shift = if mode == Mode::Periodization { width / 2 - 1 } else { width - 2 };
     // outputs from `first` to before `last` see nothing but the signal
@@ -224,7 +230,7 @@ fn analyse<T: Float, const SIDES: usize>(x: &[T], mode: Mode, mut sides: [Side<T
     }
     if first < last {
         let inner = sides.map(|(taps, out)| (taps, &mut out[first..last]));
-        simd::dispatch(Analyse { x: &x[2 * first - shift..], sides: inner });
+        simd::dispatch(Analyse { x: &x[2 * first - shift..], stop, sides: inner });
     }
 }
 
@@ -233,6 +239,7 @@ struct Synthesise<'a, T> {
     parts: &'a [(&'a [T], &'a [T])],
     /// What the result is subtracted from.
     from: Option<&'a [T]>,
+    stop: &'a AtomicBool,
     out: &'a mut [T],
 }
 
@@ -242,6 +249,9 @@ impl<T: Float> Kernel for Synthesise<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         for (tile, out) in self.out.chunks_mut(2 * TILE).enumerate() {
+            if self.stop.load(Relaxed) {
+                return;
+            }
             let n = out.len().div_ceil(2);
             let mut phases = [[T::default(); TILE]; 2];
             for (part, taps) in self.parts {
@@ -269,16 +279,16 @@ impl<T: Float> Kernel for Synthesise<'_, T> {
 }
 
 /// One level back: parts (coefficients of one length, their taps) to `out`, which may leave off the last samples.
-fn synthesise<T: Float>(parts: &[(&[T], &[T])], mode: Mode, from: Option<&[T]>, out: &mut [T]) {
+fn synthesise<T: Float>(parts: &[(&[T], &[T])], mode: Mode, from: Option<&[T]>, stop: &AtomicBool, out: &mut [T]) {
     if mode != Mode::Periodization {
-        return simd::dispatch(Synthesise { parts, from, out });
+        return simd::dispatch(Synthesise { parts, from, stop, out });
     }
     let (n, half) = parts.first().map_or((0, 0), |(part, taps)| (part.len(), taps.len() / 2));
     // pairs before `inner` see the coefficients without going around the circle
     let inner = (n + 1).saturating_sub(half);
     if inner > 0 {
-        let stop = out.len().min(half - 1 + 2 * inner);
-        simd::dispatch(Synthesise { parts, from: None, out: &mut out[half - 1..stop] });
+        let end = out.len().min(half - 1 + 2 * inner);
+        simd::dispatch(Synthesise { parts, from: None, stop, out: &mut out[half - 1..end] });
     }
     for (p, side) in (inner..n).flat_map(|p| [(p, 0), (p, 1)]) {
         if let Some(y) = out.get_mut((2 * p + half - 1 + side) % (2 * n)) {
@@ -310,14 +320,22 @@ pub fn lengths(n: usize, wavelet: Wavelet, mode: Mode, level: usize) -> Result<V
 }
 
 /// Multilevel decomposition of leads of `n` samples, into one array per entry of [`lengths`] of as many rows.
-pub fn wavedec<T: Float>(x: &[T], n: usize, wavelet: Wavelet, mode: Mode, out: Vec<(&mut [T], usize)>) {
+///
+/// `stop` ends the work early.
+pub fn wavedec<T: Float>(
+    x: &[T],
+    n: usize,
+    (wavelet, mode): (Wavelet, Mode),
+    stop: &AtomicBool,
+    out: Vec<(&mut [T], usize)>,
+) {
     let mut levels: Vec<_> = out.into_iter().map(|(level, length)| level.chunks_exact_mut(length.max(1))).collect();
     let leads: Vec<_> =
         x.chunks_exact(n.max(1)).map(|x| (x, levels.iter_mut().filter_map(Iterator::next).collect())).collect();
-    leads.into_par_iter().for_each(|(x, out)| decompose(x, wavelet, mode, out));
+    leads.into_par_iter().for_each(|(x, out)| decompose(x, (wavelet, mode), stop, out));
 }
 
-fn decompose<T: Float>(x: &[T], wavelet: Wavelet, mode: Mode, mut out: Vec<&mut [T]>) {
+fn decompose<T: Float>(x: &[T], (wavelet, mode): (Wavelet, Mode), stop: &AtomicBool, mut out: Vec<&mut [T]>) {
     let [low, high] = wavelet.taps();
     let mut finer: Option<Vec<T>> = None;
     while let Some(details) = out.pop() {
@@ -325,10 +343,10 @@ fn decompose<T: Float>(x: &[T], wavelet: Wavelet, mode: Mode, mut out: Vec<&mut 
         match &mut out[..] {
             // nothing is left below the approximation, which is the signal itself where no level is asked for
             [] => return details.copy_from_slice(x),
-            [approximation] => return analyse(x, mode, [(&low, approximation), (&high, details)]),
+            [approximation] => return analyse(x, mode, stop, [(&low, approximation), (&high, details)]),
             _ => {
                 let mut coarser = vec![T::default(); details.len()];
-                analyse(x, mode, [(&low, &mut coarser), (&high, details)]);
+                analyse(x, mode, stop, [(&low, &mut coarser), (&high, details)]);
                 finer = Some(coarser);
             }
         }
@@ -356,15 +374,16 @@ pub fn signal_length(lengths: &[usize], wavelet: Wavelet, mode: Mode) -> Result<
     })
 }
 
-/// Leads of [`signal_length`] samples from their coefficients, one array with its row length per level.
+/// Leads of [`signal_length`] samples from their coefficients, one array with its row length per level; `stop` ends the
+/// work early.
 ///
 /// # Errors
 /// [`Error::Parameter`] if the levels have different numbers of rows.
 pub fn waverec<T: Float>(
     levels: &[(&[T], usize)],
     n: usize,
-    wavelet: Wavelet,
-    mode: Mode,
+    (wavelet, mode): (Wavelet, Mode),
+    stop: &AtomicBool,
     out: &mut [T],
 ) -> Result<()> {
     let rows = out.len() / n.max(1);
@@ -377,12 +396,12 @@ pub fn waverec<T: Float>(
     }
     out.par_chunks_exact_mut(n.max(1)).enumerate().for_each(|(row, out)| {
         let levels: Vec<&[T]> = levels.iter().map(|(values, n)| &values[row * n..(row + 1) * n]).collect();
-        reconstruct(&levels, wavelet, mode, out);
+        reconstruct(&levels, (wavelet, mode), stop, out);
     });
     Ok(())
 }
 
-fn reconstruct<T: Float>(levels: &[&[T]], wavelet: Wavelet, mode: Mode, out: &mut [T]) {
+fn reconstruct<T: Float>(levels: &[&[T]], (wavelet, mode): (Wavelet, Mode), stop: &AtomicBool, out: &mut [T]) {
     let [low, high] = wavelet.taps::<T>();
     let Some((approximation, details)) = levels.split_first() else { return };
     let Some((finest, coarser_details)) = details.split_last() else { return out.copy_from_slice(approximation) };
@@ -390,10 +409,10 @@ fn reconstruct<T: Float>(levels: &[&[T]], wavelet: Wavelet, mode: Mode, out: &mu
     for (i, detail) in coarser_details.iter().enumerate() {
         // the next details say how many of the samples count
         let mut finer = vec![T::default(); details[i + 1].len()];
-        synthesise(&[(&approximation, &low), (detail, &high)], mode, None, &mut finer);
+        synthesise(&[(&approximation, &low), (detail, &high)], mode, None, stop, &mut finer);
         approximation = finer;
     }
-    synthesise(&[(&approximation, &low), (finest, &high)], mode, None, out);
+    synthesise(&[(&approximation, &low), (finest, &high)], mode, None, stop, out);
 }
 
 /// The coarsest level whose approximation, 0 to `fs / 2^(level + 1)`, still covers everything below the cut-off.
@@ -409,11 +428,12 @@ pub fn baseline_level(fs: f64, cutoff: f64) -> Result<usize> {
     }
 }
 
-/// Writes to `out` one lead without what db4 holds below `cutoff`: the approximation of [`baseline_level`].
+/// Writes to `out` one lead without what db4 holds below `cutoff`: the approximation of [`baseline_level`]; `stop` ends
+/// the work early.
 ///
 /// # Errors
 /// [`Error::Parameter`] as for [`baseline_level`], [`Error::NotFinite`] with the first sample at fault.
-pub fn remove_baseline<T: Float>(x: &[T], fs: f64, cutoff: f64, out: &mut [T]) -> Result<()> {
+pub fn remove_baseline<T: Float>(x: &[T], fs: f64, cutoff: f64, stop: &AtomicBool, out: &mut [T]) -> Result<()> {
     let level = baseline_level(fs, cutoff)?;
     if x.is_empty() {
         return Ok(());
@@ -425,7 +445,7 @@ pub fn remove_baseline<T: Float>(x: &[T], fs: f64, cutoff: f64, out: &mut [T]) -
     for _ in 0..level {
         let finer = approximations.last().map_or(x, |finer| finer);
         let mut half = vec![T::default(); wavelet.coefficients(finer.len(), Mode::Symmetric)];
-        analyse(finer, Mode::Symmetric, [(&low, &mut half)]);
+        analyse(finer, Mode::Symmetric, stop, [(&low, &mut half)]);
         approximations.push(half);
     }
     // every sample has a part in the coarsest approximation, so a bad one shows there
@@ -437,7 +457,7 @@ pub fn remove_baseline<T: Float>(x: &[T], fs: f64, cutoff: f64, out: &mut [T]) -
     }
     while let Some(coarser) = approximations.pop() {
         let (from, out) = approximations.last_mut().map_or((Some(x), &mut *out), |finer| (None, finer));
-        synthesise(&[(&coarser, &low)], Mode::Symmetric, from, out);
+        synthesise(&[(&coarser, &low)], Mode::Symmetric, from, stop, out);
     }
     Ok(())
 }
@@ -472,10 +492,10 @@ mod tests {
             let lengths = lengths(x.len(), wavelet, mode, level).unwrap();
             let mut levels: Vec<Vec<f64>> = lengths.iter().map(|&n| vec![0.0; n]).collect();
             let out = levels.iter_mut().zip(&lengths).map(|(level, &n)| (&mut level[..], n)).collect();
-            wavedec(&x, x.len(), wavelet, mode, out);
+            wavedec(&x, x.len(), (wavelet, mode), &AtomicBool::new(false), out);
             let mut back = vec![0.0; signal_length(&lengths, wavelet, mode).unwrap()];
             let levels: Vec<(&[f64], usize)> = levels.iter().map(|level| (&level[..], level.len())).collect();
-            waverec(&levels, back.len(), wavelet, mode, &mut back).unwrap();
+            waverec(&levels, back.len(), (wavelet, mode), &AtomicBool::new(false), &mut back).unwrap();
             prop_assert!(back.len() - x.len() <= 1);
             let scale = levels.iter().flat_map(|(level, _)| *level).fold(1e3_f64, |most, v| most.max(v.abs()));
             for (a, b) in x.iter().zip(&back) {

@@ -1,5 +1,7 @@
 //! z-score of windows that slide over each channel.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use rayon::prelude::*;
 
 use crate::simd::{self, Kernel, multiply_add};
@@ -19,7 +21,7 @@ pub fn count(n: usize, size: usize, hop: usize) -> Result<usize> {
 /// Writes every window of every channel of `n` samples to `out`, (windows, channels, size), less its mean and over its
 /// standard deviation plus `epsilon`; a window that is flat to the resolution of its type gives zeros.
 ///
-/// A window with a sample that is not finite becomes NaN if `mask`.
+/// A window with a sample that is not finite becomes NaN if `mask`. `stop` ends the work early.
 ///
 /// # Errors
 /// [`Error::Parameter`] if `size` or `hop` is 0, or `out` has another number of values; [`Error::NotFinite`] with the
@@ -30,6 +32,7 @@ pub fn zscore_windows<T: Float>(
     (size, hop): (usize, usize),
     epsilon: f64,
     mask: bool,
+    stop: &AtomicBool,
     out: &mut [T],
 ) -> Result<()> {
     let windows = count(n, size, hop)?;
@@ -40,7 +43,7 @@ pub fn zscore_windows<T: Float>(
     let start = |i: usize| (i % channels) * n + (i / channels) * hop;
     let bad = out.par_chunks_exact_mut(size).enumerate().with_min_len(64).filter_map(|(i, out)| {
         let x = &x[start(i)..start(i) + size];
-        (!simd::dispatch(ZScore { x, epsilon, out })).then_some(i)
+        (!stop.load(Relaxed) && !simd::dispatch(ZScore { x, epsilon, out })).then_some(i)
     });
     let bad: Vec<usize> = bad.collect();
     if mask {
@@ -117,7 +120,7 @@ mod tests {
         ) {
             let windows = count(x.len(), size, hop).unwrap();
             let mut out = vec![f64::NAN; windows * size];
-            zscore_windows(&x, x.len(), (size, hop), 0.0, false, &mut out).unwrap();
+            zscore_windows(&x, x.len(), (size, hop), 0.0, false, &AtomicBool::new(false), &mut out).unwrap();
             for window in out.chunks_exact(size) {
                 let mean = window.iter().sum::<f64>() / size as f64;
                 let variance = window.iter().map(|v| v * v).sum::<f64>() / size as f64;

@@ -1,11 +1,15 @@
 //! Nearest centroids, and centroids.
 
+use std::sync::atomic::AtomicBool;
+
 use biotl_core::{Float, kmeans};
 use numpy::{Element, PyArray1, PyArrayMethods, PyReadonlyArray2};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::error::to_py;
+use crate::interrupt::answering;
+use crate::leads::LONG;
 use crate::matrix::{Matrix, rows};
 
 /// Index of the nearest row of `centroids` for each row of `x`, ties to the lowest.
@@ -29,7 +33,8 @@ fn nearest<'py, T: Float + Element>(
     {
         let mut labels = out.readwrite();
         let labels = labels.as_slice_mut()?;
-        py.detach(|| kmeans::assign(values, centroids, length, labels)).map_err(to_py)?;
+        answering(py, values.len() >= LONG, |stop| kmeans::assign(values, centroids, length, stop, labels))?
+            .map_err(to_py)?;
     }
     Ok(out)
 }
@@ -57,6 +62,7 @@ fn fit<'py, T: Float + Element>(
     iterations: usize,
 ) -> PyResult<(Bound<'py, PyAny>, f64)> {
     let (values, length) = (x.as_slice()?, x.as_array().ncols());
-    let found = py.detach(|| kmeans::fit(values, length, k, seed, iterations)).map_err(to_py)?;
+    let fit = |stop: &AtomicBool| kmeans::fit(values, length, k, seed, iterations, stop);
+    let found = answering(py, values.len() >= LONG >> 4, fit)?.map_err(to_py)?;
     Ok((rows(py, found.centroids, length)?.into_any(), found.inertia))
 }

@@ -1,17 +1,16 @@
 //! Leads (n, samples) through a kernel: GIL released, in parallel, Ctrl-C answered.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use biotl_core::filter::each_lead;
 use numpy::{Element, PyReadonlyArray2, PyReadwriteArray2};
 use pyo3::prelude::*;
 
 use crate::error::to_py;
+use crate::interrupt::answering;
 
 /// Below this many samples a call is over before a user could regret it.
-const LONG: usize = 1 << 22;
+pub const LONG: usize = 1 << 22;
 
 /// Leads to read, of any type that a median takes.
 #[derive(FromPyObject)]
@@ -37,25 +36,5 @@ pub fn fill<T: Element + Sync, U: Element + Send>(
 ) -> PyResult<()> {
     let mut out: PyReadwriteArray2<'_, U> = out.extract()?;
     let (x, out) = (x.as_array(), out.as_array_mut());
-    let (long, stop) = (x.len() >= LONG, AtomicBool::new(false));
-    let work = || each_lead(&x, out, |x, out| kernel(x, &stop, out));
-    if !long {
-        return py.detach(work).map_err(to_py);
-    }
-    thread::scope(|scope| {
-        let caller = thread::current();
-        let worker = scope.spawn(move || {
-            let result = work();
-            caller.unpark();
-            result
-        });
-        let mut interrupted = Ok(());
-        while !worker.is_finished() && interrupted.is_ok() {
-            py.detach(|| thread::park_timeout(Duration::from_millis(50)));
-            interrupted = py.check_signals();
-        }
-        stop.store(interrupted.is_err(), Relaxed);
-        let result = py.detach(|| worker.join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        interrupted.and(result.map_err(to_py))
-    })
+    answering(py, x.len() >= LONG, |stop| each_lead(&x, out, |x, out| kernel(x, stop, out)))?.map_err(to_py)
 }

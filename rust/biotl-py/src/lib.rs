@@ -4,6 +4,7 @@
 
 mod error;
 mod filter;
+mod interrupt;
 mod kmeans;
 mod leads;
 mod matrix;

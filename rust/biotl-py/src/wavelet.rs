@@ -6,7 +6,8 @@ use numpy::{Element, PyArrayMethods, PyReadonlyArray2};
 use pyo3::prelude::*;
 
 use crate::error::to_py;
-use crate::leads::fill;
+use crate::interrupt::answering;
+use crate::leads::{LONG, fill};
 use crate::matrix::{Matrix, empty};
 
 /// Approximation and details, from coarse to fine, of each row.
@@ -39,7 +40,7 @@ fn decompose<'py, T: Float + Element>(
         let mut levels: Vec<_> = out.iter().map(PyArrayMethods::readwrite).collect();
         let levels = levels.iter_mut().zip(lengths).map(|(level, n)| Ok((level.as_slice_mut()?, n)));
         let levels = levels.collect::<PyResult<_>>()?;
-        py.detach(|| wavelet::wavedec(x, n, wavelet, mode, levels));
+        answering(py, x.len() >= LONG, |stop| wavelet::wavedec(x, n, (wavelet, mode), stop, levels))?;
     }
     Ok(out.into_iter().map(Bound::into_any).collect())
 }
@@ -74,7 +75,8 @@ fn reconstruct<'py, T: Float + Element>(
     {
         let mut out = out.readwrite();
         let out = out.as_slice_mut()?;
-        py.detach(|| wavelet::waverec(&levels, n, wavelet, mode, out)).map_err(to_py)?;
+        answering(py, out.len() >= LONG, |stop| wavelet::waverec(&levels, n, (wavelet, mode), stop, out))?
+            .map_err(to_py)?;
     }
     Ok(out.into_any())
 }
@@ -95,7 +97,7 @@ pub fn remove_wavelet_baseline(
     out: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     match x {
-        Matrix::F32(x) => fill(py, &x, out, |x: &[f32], _, y| wavelet::remove_baseline(x, fs, cutoff, y)),
-        Matrix::F64(x) => fill(py, &x, out, |x: &[f64], _, y| wavelet::remove_baseline(x, fs, cutoff, y)),
+        Matrix::F32(x) => fill(py, &x, out, |x: &[f32], stop, y| wavelet::remove_baseline(x, fs, cutoff, stop, y)),
+        Matrix::F64(x) => fill(py, &x, out, |x: &[f64], stop, y| wavelet::remove_baseline(x, fs, cutoff, stop, y)),
     }
 }

@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PySlice;
 
 use crate::error::to_py;
+use crate::interrupt::answering;
+use crate::leads::LONG;
 
 /// Rate, (name, unit, samples a frame) of each channel, and comments.
 type About = (f64, Vec<(String, String, usize)>, Vec<String>);
@@ -47,7 +49,7 @@ pub fn wfdb_native(py: Python<'_>, path: PathBuf, verify: bool) -> PyResult<(Abo
     let outs = lengths.map(|length| empty(py, 1, length)).collect::<PyResult<Vec<_>>>()?;
     let mut writes: Vec<PyReadwriteArray2<f32>> = outs.iter().map(PyArrayMethods::readwrite).collect();
     let mut rows = writes.iter_mut().map(|out| Ok(out.as_slice_mut()?)).collect::<PyResult<Vec<_>>>()?;
-    py.detach(|| recording.read(&mut rows, verify)).map_err(to_py)?;
+    answering(py, long(&recording), |stop| recording.read(&mut rows, verify, stop))?.map_err(to_py)?;
     drop(writes);
     Ok((about(recording), outs))
 }
@@ -75,6 +77,11 @@ fn about(recording: Recording) -> About {
     (recording.fs, channels.collect(), recording.comments)
 }
 
+fn long(recording: &Recording) -> bool {
+    let per_frame: usize = recording.channels.iter().map(|channel| channel.per_frame).sum();
+    recording.samples.saturating_mul(per_frame) >= LONG
+}
+
 fn smooth<'py, T: Value + Element>(
     py: Python<'py>,
     recording: &Recording,
@@ -89,7 +96,7 @@ fn smooth<'py, T: Value + Element>(
         rows.push(row);
         rest = after;
     }
-    py.detach(|| recording.read(&mut rows, verify)).map_err(to_py)?;
+    answering(py, long(recording), |stop| recording.read(&mut rows, verify, stop))?.map_err(to_py)?;
     drop(write);
     Ok(out)
 }

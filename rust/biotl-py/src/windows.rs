@@ -5,6 +5,8 @@ use numpy::PyReadwriteArray3;
 use pyo3::prelude::*;
 
 use crate::error::to_py;
+use crate::interrupt::answering;
+use crate::leads::LONG;
 use crate::matrix::Matrix;
 
 /// Number of windows of `size` samples every `hop` samples in `n`.
@@ -30,13 +32,19 @@ pub fn zscore_windows(
             let (values, n) = (x.as_slice()?, x.as_array().ncols());
             let mut out: PyReadwriteArray3<'_, f32> = out.extract()?;
             let out = out.as_slice_mut()?;
-            py.detach(|| windows::zscore_windows(values, n, (size, hop), epsilon, mask, out)).map_err(to_py)
+            answering(py, out.len() >= LONG, |stop| {
+                windows::zscore_windows(values, n, (size, hop), epsilon, mask, stop, out)
+            })?
+            .map_err(to_py)
         }
         Matrix::F64(x) => {
             let (values, n) = (x.as_slice()?, x.as_array().ncols());
             let mut out: PyReadwriteArray3<'_, f64> = out.extract()?;
             let out = out.as_slice_mut()?;
-            py.detach(|| windows::zscore_windows(values, n, (size, hop), epsilon, mask, out)).map_err(to_py)
+            answering(py, out.len() >= LONG, |stop| {
+                windows::zscore_windows(values, n, (size, hop), epsilon, mask, stop, out)
+            })?
+            .map_err(to_py)
         }
     }
 }

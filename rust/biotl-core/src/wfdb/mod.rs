@@ -10,6 +10,7 @@ pub mod value;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use self::format::Format;
 use self::header::{Header, Signal};
@@ -94,13 +95,13 @@ impl Recording {
     }
 
     /// Read each channel into its row, as long as [`Recording::samples`] (frames of several samples are averaged) or
-    /// that many times the channel's samples a frame. Gaps become NaN, or the invalid code.
+    /// that many times the channel's samples a frame. Gaps become NaN, or the invalid code. `stop` ends the work early.
     ///
     /// # Errors
     ///
     /// Rows that do not fit, a file that cannot be read, and with `verify` a checksum or an initial value that the
     /// samples contradict.
-    pub fn read<T: Value>(&self, rows: &mut [&mut [T]], verify: bool) -> Result<()> {
+    pub fn read<T: Value>(&self, rows: &mut [&mut [T]], verify: bool, stop: &AtomicBool) -> Result<()> {
         let fits = |row: &&mut [T], channel: &Channel| {
             row.len() == self.samples || row.len() == self.samples * channel.per_frame
         };
@@ -118,7 +119,7 @@ impl Recording {
                 .collect();
             for file in piece.signals.chunk_by(|(_, a), (_, b)| a.file == b.file) {
                 let out = |&(channel, ref signal)| Row { signal, out: outs.get_mut(channel).and_then(Option::take) };
-                signal::read(&self.folder, &mut file.iter().map(out).collect::<Vec<_>>(), piece.samples, verify)?;
+                signal::read(&self.folder, &mut file.iter().map(out).collect::<Vec<_>>(), piece.samples, verify, stop)?;
             }
             outs.into_iter().flatten().for_each(|out| out.fill(T::gap(Format::Null)));
         }

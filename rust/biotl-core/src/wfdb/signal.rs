@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::format::Format;
 use super::header::Signal;
@@ -74,12 +75,19 @@ fn size(path: &Path) -> Result<u64> {
     if about.is_file() { Ok(about.len()) } else { Err(Error::file(path, "file", "no regular file", "a signal file")) }
 }
 
-/// Read `frames` frames of the signals of one file into their rows. [`check_size`] has seen it.
+/// Read `frames` frames of the signals of one file into their rows. [`check_size`] has seen it. `stop` ends the work
+/// early.
 ///
 /// # Errors
 ///
 /// A file that cannot be read, and with `verify` a checksum or an initial value that the samples contradict.
-pub fn read<T: Value>(folder: &Path, rows: &mut [Row<T>], frames: usize, verify: bool) -> Result<()> {
+pub fn read<T: Value>(
+    folder: &Path,
+    rows: &mut [Row<T>],
+    frames: usize,
+    verify: bool,
+    stop: &AtomicBool,
+) -> Result<()> {
     let signals: Vec<&Signal> = rows.iter().map(|row| row.signal).collect();
     let Some(first) = signals.first().copied() else { return Ok(()) };
     if first.format == Format::Null {
@@ -106,6 +114,9 @@ pub fn read<T: Value>(folder: &Path, rows: &mut [Row<T>], frames: usize, verify:
         .map(|signal| Tally { sum: 0, gaps: 0, first: None, last: signal.initial.unwrap_or(0) })
         .collect();
     for before in (0..frames).step_by(chunk) {
+        if stop.load(Relaxed) {
+            return Ok(());
+        }
         let n = chunk.min(frames - before);
         file.read_exact(&mut bytes[..n_bytes(n)]).map_err(refuse)?;
         for start in (0..n).step_by(block) {
