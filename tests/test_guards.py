@@ -1,19 +1,38 @@
 """Guards: every fault that has cost somebody a run, planted; the doctor finds it before, the trainer during."""
 
+import json
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from biotl.cli import main
 from biotl.errors import BiotlError, TrainingError
+from biotl.recipes.registry import RECIPES
 from biotl.training.checkpoint import Checkpoint, save
 from biotl.training.data import Task, View
 from biotl.training.doctor import examine
 from biotl.training.losses import LOSSES
+from biotl.training.stages import Config
 from biotl.training.trainer import Trainer
 from toys import FULL, HEAD, Net, Points, SequenceRegression, Workouts, config, points_task, seeded
+
+
+@pytest.fixture
+def toy_recipe(monkeypatch):
+    """A recipe of a module of its own."""
+    module = types.ModuleType("toy_recipe")
+    module.CONFIG, module.task = Config, lambda _: points_task()
+    module.finetune = lambda settings, **_: (
+        types.SimpleNamespace(refused=[], rows=lambda: [{"seed": settings.seed}]),
+        types.SimpleNamespace(rows=lambda: [{"file": "none"}]),
+    )
+    monkeypatch.setitem(sys.modules, "toy_recipe", module)
+    monkeypatch.setitem(RECIPES, "toy", "toy_recipe")
 
 
 class Of(Points):
@@ -237,17 +256,29 @@ def test_a_view_that_does_not_exist_is_found(tmp_path):
     assert finding.check == "view"
 
 
-def test_the_command_prints_findings_and_ends_with_1(tmp_path, monkeypatch, capsys):
-    from biotl.cli import main
-    from biotl.recipes import ecgbert
-
-    # the package's name `doctor` is the command; its module is found among the modules
-    monkeypatch.setattr(
-        sys.modules["biotl.cli.doctor"], "load", lambda path, *_, **__: config(tmp_path, stages[path.name])
-    )
-    monkeypatch.setattr(ecgbert, "task", lambda _: points_task())
-    stages = {"good.yaml": HEAD, "bad.yaml": HEAD | {"lr": 0.0}}
-    assert main(["doctor", "good.yaml"]) == 0
-    assert capsys.readouterr().out == "good.yaml: nothing found\n"
-    assert main(["doctor", "bad.yaml", "--json"]) == 1
+def test_the_command_prints_findings_and_ends_with_1(tmp_path, toy_recipe, capsys):
+    for name, stage in {"good": HEAD, "bad": HEAD | {"lr": 0.0}}.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"recipe": "toy", "stages": [stage]}))
+    assert main(["doctor", str(tmp_path / "good.yaml")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'good.yaml'}: nothing found\n"
+    assert main(["doctor", str(tmp_path / "bad.yaml"), "--json"]) == 1
     assert '"check": "learning rate"' in capsys.readouterr().out
+
+
+def test_the_commands_run_a_recipe_that_is_one_module_and_one_line(tmp_path, toy_recipe, capsys):
+    (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"recipe": "toy", "stages": [HEAD]}))
+    words = [str(tmp_path / "toy.yaml"), "--json", "--seed", "5", "--device", "cpu", "--run"]
+    assert main(["pretrain", *words, str(tmp_path / "a")]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["stage"] == "head"
+    assert main(["finetune", *words, str(tmp_path / "b")]) == 0
+    assert json.loads(capsys.readouterr().out) == {"scores": [{"seed": 5}], "files": [{"file": "none"}], "refused": []}
+
+
+@pytest.mark.parametrize("recipe", ["recipe: ecgbrt", "seed: 1"])
+def test_a_recipe_that_does_not_exist_is_answered_with_the_nearest_name(tmp_path, recipe, capsys):
+    (tmp_path / "c.yaml").write_text(recipe)
+    assert main(["doctor", str(tmp_path / "c.yaml")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("biotl: no recipe is called")
+    assert "ecgbert" in err
+    assert err.count("\n") == 1

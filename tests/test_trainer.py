@@ -2,7 +2,11 @@
 
 import json
 import math
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -293,8 +297,52 @@ def test_a_model_that_does_not_compile_is_trained_without_and_says_so(tmp_path, 
 
     monkeypatch.setattr(torch, "compile", refuse)
     result = Trainer(config(tmp_path, HEAD, compile=True), points_task()).fit()
-    assert "torch.compile failed (RuntimeError: no compiler here); going on without it" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count("torch.compile failed (RuntimeError: no compiler here); going on without it") == 1
     assert result.best
+
+
+COMPILED = """
+import sys
+from biotl.training.progress import StoppedError
+from biotl.training.trainer import Trainer
+from toys import config, points_task
+if __name__ == "__main__":
+    trainer = Trainer(config(sys.argv[1], compile=True, threads=1), points_task(), resume=True)
+    if sys.argv[2] == "stop":
+        trainer._keep = lambda *_: trainer.caught.append(15)
+    try:
+        trainer.fit()
+    except StoppedError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", [True, False])
+def test_a_compiled_run_trains_resumes_and_names_its_weights_as_another_or_says_once_that_it_cannot(tmp_path, compiler):
+    if compiler and not shutil.which("g++"):
+        pytest.skip("no g++")
+    (tmp_path / "main.py").write_text(COMPILED)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path),
+    }
+    if not compiler:
+        environment |= {"CXX": "/nowhere/g++"}
+    said = []
+    for how in ("stop", "finish"):
+        command = [sys.executable, str(tmp_path / "main.py"), str(tmp_path / "run"), how]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=500)
+        assert ("after a clean checkpoint" in run.stdout) == (how == "stop")
+        said.append(run.stderr.count("torch.compile failed"))
+    assert said == ([0, 0] if compiler else [1, 1])
+    plain = Trainer(config(tmp_path / "plain", threads=1), points_task()).fit()
+    found = load(tmp_path / "run" / "checkpoints" / "best-full.safetensors")
+    assert set(found.part("model")) == set(plain.model.state_dict())
+    curve = [row["train.loss"] for row in found.state["history"]]
+    # the compiler draws the random numbers of dropout in its own way, and adds in another order
+    np.testing.assert_allclose(curve, losses(plain), rtol=0.15 if compiler else 1e-12)
 
 
 def test_the_rate_moves_with_every_update(tmp_path):

@@ -22,11 +22,11 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from biotl.recipes.ecgbert import task
+    from biotl.recipes.registry import find
     from biotl.training.doctor import examine
 
     settings = load(config, overrides, seed=seed, device=device, run=run)
-    findings = [asdict(finding) for finding in examine(settings, task(settings))]
+    findings = [asdict(finding) for finding in examine(settings, find(settings.recipe).task(settings))]
     result(findings, as_json=as_json, text=table(findings) or f"{config}: nothing found")
     if any(finding["level"] == "error" for finding in findings):
         raise typer.Exit(1)

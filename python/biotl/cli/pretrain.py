@@ -1,25 +1,23 @@
 """`biotl pretrain`: the stages of a configuration alone."""
 
-from biotl.cli.output import Json, result, table
-from biotl.cli.recipe import ConfigPath, Device, Resume, Run, SeedOverride, Set, load
+from typing import TYPE_CHECKING
+
+from biotl.cli.output import result, table
+from biotl.cli.recipe import training
+
+if TYPE_CHECKING:
+    from biotl.training.stages import Config
 
 
-def pretrain(
-    config: ConfigPath,
-    overrides: Set = None,
-    resume: Resume = False,
-    seed: SeedOverride = None,
-    device: Device = None,
-    run: Run = None,
-    as_json: Json = False,
-) -> None:
+@training
+def pretrain(settings: "Config", *, resume: bool, as_json: bool) -> None:
     """Run stages alone, such as masked-token pretraining.
 
     Prints the best epoch of each stage. Another run starts from the weights through `init: RUN/checkpoints/best-...`.
     """
-    from biotl.recipes.ecgbert import pretrain
+    from biotl.recipes.registry import pretrain
 
-    done = pretrain(load(config, overrides, seed=seed, device=device, run=run), resume=resume)
+    done = pretrain(settings, resume=resume)
     rows = [
         {"stage": stage, "epoch": row["epoch"] + 1, "loss": row["loss"], "accuracy": row.get("accuracy"),
          "checkpoint": str(done.folder / "checkpoints" / f"best-{stage}.safetensors")}

@@ -1,12 +1,15 @@
 """What the commands that run a recipe have in common: the configuration file and what overrides it."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from biotl.cli.output import Json
+
 if TYPE_CHECKING:
-    from biotl.recipes.ecgbert import EcgbertConfig
+    from biotl.training.stages import Config
 
 ConfigPath = Annotated[Path, typer.Argument(help="A YAML file such as configs/ecgbert_mitbih.yaml.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a value: stages[1].lr=3e-4. May be repeated.")]
@@ -23,11 +26,39 @@ def load(
     seed: int | None = None,
     device: str | None = None,
     run: Path | None = None,
-) -> "EcgbertConfig":
-    """Read a configuration; the options of the command line win over the file and the environment."""
-    from biotl.recipes.ecgbert import EcgbertConfig
-    from biotl.training.config import load
+) -> Any:
+    """Read a configuration as its recipe's own; the command line wins over the file and the environment."""
+    from biotl.recipes.registry import find
+    from biotl.training.config import read_tree, validate
 
     named = {"seed": seed, "engine.device": device, "run": run}
     options = [f"{key}={value}" for key, value in named.items() if value is not None]
-    return load(path, EcgbertConfig, overrides=[*(overrides or []), *options])
+    tree = read_tree(path, [*(overrides or []), *options])
+    return validate(find(tree.get("recipe")).CONFIG, tree, source=str(path))
+
+
+class Trains(Protocol):
+    """A command that trains what a configuration says."""
+
+    __name__: str
+
+    def __call__(self, settings: "Config", *, resume: bool, as_json: bool) -> None:
+        """Train, and print what came of it."""
+
+
+def training(command: Trains) -> Callable[..., None]:
+    """Give a command that trains its arguments: configuration, overrides, and whether to go on."""
+
+    def parsed(
+        config: ConfigPath,
+        overrides: Set = None,
+        resume: Resume = False,
+        seed: SeedOverride = None,
+        device: Device = None,
+        run: Run = None,
+        as_json: Json = False,
+    ) -> None:
+        command(load(config, overrides, seed=seed, device=device, run=run), resume=resume, as_json=as_json)
+
+    parsed.__name__, parsed.__doc__ = command.__name__, command.__doc__
+    return parsed

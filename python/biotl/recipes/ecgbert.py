@@ -32,7 +32,7 @@ from biotl.training.data import Task, View
 from biotl.training.distributed import World
 from biotl.training.evaluate import predict
 from biotl.training.stages import Config
-from biotl.training.trainer import Result, Trainer
+from biotl.training.trainer import Trainer
 
 Beats = Literal["aami", "binary"]
 Predictions = list[NDArray[np.int64]]
@@ -266,14 +266,6 @@ def task(config: EcgbertConfig) -> Task:
     if not sides["train"] or not sides["validation"]:
         raise ConfigError(f"data.root: no recording to learn from is left under {config.data.root}: {refused[0]}")
     return set_up(config, config.data.spec, sides, config.data.task, config.data.hide).task
-
-
-def pretrain(config: EcgbertConfig, *, resume: bool = False) -> Result:
-    """Run the stages alone, such as masked-token pretraining; its checkpoints are what another run's ``init`` names."""
-    trainer = Trainer(config, task(config), resume=resume)
-    result = trainer.fit()
-    trainer.world.leave()
-    return result
 
 
 def write_results(folder: Path, outcome: Outcome) -> None:

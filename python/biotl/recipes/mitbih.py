@@ -3,9 +3,13 @@
 import time
 
 from biotl.datasets.splits import NOTES
-from biotl.recipes.ecgbert import EcgbertConfig, Outcome, read_sides, run
+from biotl.recipes.ecgbert import EcgbertConfig, Outcome, read_sides, run, task
 from biotl.recipes.publish import Published, Words, publish
 from biotl.records import read_many
+
+__all__ = ["CONFIG", "finetune", "task"]
+
+CONFIG = EcgbertConfig
 
 
 def finetune(config: EcgbertConfig, *, resume: bool = False) -> tuple[Outcome, Published]:
