@@ -101,6 +101,9 @@ def test_all_complaints_come_at_once(path):
 def test_a_missing_file_and_a_file_of_something_else_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
         load(tmp_path / "none.yaml", Config)
+    (tmp_path / "model.onnx").write_bytes(b"\x08\xff\xfe")
+    with pytest.raises(ConfigError, match="got bytes that are no text"):
+        load(tmp_path / "model.onnx", Config)
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(ConfigError, match="got list, wanted keys and values"):
         load(tmp_path / "list.yaml", Config)

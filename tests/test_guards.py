@@ -182,6 +182,11 @@ def test_the_doctor_finds_a_recording_under_two_names_by_its_contents(tmp_path):
     assert "sample 0 of training is sample 0 of validation, under another name (24 such samples)" in finding.message
 
 
+def test_the_trainer_finds_a_recording_under_two_names_too(tmp_path):
+    with pytest.raises(TrainingError, match="sample 0 of training is sample 0 of validation, under another name"):
+        Trainer(*one_recording_under_two_names(tmp_path)).fit()
+
+
 def test_a_stage_that_changes_nothing_is_refused_at_its_end(tmp_path):
     settings, task = stage_that_changes_nothing(tmp_path)
     with pytest.raises(TrainingError, match="stage head changed nothing of head"):

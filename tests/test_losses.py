@@ -126,6 +126,8 @@ def test_stft_sizes_must_fit_the_signal():
     silence = torch.zeros(1, 1, 1024)
     with pytest.raises(ConfigError, match=r"windows of \[512, 2048\] samples do not fit a signal of 1024"):
         make("stft", sizes=[512, 2048])({"reconstruction": silence}, {"signal": silence})
+    with pytest.raises(ConfigError, match=r"windows of \[2\] samples do not fit a signal of 1024, or are not 4"):
+        make("stft", sizes=[2])({"reconstruction": silence}, {"signal": silence})
     with pytest.raises(ConfigError, match="do not fit a signal of 3"):
         make("stft")({"reconstruction": silence[..., :3]}, {"signal": silence[..., :3]})
 

@@ -41,7 +41,19 @@ def test_a_pattern_selects_the_parameters_it_says(pattern, start):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["haed", "blocks[7]", "blocks[5:]", "blocks[a]", "blocks.9", "blocks.0.3", "stem.x"]
+    "pattern",
+    [
+        "haed",
+        "blocks[7]",
+        "blocks[5:]",
+        "blocks[a]",
+        "blocks[]",
+        "blocks[-]",
+        "blocks[0:2:1]",
+        "blocks.9",
+        "blocks.0.3",
+        "stem.x",
+    ],
 )
 def test_a_pattern_that_matches_nothing_is_an_error(pattern):
     with pytest.raises(ConfigError, match="trains"):

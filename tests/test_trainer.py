@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from biotl.errors import ConfigError, TrainingError
+from biotl.errors import BiotlError, ConfigError, TrainingError
 from biotl.training.checkpoint import load
 from biotl.training.data import Batches, Task, View, epoch_parts, mix, order
 from biotl.training.losses import LOSSES
@@ -181,7 +181,7 @@ def test_a_recipe_brings_its_own_loss_and_metric(tmp_path):
 
 
 def test_pretraining_is_a_stage_over_another_view(tmp_path):
-    views = {"masked": View(MaskedWaves(16), MaskedWaves(8)), "beats": View(Waves(16), Waves(8))}
+    views = {"masked": View(MaskedWaves(16), MaskedWaves(8, seed=1)), "beats": View(Waves(16), Waves(8, seed=1))}
     fine = {"name": "fine", "view": "beats", "trains": ["patch_embed", "blocks", "head"], "loss": "cross_entropy"}
     stages = [ssl_stage(view="masked", epochs=1, trains=["patch_embed", "blocks", "decoder"]), fine]
     result = Trainer(config(tmp_path, *stages), Task(seeded(PatchEncoder), views)).fit()
@@ -207,7 +207,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole_batch(tmp_path):
     runs = []
     for parts in (1, 3):
         stage = {"name": "s", "loss": "masked_mse", "batch_size": 10, "accumulate": parts, "epochs": 2, "lr": 1e-2}
-        task = Task(seeded(SequenceRegression), {"main": View(Workouts(24), Workouts(8))})
+        task = Task(seeded(SequenceRegression), {"main": View(Workouts(24), Workouts(8, seed=1))})
         runs.append(Trainer(config(tmp_path / str(parts), stage), task).fit())
     np.testing.assert_allclose(losses(runs[0]), losses(runs[1]), rtol=1e-5)  # float32 sums in another order
 
@@ -507,6 +507,17 @@ def test_a_logger_that_is_not_installed_names_its_extra(tmp_path, monkeypatch):
         ({"loss": "crossentropy"}, "no loss is called 'crossentropy'; did you mean 'cross_entropy'"),
         ({"metrics": "acc"}, "no metric is called 'acc'"),
         ({"select": {"metric": "f1", "mode": "max"}}, "nothing measures 'f1'"),
+        (
+            {"loss": {"name": "cross_entropy", "output": "logit"}},
+            "loss cross_entropy asks for 'logit'; did you mean 'log",
+        ),
+        (
+            {"loss": {"name": "cross_entropy", "target": "label"}},
+            "loss cross_entropy asks for 'label'; did you mean 'lab",
+        ),
+        ({"metrics": {"name": "auroc", "output": "logit"}}, "metric auroc asks for 'logit'; did you mean 'logits'"),
+        ({"loss": {"name": "focal", "gamma": "two"}}, "loss focal: gamma: Input should be a valid number"),
+        ({"loss": {"name": "cross_entropy", "weight": 3}}, "loss cross_entropy: weight: .* got 3"),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused(tmp_path, changes, message):
@@ -514,12 +525,29 @@ def test_a_name_that_does_not_exist_is_refused(tmp_path, changes, message):
         Trainer(config(tmp_path, HEAD | changes), points_task()).fit()
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": {"name": "cross_entropy", "weight": [1.0, 2.0]}}, r"loss cross_entropy fails on .*labels \(\d+,\)"),
+        ({"metrics": "regression"}, "metric regression asks for 'prediction'"),
+        ({"loss": "bce"}, r"loss bce fails on logits \(16, 3\), x \(16, 4\), labels \(16,\): shape"),
+    ],
+)
+def test_a_loss_that_does_not_fit_its_tensors_is_named_with_their_shapes(tmp_path, changes, message):
+    with pytest.raises(BiotlError, match=message):
+        Trainer(config(tmp_path, HEAD | changes), points_task()).fit()
+
+
+def test_a_label_beyond_the_classes_is_refused_with_its_shapes(tmp_path):
+    task = points_task(seeded(Net, n_classes=2))
+    with pytest.raises(TrainingError, match=r"loss cross_entropy fails on .*Target 2 is out of bounds"):
+        Trainer(config(tmp_path, HEAD), task).fit()
+
+
 def test_a_batch_that_the_model_cannot_take_is_named_with_its_shapes(tmp_path):
-    with pytest.raises(
-        TrainingError, match=r"Net fails on a batch of x \(1, 4\): Expected more than 1 value per channel"
-    ):
+    with pytest.raises(TrainingError, match=r"Net fails on x \(1, 4\): Expected more than 1 value per channel"):
         Trainer(config(tmp_path / "a", HEAD | {"batch_size": 47, "trains": "all"}), points_task()).fit()
-    with pytest.raises(TrainingError, match=r"Net fails on a batch of x \(16, 4\): .*mat1 and mat2 shapes"):
+    with pytest.raises(TrainingError, match=r"Net fails on x \(16, 4\): .*mat1 and mat2 shapes"):
         Trainer(config(tmp_path / "b", HEAD), points_task(seeded(Net, 5))).fit()
 
 
@@ -535,3 +563,11 @@ def test_another_configuration_cannot_resume_a_run(tmp_path):
     Trainer(config(tmp_path, HEAD), points_task()).fit()
     with pytest.raises(ConfigError, match=r"resume: stages\[0\]\.lr was 0\.01 and is 0\.02"):
         Trainer(config(tmp_path, HEAD | {"lr": 2e-2}), points_task(), resume=True)
+    with pytest.raises(ConfigError, match=r"resume: engine\.amp was off and is fp16"):
+        Trainer(config(tmp_path, HEAD, amp="fp16"), points_task(), resume=True)
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "xla"])
+def test_a_device_that_is_not_here_is_refused(tmp_path, device):
+    with pytest.raises(ConfigError, match=f"engine.device: got '{device}', wanted cpu, auto or what is here"):
+        Trainer(config(tmp_path, HEAD, device=device), points_task())

@@ -106,6 +106,11 @@ def publish(
     return Published(folder / "model.onnx", folder / "report.html", folder / "model_card.md", difference)
 
 
+def _trained(row: Mapping[str, Any]) -> str:
+    groups = ", ".join(f"{name} {n:,}" for name, n in row["groups"].items())
+    return f"{row['trains']:,} of {row['of']:,} parameters ({groups})"
+
+
 def _content(
     config: Config,
     outcome: Outcome,
@@ -138,7 +143,7 @@ def _content(
             "refused": "; ".join(str(error) for error in outcome.refused) or "none",
         },
         settings={
-            **{f"stage {s.name}": f"{', '.join(s.trains)}; at most {s.epochs} epochs" for s in config.stages},
+            **{f"stage {row['stage']}": _trained(row) for row in learnt.history if row["kind"] == "stage"},
             "parameters": f"{count:,}",
             "seed": str(config.seed),
             "thresholds": ", ".join(f"{k} {t:.3f}" for k, t in zip(learnt.labels, learnt.thresholds, strict=True)),

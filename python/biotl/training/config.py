@@ -6,14 +6,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model_validator
 
 from biotl.errors import ConfigError
 
-S = TypeVar("S", bound="Section")
+S = TypeVar("S", bound=BaseModel)
 T = TypeVar("T")
 
 
@@ -65,14 +65,18 @@ class Registry(dict[str, Callable[..., T]], Generic[T]):
         return keep
 
     def build(self, named: Named) -> T:
-        """Make what `named` says; `ConfigError` names an unknown name or argument."""
+        """Make what `named` says; `ConfigError` names an unknown name, argument or type of one."""
         if named.name not in self:
             raise ConfigError(f"no {self.kind} is called {named.name!r}{nearest(named.name, self)}")
-        known = inspect.signature(self[named.name]).parameters
+        maker = self[named.name]
+        known = inspect.signature(maker).parameters
         for key in named.args:
             if key not in known:
                 raise ConfigError(f"{self.kind} {named.name} takes no {key!r}{nearest(key, known)}")
-        return self[named.name](**named.args)
+        hints = get_type_hints(maker.__init__ if inspect.isclass(maker) else maker)
+        fields: Any = {key: (hints.get(key, Any), ...) for key in named.args}
+        checked = validate(create_model("Arguments", **fields), named.args, source=f"{self.kind} {named.name}")
+        return maker(**dict(checked))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -225,6 +229,8 @@ def read_tree(
         tree = parse(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: got bytes that are no text ({error}), wanted YAML") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     if not isinstance(tree, dict):

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from biotl.errors import TrainingError
+from biotl.errors import ConfigError, TrainingError
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,23 @@ class World:
                 torch.cuda.set_device(local_rank)
             dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         return cls(dist.get_rank(), size, local_rank)
+
+    def device(self, wanted: str) -> torch.device:
+        """Return the device of this process; ``auto`` is its GPU where there is one.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such device here.
+        """
+        name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+        try:
+            device = torch.device("cuda", self.local_rank) if name == "cuda" else torch.device(name)
+            torch.zeros(1, device=device).item()
+        except (AssertionError, NotImplementedError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"engine.device: got {wanted!r}, wanted cpu, auto or what is here: {reason}") from error
+        return device
 
     @property
     def main(self) -> bool:

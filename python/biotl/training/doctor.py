@@ -13,7 +13,7 @@ from biotl.errors import BiotlError
 from biotl.training import guards
 from biotl.training.checkpoint import inherit
 from biotl.training.data import Batches, Task, View
-from biotl.training.evaluate import outputs, predict
+from biotl.training.evaluate import measure, outputs, predict, update
 from biotl.training.groups import apply
 from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
@@ -49,10 +49,14 @@ def examine(config: Config, task: Task) -> list[Finding]:
     list of Finding
         Empty if nothing is wrong.
     """
-    found = [finding for name, view in task.views.items() for finding in data_findings(name, view, task.about)]
+    found: list[Finding] = []
+    looked_at: set[str] = set()
     state = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
     for stage in config.stages:
         try:
+            if stage.view in task.views and stage.view not in looked_at:
+                looked_at.add(stage.view)
+                found += view_findings(stage, task)
             found += _stage(stage, task, config.seed)
         except BiotlError as error:
             found.append(Finding("error", "stage", f"stage {stage.name}: {error}"))
@@ -62,8 +66,13 @@ def examine(config: Config, task: Task) -> list[Finding]:
     return found
 
 
-def data_findings(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what is wrong with the two sides of a view by what the data sets say of themselves."""
+def view_findings(stage: Stage, task: Task) -> Iterator[Finding]:
+    """Yield what is wrong with the two sides of a stage's view: by what they say, and by their contents."""
+    yield from _said(stage.view, task.views[stage.view], task.about)
+    yield from _same_recording(stage, task.model, task.views[stage.view])
+
+
+def _said(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
     subjects = [set(map(str, getattr(side, "subjects", ()))) for side in (view.train, view.validation)]
     if both := sorted(subjects[0] & subjects[1]):
         yield Finding("error", "subjects", f"view {name}: on both sides: {', '.join(both[:5])} ({len(both)} subjects)")
@@ -90,7 +99,6 @@ def _stage(stage: Stage, task: Task, seed: int) -> Iterator[Finding]:
         yield Finding("error", "view", f"stage {stage.name}: no view is called {stage.view!r}")
         return
     model, view = task.model, task.views[stage.view]
-    yield from _same_recording(stage, model, view)
     if stage.inherits:
         yield from _caught("transfer", lambda: inherit(model, stage))
     trained = apply(model, stage)
@@ -101,7 +109,7 @@ def _stage(stage: Stage, task: Task, seed: int) -> Iterator[Finding]:
     batch = Batches(view.train, [np.arange(min(stage.batch_size, len(view.train)))], (seed,))[0] or {}
     trained.train(model)
     out = outputs(model, batch)
-    terms = [loss(out, batch) for loss in map(LOSSES.build, stage.loss)]
+    terms = measure(stage, [LOSSES.build(term) for term in stage.loss], out, batch)
     values = [term.detach().item() for term in terms]
     yield from _caught("loss", lambda: guards.update_loss(stage, values, [1.0] * len(values), "batch 0", first=True))
     torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
@@ -120,8 +128,9 @@ def probes(stage: Stage, model: nn.Module, view: View, seed: int) -> Iterator[tu
 
     def select() -> None:
         figures = {"loss": 0.0} | {f"loss.{term.name}": 0.0 for term in stage.loss}
-        for metric in map(METRICS.build, stage.metrics):
-            metric.update(out, batch)
+        metrics = [METRICS.build(named) for named in stage.metrics]
+        update(stage, metrics, out, batch)
+        for metric in metrics:
             figures |= metric.compute()
         stage.score(figures)
 
@@ -150,4 +159,4 @@ def _same_recording(stage: Stage, model: nn.Module, view: View) -> Iterator[Find
     if both := sides[0].keys() & sides[1].keys():
         mark = min(both, key=sides[0].__getitem__)
         message = f"sample {sides[0][mark]} of training is sample {sides[1][mark]} of validation, under another name"
-        yield Finding("error", "recording", f"stage {stage.name}: {message} ({len(both)} such samples)")
+        yield Finding("error", "recording", f"view {stage.view}: {message} ({len(both)} such samples)")

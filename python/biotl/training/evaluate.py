@@ -1,6 +1,7 @@
 """Forward passes without gradients: outputs, predictions, losses and metrics over a data set."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,34 @@ from torch import Tensor, nn
 from biotl.errors import BiotlError, ConfigError, TrainingError
 from biotl.training.config import nearest
 from biotl.training.data import Batch, Batches, Dataset, move
-from biotl.training.losses import LOSSES, count
-from biotl.training.metrics import METRICS
+from biotl.training.losses import LOSSES, Loss, count
+from biotl.training.metrics import METRICS, Metric
 from biotl.training.progress import Mean
 from biotl.training.stages import Stage
+
+
+@contextmanager
+def blaming(who: str, *given: Mapping[str, Tensor]) -> Iterator[None]:
+    """Turn what a model, a loss or a metric cannot do with its tensors into one line that names them.
+
+    Raises
+    ------
+    ConfigError
+        If a tensor is asked for by a name that does not exist.
+    TrainingError
+        If shapes or labels do not fit, or memory does not suffice.
+    """
+    try:
+        yield
+    except BiotlError:
+        raise
+    except KeyError as error:
+        names = dict.fromkeys(name for tensors in given for name in tensors)
+        raise ConfigError(f"{who} asks for {error.args[0]!r}{nearest(str(error.args[0]), names)}") from error
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for tensors in given for name, tensor in tensors.items())
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TrainingError(f"{who} fails on {shapes}: {reason}") from error
 
 
 def outputs(
@@ -24,14 +49,33 @@ def outputs(
         if name not in batch:
             raise ConfigError(f"the model takes {name!r}, which the data set does not give{nearest(str(name), batch)}")
     fields = {str(name): batch[str(name)] for name in model.inputs}  # type: ignore[union-attr]
-    try:
+    with blaming(type(model).__name__, fields):
         return (forward or model)(*fields.values())
-    except BiotlError:
-        raise
-    except (RuntimeError, ValueError) as error:  # shapes that do not fit, batch norm of one sample, memory
-        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in fields.items())
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TrainingError(f"{type(model).__name__} fails on a batch of {shapes}: {reason}") from error
+
+
+def measure(stage: Stage, losses: Sequence[Loss], out: dict[str, Tensor], batch: Batch) -> list[Tensor]:
+    """Return the terms of a stage's loss on one batch."""
+    terms = []
+    for spec, loss in zip(stage.loss, losses, strict=True):
+        with blaming(f"stage {stage.name}: loss {spec.name}", out, batch):
+            terms.append(loss(out, batch))
+    return terms
+
+
+def counts(stage: Stage, losses: Sequence[Loss], batch: Batch) -> list[float]:
+    """Return over how many terms each loss of a stage takes its mean in one batch."""
+    found = []
+    for spec, loss in zip(stage.loss, losses, strict=True):
+        with blaming(f"stage {stage.name}: loss {spec.name}", batch):
+            found.append(float(count(loss, batch)))
+    return found
+
+
+def update(stage: Stage, metrics: Sequence[Metric], out: dict[str, Tensor], batch: Batch) -> None:
+    """Let the metrics of a stage take in one batch."""
+    for spec, metric in zip(stage.metrics, metrics, strict=True):
+        with blaming(f"stage {stage.name}: metric {spec.name}", out, batch):
+            metric.update(out, batch)
 
 
 def compiled(model: nn.Module, say: Callable[[str], None]) -> Callable[..., dict[str, Tensor]]:
@@ -86,10 +130,10 @@ def evaluate(
     for batch, out in predict(model, dataset, batch_size=stage.batch_size, seed=seed, workers=workers):
         if stop():
             return {}
-        counts = [float(count(loss, batch)) for loss in losses]
-        mean.add([float(loss(out, batch)) * n if n else 0.0 for loss, n in zip(losses, counts, strict=True)], counts)
-        for metric in metrics:
-            metric.update(out, batch)
+        ns = counts(stage, losses, batch)
+        terms = measure(stage, losses, out, batch)
+        mean.add([float(term) * n if n else 0.0 for term, n in zip(terms, ns, strict=True)], ns)
+        update(stage, metrics, out, batch)
     figures = mean.figures(stage)
     for metric in metrics:
         figures |= metric.compute()

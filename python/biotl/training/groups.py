@@ -13,7 +13,7 @@ from biotl.training.config import nearest
 from biotl.training.stages import Stage
 
 Member = nn.Module | nn.Parameter
-PATTERN = re.compile(r"^([^\[\]]+)(?:\[(-?\d*)(:)?(-?\d*)\])?$")
+PATTERN = re.compile(r"^([^\[\]]+)(?:\[(?:(-?\d+)|(-?\d+)?(:)(-?\d+)?)\])?$")
 
 
 def select(model: nn.Module, pattern: str) -> list[Member]:
@@ -31,7 +31,8 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
     match = PATTERN.match(pattern)
     if not match:
         raise ConfigError(f"trains: {pattern!r} is no pattern such as head, blocks[-2:] or all")
-    name, first, colon, last = match.groups()
+    name, place, first, colon, last = match.groups()
+    indexed = place is not None or colon is not None
     if name == "all":
         members: list[Member] = [model]
     elif name in groups:
@@ -44,12 +45,12 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
             raise ConfigError(
                 f"trains: {pattern!r} matches nothing in the model{nearest(name, dict.fromkeys(known))}"
             ) from None
-        if first is not None and len(members) == 1 and isinstance(members[0], Iterable):
+        if indexed and len(members) == 1 and isinstance(members[0], Iterable):
             members = list(members[0])
-    if first is not None:
+    if indexed:
         start, stop = (int(text) if text else None for text in (first, last))
         try:
-            members = members[start:stop] if colon else [members[start or 0]]
+            members = members[start:stop] if colon else [members[int(place)]]
         except IndexError:
             members = []
     if not any(True for _ in parameters(members)):
@@ -101,6 +102,14 @@ class Trained:
             for name, _ in module.named_buffers(recurse=False)
         }
         return buffers | set(self.parameters)
+
+    def counts(self, model: nn.Module) -> dict[str, Any]:
+        """Return how many numbers train, of how many, and how many of each pattern."""
+        return {
+            "trains": sum(parameter.numel() for parameter in self.parameters.values()),
+            "of": sum(parameter.numel() for parameter in model.parameters()),
+            "groups": {pattern: sum(p.numel() for p in members) for pattern, members in self.members.items()},
+        }
 
     def optimizer_groups(self) -> list[dict[str, object]]:
         """Return one group of parameters for each rate, in the order of the model."""

@@ -84,10 +84,9 @@ class RunLog:
 
     def stage(self, stage: Stage, trained: Trained, model: nn.Module) -> None:
         """Say what trains, with counts."""
-        total = sum(parameter.numel() for parameter in model.parameters())
-        count = sum(parameter.numel() for parameter in trained.parameters.values())
-        groups = ", ".join(f"{name} {sum(p.numel() for p in members):,}" for name, members in trained.members.items())
-        self.say(f"stage {stage.name}: trains {count:,} of {total:,} parameters ({groups})")
+        counts = trained.counts(model)
+        groups = ", ".join(f"{name} {n:,}" for name, n in counts["groups"].items())
+        self.say(f"stage {stage.name}: trains {counts['trains']:,} of {counts['of']:,} parameters ({groups})")
 
     def bar(self, start: int, total: int, stage: Stage, epoch: int) -> "tqdm[int]":
         """Yield the updates of an epoch behind a progress bar, where stderr is a terminal."""
@@ -102,8 +101,9 @@ class RunLog:
         if self.world.main:
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(_line(row))
-            for sink in self.sinks:
-                sink(row)
+            numbers = dict(_numbers(row))
+            for sink in self.sinks if numbers else ():
+                sink(numbers, row["step"])
 
     def draw(self) -> None:
         """Draw the curves."""
@@ -130,7 +130,7 @@ def _need(module: str, extra: str) -> Any:
         raise MissingExtraError(module, extra) from error
 
 
-Sink = Callable[[dict[str, Any]], object]
+Sink = Callable[[dict[str, float], int], object]
 
 
 @contextmanager
@@ -138,9 +138,9 @@ def _tensorboard(folder: Path, _config: Config, _resumed: bool) -> Iterator[Sink
     board = _need("torch.utils.tensorboard", "tensorboard")
     with board.SummaryWriter(str(folder / "tensorboard")) as writer:
 
-        def sink(row: dict[str, Any]) -> None:
-            for name, value in _numbers(row):
-                writer.add_scalar(name, value, row["step"])
+        def sink(numbers: dict[str, float], step: int) -> None:
+            for name, value in numbers.items():
+                writer.add_scalar(name, value, step)
             writer.flush()
 
         yield sink
@@ -158,7 +158,7 @@ def _mlflow(folder: Path, config: Config, resumed: bool) -> Iterator[Sink]:  # n
     with mlflow.start_run(run_id=former[0].info.run_id if former else None, run_name=folder.name, tags=mine):
         if not former:
             mlflow.log_params(dict(_leaves(config.model_dump(mode="json"))))
-        yield lambda row: mlflow.log_metrics(dict(_numbers(row)), step=row["step"])
+        yield lambda numbers, step: mlflow.log_metrics(numbers, step=step)
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def _trackio(folder: Path, config: Config, resumed: bool) -> Iterator[Sink]:  # 
     with redirect_stdout(sys.stderr):  # where it tells of itself; stdout is for results
         trackio.init(project=config.recipe, name=folder.name, config=settings, resume="allow" if resumed else "never")
     try:
-        yield lambda row: trackio.log(dict(_numbers(row)), step=row["step"])
+        yield lambda numbers, step: trackio.log(numbers, step=step)
     finally:
         with redirect_stdout(sys.stderr):
             trackio.finish()

@@ -208,8 +208,10 @@ class MultiResolutionSTFT:
         length = target.shape[-1]
         largest = 1 << ((length // 2).bit_length() - 1)
         sizes = self.sizes or [size for size in (largest // 4, largest // 2, largest) if size >= 4]
-        if not sizes or max(sizes) > length:
-            raise ConfigError(f"loss stft: windows of {list(sizes)} samples do not fit a signal of {length}")
+        if not sizes or max(sizes) > length or min(sizes) < 4:
+            raise ConfigError(
+                f"loss stft: windows of {list(sizes)} samples do not fit a signal of {length}, or are not 4"
+            )
         with torch.autocast(prediction.device.type, enabled=False):
             return torch.stack([self.distance(prediction, target, size) for size in sizes]).mean()
 

@@ -19,10 +19,10 @@ from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, inherit, save
 from biotl.training.config import difference, nearest
 from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, move, order
 from biotl.training.distributed import World
-from biotl.training.evaluate import compiled, evaluate, outputs
+from biotl.training.evaluate import compiled, counts, evaluate, measure, outputs
 from biotl.training.groups import apply, snapshot
 from biotl.training.logging import RunLog
-from biotl.training.losses import LOSSES, count
+from biotl.training.losses import LOSSES
 from biotl.training.progress import Mean, Progress, StoppedError, catching
 from biotl.training.stages import Config, Stage
 
@@ -54,10 +54,8 @@ class Trainer:
 
     def __init__(self, config: Config, task: Task, *, resume: bool = False, world: World | None = None) -> None:
         self.config, self.engine, self.task = config, config.engine, task
-        wanted = self.engine.device
-        name = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
         self.world = world or World.join()
-        self.device = torch.device("cuda", self.world.local_rank) if name == "cuda" else torch.device(name)
+        self.device = self.world.device(self.engine.device)
         self.amp = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.engine.amp)
         if self.engine.threads:
             torch.set_num_threads(self.engine.threads)
@@ -67,6 +65,7 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.ema: dict[str, Tensor] = {}
         self.caught: list[int] = []
+        self.looked_at: set[str] = set()  # views
         self.store = Store(Path(config.run) / "checkpoints", self.engine.keep_last)
         self.resumed = self._find(resume)
         self.progress = Progress.read(self.resumed.state["progress"]) if self.resumed else Progress()
@@ -82,8 +81,11 @@ class Trainer:
             return None
         found = self.store.newest(quarantine=self.world.main)
         now = self.config.model_dump(mode="json")
-        for name in ("seed", "data", "model", "stages") if found else ():
-            if changed := difference(found.state["config"][name], now[name], name):  # type: ignore[union-attr]
+        then = found.state["config"] if found else now
+        pairs = [(then[name], now[name], name) for name in ("seed", "data", "model", "stages")]
+        # the rest of the engine may change, as when a run goes on with more workers or on another machine
+        for pair in [*pairs, (then["engine"]["amp"], now["engine"]["amp"], "engine.amp")]:
+            if changed := difference(*pair):
                 raise ConfigError(f"resume: {changed}; finish the run as it began, or choose another run folder")
         return found
 
@@ -148,6 +150,7 @@ class Trainer:
             progress.fingerprints, progress.begun = guards.fingerprints(self.model), True
             self.best = {}
             self._look_first(stage)
+            self.log.row("stage", {"stage": stage.name, "step": progress.step, **self.trained.counts(self.model)})
         guards.same_start(self.world, progress.fingerprints.values())
         self.log.stage(stage, self.trained, self.model)
         self.saved_at = time.monotonic()
@@ -166,10 +169,11 @@ class Trainer:
 
     def _look_first(self, stage: Stage) -> None:
         """Refuse what is known to be wrong before anything is trained; see `doctor`."""
-        for finding in doctor.data_findings(stage.view, self.view, self.task.about):
+        for finding in doctor.view_findings(stage, self.task) if stage.view not in self.looked_at else ():
             if finding.level == "error":
                 raise TrainingError(finding.message)
             self.log.say(f"warning: {finding.message}")
+        self.looked_at.add(stage.view)
         for _, check in doctor.probes(stage, self.model, self.view, self.config.seed):
             check()
 
@@ -203,16 +207,16 @@ class Trainer:
     def _update(self, stage: Stage, parts: list[Batch]) -> int:
         """Take one step of the optimiser on the parts of one batch; return the signal to stop for, 0 for none."""
         progress = self.progress
-        counts = [[float(count(loss, part)) for loss in self.losses] for part in parts]
+        ns = [counts(stage, self.losses, part) for part in parts]
         # what each loss is the mean over, in all parts and processes; at the end, how many processes caught a signal
-        ours = [sum(column) for column in zip(*counts, strict=True)] or [0.0] * len(self.losses)
+        ours = [sum(column) for column in zip(*ns, strict=True)] or [0.0] * len(self.losses)
         *totals, stopping = self.world.sum_numbers([*ours, float(bool(self.caught))], self.device)
         sums = torch.zeros(len(self.losses), dtype=torch.float64, device=self.device)
-        for loaded, n in zip(parts, counts, strict=True):
+        for loaded, n in zip(parts, ns, strict=True):
             part = move(loaded, self.device)
             with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
                 out = outputs(self.model, part, self.forward)
-                terms = [loss(out, part) for loss in self.losses]
+                terms = measure(stage, self.losses, out, part)
             shares = [spec.times * k / max(total, 1e-12) for spec, k, total in zip(stage.loss, n, totals, strict=True)]
             loss = torch.stack([term * share for term, share in zip(terms, shares, strict=True)]).sum()
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
