@@ -137,9 +137,11 @@ def hostile(fs=360, seconds=60):
         "white noise": rng.standard_normal(len(t)),
         "brown noise": np.cumsum(rng.standard_normal(len(t))),
         "mains hum": hum,
+        "mains hum of 60 Hz": np.sin(2 * np.pi * 60 * t),
         "mains hum over breath": hum + 3 * np.sin(2 * np.pi * 0.25 * t),
         "a calibration square": np.sign(np.sin(2 * np.pi * t)),
         "paced spikes": (np.arange(len(t)) % 306 < 1).astype(float),
+        "a saturated lead": np.where(np.sin(2 * np.pi * 0.1 * t) > 0, 10.0, -10.0),
         "a lead that came off": np.where(t < 1, ecg(fs, seconds), 0) + 1e-3 * rng.standard_normal(len(t)),
     }
 
@@ -150,16 +152,104 @@ def test_what_is_not_an_ecg_has_next_to_no_beats(name):
     assert (scores > 0.8).sum() <= 6, f"{len(peaks)} beats a minute"
 
 
+@pytest.fixture(scope="module")
+def two_leads(mitdb):
+    """Five minutes of both leads of 114, and the beats."""
+    record = read(mitdb / "114")
+    marked = record.annotations["atr"]
+    marks = marked.sample[[s in BEATS for s in np.array(marked.symbol)]]
+    return record.signal[:, :108_000].astype(float), marks[marks < 108_000]
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+@pytest.mark.parametrize("what", ["off", "noise", "hum"])
+def test_one_spoilt_lead_of_two_costs_next_to_nothing(two_leads, lead, what):
+    x, marks = two_leads
+    x, n = x.copy(), x.shape[1]
+    noise = {"off": 0, "noise": np.random.default_rng(0).standard_normal(n), "hum": np.sin(np.arange(n) * 0.873)}
+    x[lead] = noise[what]
+    assert sum(errors(marks, rpeaks(x, 360), 54)) <= 4
+
+
+def test_a_low_score_is_more_often_false(mitdb):
+    scores, right = [], []
+    for name in ("105", "203", "222", "228"):
+        record = read(mitdb / name)
+        marks = record.annotations["atr"].sample
+        found, score = rpeaks(record.signal[1], 360, scores=True)
+        scores.append(score)
+        right.append(np.abs(marks[:, None] - found[None, ::1]).min(0) <= 54)
+    score, right = np.concatenate(scores), np.concatenate(right)
+    shares = [right[(score >= a) & (score < b)].mean() for a, b in ((0, 0.6), (0.6, 0.95), (0.95, 1.01))]
+    assert shares[0] < 0.75 < shares[1] < 0.97 < shares[2]
+
+
+def test_a_pause_has_no_beats_and_costs_none_after():
+    x, rng = ecg(360, 60), np.random.default_rng(0)
+    for seconds in (3, 6, 10):
+        n = seconds * 360
+        y = np.insert(x, 30 * 288, np.zeros(n)) + 0.01 * rng.standard_normal(len(x) + n)
+        expected = (0.5 + 0.8 * np.arange(75)) * 360
+        expected[expected >= 30 * 288] += n
+        assert sum(errors(expected, rpeaks(y, 360), 18)) <= 1, f"{seconds} s"
+
+
+@pytest.mark.parametrize("bpm", [40, 150, 200, 240])
+def test_slow_and_quick_hearts(bpm):
+    t = np.arange(360 * 60) / 360
+    period = 60 / bpm
+    phase = (t + 0.5 * period) % period - 0.5 * period
+    x = np.exp(-((phase / 0.012) ** 2) / 2) + 0.2 * np.exp(-(((phase - 0.35 * min(period, 0.8)) / 0.03) ** 2) / 2)
+    expected = np.arange(1, bpm) * period * 360
+    found = rpeaks(x + 0.01 * np.random.default_rng(0).standard_normal(len(x)), 360)
+    assert sum(errors(expected, found[found > 100], 18)) <= 3
+
+
+def streamed(stream, x, lengths):
+    """Push `x` in parts of the lengths in turn; return each peak with the number of samples pushed when it came."""
+    at, peaks, heard = 0, [], []
+    while at < x.shape[-1]:
+        part = x[..., at : at + lengths[len(peaks) % len(lengths)]]
+        at += part.shape[-1]
+        peaks.append(stream.push(part))
+        heard += [at] * len(peaks[-1])
+    last = stream.flush()
+    return np.concatenate([*peaks, last]), np.array(heard + [x.shape[-1]] * len(last))
+
+
 def test_a_stream_finds_what_the_whole_record_does(mitdb):
-    record = read(mitdb / "203")
-    x = record.signal[0][: 360 * 300]
-    stream = RPeakStream(record.fs)
-    found = [stream.push(x[i : i + 77]) for i in range(0, len(x), 77)]
-    for n, peaks in enumerate(found):
-        assert (peaks >= 77 * (n + 1) - 3.0 * record.fs - 77).all(), "later than the delay"
-    found = np.concatenate([*found, stream.flush()])
+    x = read(mitdb / "203").signal[0][: 360 * 300]
+    found, _ = streamed(RPeakStream(360), x, [77])
     assert (np.diff(found) > 0).all()
     assert sum(errors(rpeaks(x, 360), found, 18)) <= 5
+
+
+@pytest.mark.parametrize("delay_s", [1.0, 3.0])
+def test_a_stream_reports_within_its_delay(mitdb, delay_s):
+    x = read(mitdb / "208").signal[0][: 360 * 120]
+    found, heard = streamed(RPeakStream(360, delay_s=delay_s), x, [7])
+    assert ((heard - found) <= delay_s * 360 + 7).all()
+
+
+def test_the_parts_of_a_stream_change_nothing(mitdb):
+    x = read(mitdb / "203").signal[:, : 360 * 60]
+    expected, _ = streamed(RPeakStream(360), x, [1000])
+    for lengths in ([1], [90], [89, 3, 200], [x.shape[1]]):
+        np.testing.assert_array_equal(streamed(RPeakStream(360), x, lengths)[0], expected)
+
+
+def test_a_stream_does_not_grow():
+    stream = RPeakStream(360)
+    streamed(stream, np.tile(ecg(360), 20), [500])
+    assert stream._held.shape[1] <= 19 * 360
+
+
+@pytest.mark.parametrize("fs", [100, 128, 250, 360, 500, 1000])
+def test_a_stream_places_peaks_to_two_milliseconds_and_a_half(fs):
+    found, _ = streamed(RPeakStream(fs), ecg(fs, 60), [50])
+    off = (found / fs - 0.5 + 0.4) % 0.8 - 0.4
+    assert len(found) == 75
+    assert np.abs(off - np.median(off)).mean() < 0.0025
 
 
 def test_a_start_in_mid_record_finds_the_same_beats(mitdb):

@@ -7,8 +7,12 @@ use crate::envelope::{Envelope, Haar};
 
 /// Features that a maximum has by itself and among its neighbours.
 pub const LOCAL: usize = 24;
+/// Hidden units of the network that judges them.
+pub const LOCAL_HIDDEN: usize = 16;
 /// Features that a maximum has in the rhythm and by the shape of the beats around, and its local ones.
 pub const CONTEXT: usize = LOCAL + 16;
+/// Hidden units of the network that judges those.
+pub const CONTEXT_HIDDEN: usize = 32;
 /// Two beats of one heart are further apart than this, in seconds.
 const REFRACTORY_S: f64 = 0.2;
 /// Maxima closer than this to a larger one are the same wave, in seconds.

@@ -5,6 +5,8 @@
 //! What comes after works on the maxima of that envelope, so that its cost does not depend on the rate. Several leads
 //! add up, each in units of its own level and the more so the further its beats stand out.
 
+use std::ops::Range;
+
 use crate::{Error, Float, Result, simd};
 
 /// Width of the Gaussian whose derivatives are the wavelets, in seconds.
@@ -15,30 +17,38 @@ const BLOCK_S: f64 = 1.3;
 const BLOCKS: (usize, usize) = (5, 3);
 /// Outputs filtered at a time, so that they stay in the first cache.
 const TILE: usize = 256;
+/// No wavelet reaches further than this, in samples: the low rate is below 300 Hz.
+const REACH: usize = 12;
 
-/// One or more leads at the low rate, with their joint envelope.
+/// One or more leads at the low rate, with their joint envelope: one stretch of a record at a time, in the same memory.
 pub struct Envelope {
     /// Samples of the input per sample here.
     pub step: usize,
     /// Low rate, Hz.
     pub fs: f64,
+    /// Samples here per block.
+    pub block: usize,
     /// Joint norm of the wavelet pairs.
     pub value: Vec<f32>,
     /// The leads.
     pub leads: Vec<Lead>,
+    /// One side of the odd and of the even wavelet.
+    wavelets: (Vec<f32>, Vec<f32>),
     /// Running sum of `value`, one longer.
     sum: Vec<f64>,
     /// Per block, the median and the largest of the maxima of the blocks around.
     level: Vec<(f32, f32)>,
-    block: usize,
 }
 
 /// One lead at the low rate.
+#[derive(Default)]
 pub struct Lead {
     /// The averaged signal, less its first sample.
     pub low: Vec<f32>,
     /// The even part of the wavelet pair: positive on a peak that points up.
     pub even: Vec<f32>,
+    /// Norm of the wavelet pair, where there are several leads.
+    norm: Vec<f32>,
     /// Running sum of `low`, one longer.
     sum: Vec<f64>,
     /// Per block, what the lead counts among the others.
@@ -49,57 +59,81 @@ pub struct Lead {
 pub struct Haar([i64; 7]);
 
 impl Envelope {
-    /// Average, filter and take levels of leads of one length.
+    /// Choose a low rate, and nothing more.
     ///
     /// # Errors
-    /// A rate outside 50 Hz to 100 kHz, leads that differ in length, or a sample that is not finite.
-    pub fn new<T: Float>(leads: &[&[T]], fs: f64) -> Result<Self> {
+    /// A rate outside 50 Hz to 100 kHz.
+    pub fn new(leads: usize, fs: f64) -> Result<Self> {
         if !(50.0..=100_000.0).contains(&fs) {
             return Err(Error::parameter("fs", fs, "50 to 100000 Hz"));
         }
         let step = ((fs / 150.0) as usize).max(1);
         let fs = fs / step as f64;
-        let (odd, even) = wavelets(fs);
-        let block = (BLOCK_S * fs) as usize;
-        if let Some(other) = leads.iter().find(|lead| lead.len() != leads[0].len()) {
-            return Err(Error::parameter(
-                "x",
-                format!("leads of {} and {} samples", leads[0].len(), other.len()),
-                "one length",
-            ));
+        Ok(Self {
+            step,
+            fs,
+            block: (BLOCK_S * fs) as usize,
+            value: Vec::new(),
+            leads: (0..leads).map(|_| Lead::default()).collect(),
+            wavelets: wavelets(fs),
+            sum: Vec::new(),
+            level: Vec::new(),
+        })
+    }
+
+    /// Average, filter and take levels of a stretch of the leads, which are as many as were said and of one length.
+    ///
+    /// # Errors
+    /// A sample in the stretch that is not finite.
+    pub fn fill<T: Float>(&mut self, leads: &[&[T]], stretch: Range<usize>) -> Result<()> {
+        let (odd, even) = &self.wavelets;
+        let single = leads.len() == 1;
+        for (x, lead) in leads.iter().zip(&mut self.leads) {
+            average_into(x, stretch.clone(), self.step, &mut lead.low, &mut lead.sum)?;
+            let norm = if single { &mut self.value } else { &mut lead.norm };
+            norm.resize(lead.low.len(), 0.0);
+            lead.even.resize(lead.low.len(), 0.0);
+            simd::dispatch(Pair { low: &lead.low, odd, even, norm, evens: &mut lead.even });
         }
-        let mut values = Vec::with_capacity(leads.len());
-        let mut filtered = Vec::with_capacity(leads.len());
-        for x in leads {
-            let (low, sum) = average(x, step)?;
-            let (value, even) = filter(&low, &odd, &even);
-            values.push(value);
-            filtered.push(Lead { low, even, sum, weight: Vec::new() });
+        if single {
+            self.leads[0].weight.resize(self.value.len().div_ceil(self.block), 1.0);
+        } else {
+            self.join();
         }
-        let value = join(values, &mut filtered, block);
-        let level = levels(&value, block);
-        Ok(Self { step, fs, sum: running_sum(&value), value, leads: filtered, level, block })
+        running_sum(&self.value, &mut self.sum);
+        self.level = levels(&self.value, self.block);
+        Ok(())
+    }
+
+    /// The joint norm of several leads; sets their weights.
+    fn join(&mut self) {
+        let block = self.block;
+        self.value.clear();
+        self.value.resize(self.leads.first().map_or(0, |lead| lead.norm.len()), 0.0);
+        for lead in &mut self.leads {
+            let level = levels(&lead.norm, block);
+            let mean: Vec<f32> = lead.norm.chunks(block).map(|b| b.iter().sum::<f32>() / b.len() as f32).collect();
+            let weigh = |(i, (usual, _)): (usize, (f32, f32))| {
+                // A lead whose beats barely stand out of its own mean adds little but noise.
+                let around = &mean[around(i, mean.len())];
+                let mean = around.iter().sum::<f32>() / around.len() as f32;
+                if usual > 0.0 { (usual / mean / 4.0).min(2.0).powi(2) / usual } else { 0.0 }
+            };
+            lead.weight = level.into_iter().enumerate().map(weigh).collect();
+            for ((joint, value), &w) in self.value.chunks_mut(block).zip(lead.norm.chunks(block)).zip(&lead.weight) {
+                for (j, &v) in joint.iter_mut().zip(value) {
+                    *j += (w * v).powi(2);
+                }
+            }
+        }
+        for j in &mut self.value {
+            *j = j.sqrt();
+        }
     }
 
     /// Local maxima that nothing within `reach` samples exceeds and that reach `share` of their level.
     pub fn maxima(&self, reach: usize, share: f32) -> Vec<usize> {
-        let v = &self.value;
-        let mut kept: Vec<usize> = Vec::new();
-        for (block, &(usual, _)) in self.level.iter().enumerate() {
-            let least = share * usual;
-            for i in (block * self.block).max(1)..((block + 1) * self.block).min(v.len().saturating_sub(1)) {
-                if v[i] <= least || v[i] < v[i - 1] || v[i] <= v[i + 1] {
-                    continue;
-                }
-                while kept.last().is_some_and(|&last| i - last <= reach && v[last] < v[i]) {
-                    kept.pop();
-                }
-                if kept.last().is_none_or(|&last| i - last > reach) {
-                    kept.push(i);
-                }
-            }
-        }
-        kept
+        simd::dispatch(Maxima { envelope: self, reach, share })
     }
 
     /// The median and the largest of the block maxima around a sample.
@@ -113,9 +147,15 @@ impl Envelope {
     }
 
     /// Norm of the Haar wavelets at a sample: what broad waves answer to.
+    #[inline(always)]
     pub fn broad(&self, at: usize, Haar(o): &Haar) -> f32 {
+        let last = self.value.len() as i64;
+        let edge = o.map(|o| (at as i64 + o).clamp(0, last));
         let square = |(lead, weight): (&Lead, f32)| {
-            let mean = |a: usize, b: usize| mean(&lead.sum, at as i64 + o[a], at as i64 + o[b]);
+            let sum = edge.map(|e| lead.sum[e as usize]);
+            let mean = |a: usize, b: usize| {
+                if edge[b] > edge[a] { (sum[b] - sum[a]) as f32 / (edge[b] - edge[a]) as f32 } else { 0.0 }
+            };
             let odd = mean(3, 5) - mean(1, 3);
             let even = mean(2, 4) - 0.5 * (mean(0, 2) + mean(4, 6));
             weight * weight * (odd * odd + even * even)
@@ -138,30 +178,67 @@ impl Envelope {
 
 /// Means of `step` samples less the first sample, so that single precision holds them, and their running sum.
 pub(crate) fn average<T: Float>(x: &[T], step: usize) -> Result<(Vec<f32>, Vec<f64>)> {
-    let low = match step {
-        1 => average_by::<T, 1>(x),
-        2 => average_by::<T, 2>(x),
-        3 => average_by::<T, 3>(x),
-        _ => average_chunks(x.chunks_exact(step), x.first(), step),
-    };
-    let sum = running_sum(&low);
-    if !sum[sum.len() - 1].is_finite() {
-        let index = x.iter().position(|v| !v.finite()).unwrap_or(0);
-        return Err(Error::NotFinite { index, value: x[index].to_f64() });
-    }
+    let (mut low, mut sum) = (Vec::new(), Vec::new());
+    average_into(x, 0..x.len(), step, &mut low, &mut sum)?;
     Ok((low, sum))
 }
 
-/// The common small steps, known to the compiler.
-fn average_by<T: Float, const N: usize>(x: &[T]) -> Vec<f32> {
-    average_chunks(x.as_chunks::<N>().0.iter().map(<[T; N]>::as_slice), x.first(), N)
+/// As [`average`], of a stretch, over what the memory holds.
+fn average_into<T: Float>(
+    x: &[T],
+    stretch: Range<usize>,
+    step: usize,
+    low: &mut Vec<f32>,
+    sum: &mut Vec<f64>,
+) -> Result<()> {
+    let part = &x[stretch.clone()];
+    low.resize(part.len() / step, 0.0);
+    simd::dispatch(Average { x: part, step, low });
+    running_sum(low, sum);
+    if !sum[low.len()].is_finite() {
+        let index = stretch.start + part.iter().position(|v| !v.finite()).unwrap_or(0);
+        return Err(Error::NotFinite { index, value: x[index].to_f64() });
+    }
+    Ok(())
+}
+
+/// The inner loop of [`average_into`].
+struct Average<'a, T> {
+    x: &'a [T],
+    step: usize,
+    low: &'a mut [f32],
+}
+
+impl<T: Float> Average<'_, T> {
+    /// A small step, known to the compiler.
+    #[inline(always)]
+    fn by<const N: usize>(self) {
+        let (chunks, first) = (self.x.as_chunks::<N>().0, self.x.first());
+        mean_chunks(self.low, chunks.iter().map(<[T; N]>::as_slice), first, N);
+    }
+}
+
+impl<T: Float> simd::Kernel for Average<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        match self.step {
+            1 => self.by::<1>(),
+            2 => self.by::<2>(),
+            3 => self.by::<3>(),
+            step => mean_chunks(self.low, self.x.chunks_exact(step), self.x.first(), step),
+        }
+    }
 }
 
 #[inline(always)]
-fn average_chunks<'a, T: Float>(chunks: impl Iterator<Item = &'a [T]>, first: Option<&T>, step: usize) -> Vec<f32> {
+fn mean_chunks<'a, T: Float>(low: &mut [f32], chunks: impl Iterator<Item = &'a [T]>, first: Option<&T>, step: usize) {
     let offset = first.map_or(0.0, |v| v.to_f64());
     let scale = 1.0 / step as f64;
-    chunks.map(|c| ((c.iter().map(|v| v.to_f64()).sum::<f64>()) * scale - offset) as f32).collect()
+    for (low, chunk) in low.iter_mut().zip(chunks) {
+        *low = (chunk.iter().map(|v| v.to_f64()).sum::<f64>() * scale - offset) as f32;
+    }
 }
 
 /// One side of the first and second derivative of a Gaussian; the even one, whose middle comes first, sums to zero.
@@ -182,23 +259,8 @@ fn wavelets(fs: f64) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// The norm of both parts, and the even part; the signal goes on for ever as it begins and ends.
-fn filter(low: &[f32], odd: &[f32], even: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let reach = odd.len();
-    let (Some(&first), Some(&last)) = (low.first(), low.last()) else {
-        return (Vec::new(), Vec::new());
-    };
-    let mut padded = Vec::with_capacity(low.len() + 2 * reach);
-    padded.resize(reach, first);
-    padded.extend_from_slice(low);
-    padded.resize(low.len() + 2 * reach, last);
-    let (mut norm, mut evens) = (vec![0.0; low.len()], vec![0.0; low.len()]);
-    simd::dispatch(Pair { padded: &padded, odd, even, norm: &mut norm, evens: &mut evens });
-    (norm, evens)
-}
-
-/// The inner loop of [`filter`].
 struct Pair<'a> {
-    padded: &'a [f32],
+    low: &'a [f32],
     odd: &'a [f32],
     even: &'a [f32],
     norm: &'a mut [f32],
@@ -210,17 +272,27 @@ impl simd::Kernel for Pair<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let reach = self.odd.len();
+        let (reach, n) = (self.odd.len(), self.low.len());
+        let mut padded = [0.0; TILE + 2 * REACH];
+        let padded = &mut padded[..TILE + 2 * reach];
         for (tile, (norm, evens)) in self.norm.chunks_mut(TILE).zip(self.evens.chunks_mut(TILE)).enumerate() {
             let start = tile * TILE;
-            let middle = &self.padded[start + reach..][..norm.len()];
-            for (e, &m) in evens.iter_mut().zip(middle) {
+            let source = if start >= reach && start + norm.len() + reach <= n {
+                &self.low[start - reach..][..norm.len() + 2 * reach]
+            } else {
+                for (k, p) in padded.iter_mut().enumerate() {
+                    *p = self.low[(start + k).saturating_sub(reach).min(n - 1)];
+                }
+                &*padded
+            };
+            for ((o, e), &m) in norm.iter_mut().zip(evens.iter_mut()).zip(&source[reach..]) {
+                *o = 0.0;
                 *e = self.even[0] * m;
             }
             for k in 1..=reach {
                 let (ko, ke) = (self.odd[k - 1], self.even[k]);
-                let before = &self.padded[start + reach - k..][..norm.len()];
-                let after = &self.padded[start + reach + k..][..norm.len()];
+                let before = &source[reach - k..][..norm.len()];
+                let after = &source[reach + k..][..norm.len()];
                 for (((o, e), &a), &b) in norm.iter_mut().zip(evens.iter_mut()).zip(after).zip(before) {
                     *o += ko * (a - b);
                     *e += ke * (a + b);
@@ -233,53 +305,116 @@ impl simd::Kernel for Pair<'_> {
     }
 }
 
-/// The joint norm of all leads; sets their weights.
-fn join(mut values: Vec<Vec<f32>>, leads: &mut [Lead], block: usize) -> Vec<f32> {
-    let blocks = values.first().map_or(0, |v| v.len().div_ceil(block));
-    if leads.len() == 1 {
-        leads[0].weight = vec![1.0; blocks];
-        return values.remove(0);
-    }
-    let mut joint = vec![0.0; values.first().map_or(0, Vec::len)];
-    for (value, lead) in values.iter().zip(leads) {
-        let mean = value.iter().sum::<f32>() / value.len().max(1) as f32;
-        let weigh = |(usual, _): (f32, f32)| {
-            // A lead whose beats barely stand out of its own mean adds little but noise.
-            if usual > 0.0 { (usual / mean / 4.0).min(2.0).powi(2) / usual } else { 0.0 }
-        };
-        lead.weight = levels(value, block).into_iter().map(weigh).collect();
-        for ((joint, value), &w) in joint.chunks_mut(block).zip(value.chunks(block)).zip(&lead.weight) {
-            for (j, &v) in joint.iter_mut().zip(value) {
-                *j += (w * v).powi(2);
-            }
-        }
-    }
-    for j in &mut joint {
-        *j = j.sqrt();
-    }
-    joint
+/// The search of [`Envelope::maxima`].
+struct Maxima<'a> {
+    envelope: &'a Envelope,
+    reach: usize,
+    share: f32,
 }
 
+impl simd::Kernel for Maxima<'_> {
+    type Output = Vec<usize>;
+
+    #[inline(always)]
+    #[allow(clippy::needless_bitwise_bool)] // what branches has no lanes
+    fn run<const FMA: bool>(self) -> Vec<usize> {
+        let v = &self.envelope.value;
+        let block = self.envelope.block;
+        let mut kept: Vec<usize> = Vec::new();
+        for (b, &(usual, _)) in self.envelope.level.iter().enumerate() {
+            let least = self.share * usual;
+            let (mut i, end) = ((b * block).max(1), ((b + 1) * block).min(v.len().saturating_sub(1)));
+            while i < end {
+                // Eight at a time, since few are maxima.
+                let mut flags = [0_u8; 8];
+                if let (Some(before), Some(own), Some(after)) =
+                    (v[i - 1..].first_chunk::<8>(), v[i..].first_chunk::<8>(), v[i + 1..].first_chunk::<8>())
+                {
+                    for k in 0..8 {
+                        flags[k] = u8::from((own[k] > least) & (own[k] >= before[k]) & (own[k] > after[k]));
+                    }
+                } else {
+                    for (k, flag) in flags.iter_mut().enumerate().take(end - i) {
+                        let at = i + k;
+                        *flag = u8::from(v[at] > least && v[at] >= v[at - 1] && v[at] > v[at + 1]);
+                    }
+                }
+                let mut found = u64::from_le_bytes(flags);
+                while found != 0 {
+                    let at = i + found.trailing_zeros() as usize / 8;
+                    found &= found - 1;
+                    if at >= end {
+                        break;
+                    }
+                    while kept.last().is_some_and(|&last| at - last <= self.reach && v[last] < v[at]) {
+                        kept.pop();
+                    }
+                    if kept.last().is_none_or(|&last| at - last > self.reach) {
+                        kept.push(at);
+                    }
+                }
+                i += 8;
+            }
+        }
+        kept
+    }
+}
+
+/// Blocks whose maxima make the level of one.
+fn around(i: usize, blocks: usize) -> Range<usize> {
+    i.saturating_sub(BLOCKS.0)..(i + BLOCKS.1 + 1).min(blocks)
+}
+
+/// Per block, the median and the largest of the maxima of the blocks around.
 pub(crate) fn levels(value: &[f32], block: usize) -> Vec<(f32, f32)> {
-    let maxima: Vec<f32> = value.chunks(block).map(|b| b.iter().copied().fold(0.0, f32::max)).collect();
+    let maxima: Vec<f32> = value.chunks(block).map(|b| simd::dispatch(Largest(b))).collect();
     (0..maxima.len())
         .map(|i| {
-            let mut around = maxima[i.saturating_sub(BLOCKS.0)..(i + BLOCKS.1 + 1).min(maxima.len())].to_vec();
-            around.sort_unstable_by(f32::total_cmp);
-            (around[around.len() / 2], around[around.len() - 1])
+            let mut near = [0.0; BLOCKS.0 + BLOCKS.1 + 1];
+            let source = &maxima[around(i, maxima.len())];
+            let near = &mut near[..source.len()];
+            near.copy_from_slice(source);
+            near.sort_unstable_by(f32::total_cmp);
+            (near[near.len() / 2], near[near.len() - 1])
         })
         .collect()
 }
 
-fn running_sum(x: &[f32]) -> Vec<f64> {
-    let mut sums = Vec::with_capacity(x.len() + 1);
-    let mut total = 0.0;
-    sums.push(total);
-    for &v in x {
-        total += f64::from(v);
-        sums.push(total);
+/// The largest of values that are not negative.
+struct Largest<'a>(&'a [f32]);
+
+impl simd::Kernel for Largest<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> f32 {
+        let (chunks, rest) = self.0.as_chunks::<16>();
+        let larger = |a: f32, b: f32| if a > b { a } else { b };
+        let mut most = [0.0_f32; 16];
+        for chunk in chunks {
+            for (m, &v) in most.iter_mut().zip(chunk) {
+                *m = larger(*m, v);
+            }
+        }
+        most.iter().chain(rest).copied().fold(0.0, larger)
     }
-    sums
+}
+
+fn running_sum(x: &[f32], sums: &mut Vec<f64>) {
+    sums.resize(x.len() + 1, 0.0);
+    let mut total = 0.0;
+    let (four, rest) = x.as_chunks::<4>();
+    let (sums_of_four, sums_of_rest) = sums[1..].as_chunks_mut::<4>();
+    // Four at a time, since each addition waits for the one before.
+    for (s, x) in sums_of_four.iter_mut().zip(four) {
+        let [a, b, c, d] = x.map(f64::from);
+        *s = [total + a, total + (a + b), total + (a + b + c), total + (a + b + c + d)];
+        total = s[3];
+    }
+    for (s, &v) in sums_of_rest.iter_mut().zip(rest) {
+        total += f64::from(v);
+        *s = total;
+    }
 }
 
 /// Mean between two sample positions, clipped to the record.

@@ -3,19 +3,27 @@
 //! The first network sees what a maximum is by itself and among its neighbours; the second also sees the rhythm and
 //! the shape of the beats that the first found, and so does what thresholds, search-back and T-wave rules do elsewhere.
 
-use crate::candidates::{CONTEXT, Candidates, LOCAL};
+use crate::candidates::{CONTEXT, Candidates, LOCAL, LOCAL_HIDDEN};
 use crate::envelope::Envelope;
 use crate::peaks_weights::{CONTEXT_NET, LOCAL_NET};
-use crate::{Float, Result};
+use crate::perceptron::Perceptron;
+use crate::{Error, Float, Result, simd};
+use std::ops::Range;
 
 /// Maxima that the first network finds less likely than this (log-odds) are not shown to the second.
 const HOPELESS: f32 = -7.0;
 /// Log-odds from which a maximum is a beat: where misses and false beats of MIT-BIH DS1 balance.
 const ACCEPT: f32 = -1.0;
+/// Blocks of the envelope that are worked on at a time, so that they stay in the cache, and those to either side that
+/// their decisions look at: levels reach 7.8 s, the rhythm 8 s to beats that themselves look at levels.
+const STRETCH: usize = 240;
+const MARGIN: usize = 14;
 /// Width of the Gaussian whose second derivative places the peak, in seconds.
 const SUMMIT_S: f64 = 0.02;
 /// How far from the maximum of the envelope the peak may lie, in seconds.
 const SUMMIT_REACH_S: f64 = 0.075;
+/// Room for the samples that placing a peak looks at, at any low rate (below 300 Hz).
+const ROOM: usize = 96;
 /// An R wave counts this much more than a Q or S wave.
 const UPWARD: f32 = 1.07;
 
@@ -33,7 +41,7 @@ pub struct Features {
     pub at: Vec<i64>,
     /// Local features.
     pub local: Vec<[f32; LOCAL]>,
-    /// Context features, by the present local network.
+    /// Context features.
     pub context: Vec<[f32; CONTEXT]>,
 }
 
@@ -42,37 +50,58 @@ pub struct Features {
 /// # Errors
 /// A rate below 50 Hz, leads that differ in length, or a sample that is not finite.
 pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64) -> Result<Peaks> {
-    let envelope = Envelope::new(leads, fs)?;
-    let candidates = Candidates::new(&envelope);
-    let local = candidates.local();
-    let mut logit: Vec<f32> = local.iter().map(|f| LOCAL_NET.logit(f)).collect();
-    let hopeful: Vec<usize> = (0..logit.len()).filter(|&i| logit[i] > HOPELESS).collect();
-    let context = candidates.context(&local, &logit, &hopeful);
-    for (&i, f) in hopeful.iter().zip(&context) {
-        logit[i] = CONTEXT_NET.logit(f);
+    let n = leads.first().map_or(0, |lead| lead.len());
+    if let Some(other) = leads.iter().find(|lead| lead.len() != n) {
+        return Err(Error::parameter("x", format!("leads of {n} and {} samples", other.len()), "one length"));
     }
-    let likely: Vec<usize> = hopeful.into_iter().filter(|&i| logit[i] > ACCEPT).collect();
+    let mut envelope = Envelope::new(leads.len(), fs)?;
     let summit = Summit::new(envelope.fs);
     let mut peaks = Peaks { at: Vec::new(), score: Vec::new() };
+    let block = envelope.block * envelope.step;
+    for own in (0..n).step_by(STRETCH * block) {
+        let start = own.saturating_sub(MARGIN * block);
+        envelope.fill(leads, start..(own + (STRETCH + MARGIN) * block).min(n))?;
+        let first = (own - start) / envelope.step;
+        find(&envelope, &summit, start, first..first + STRETCH * envelope.block, &mut peaks);
+    }
+    Ok(peaks)
+}
+
+/// The beats of a stretch that begins at a sample of the record, those within `own` only.
+fn find(envelope: &Envelope, summit: &Summit, start: usize, own: Range<usize>, peaks: &mut Peaks) {
+    let candidates = Candidates::new(envelope);
+    let local = candidates.local();
+    let mut logit: Vec<f32> = LOCAL_NET.logits(&local);
+    let hopeful: Vec<usize> = (0..logit.len()).filter(|&i| logit[i] > HOPELESS).collect();
+    let context = candidates.context(&local, &logit, &hopeful);
+    for (&i, better) in hopeful.iter().zip(CONTEXT_NET.logits(&context)) {
+        logit[i] = better;
+    }
+    let likely: Vec<usize> = hopeful.into_iter().filter(|&i| logit[i] > ACCEPT).collect();
     for i in candidates.thin(&likely, &logit) {
-        let at = summit.refine(&envelope, candidates.at[i]);
+        if !own.contains(&candidates.at[i]) {
+            continue;
+        }
+        let at = start as i64 + summit.refine(envelope, candidates.at[i]);
         if peaks.at.last().is_none_or(|&last| last < at) {
             peaks.at.push(at);
             peaks.score.push(1.0 / (1.0 + (-logit[i]).exp()));
         }
     }
-    Ok(peaks)
 }
 
-/// The features of every maximum of one lead.
+/// The features of every maximum of one lead, those of the context by a local network of the given weights.
 ///
 /// # Errors
-/// As [`rpeaks`].
-pub fn features<T: Float>(x: &[T], fs: f64) -> Result<Features> {
-    let envelope = Envelope::new(&[x], fs)?;
+/// As [`rpeaks`], or another number of weights.
+pub fn features<T: Float>(x: &[T], fs: f64, local_net: &[f32]) -> Result<Features> {
+    let net = Perceptron::<LOCAL, LOCAL_HIDDEN>::from_flat(local_net)
+        .ok_or_else(|| Error::parameter("local_net", local_net.len(), "the weights of the local network"))?;
+    let mut envelope = Envelope::new(1, fs)?;
+    envelope.fill(&[x], 0..x.len())?;
     let candidates = Candidates::new(&envelope);
     let local = candidates.local();
-    let logit: Vec<f32> = local.iter().map(|f| LOCAL_NET.logit(f)).collect();
+    let logit = net.logits(&local);
     let all: Vec<usize> = (0..logit.len()).collect();
     let context = candidates.context(&local, &logit, &all);
     let at = candidates.at.iter().map(|&i| (i * envelope.step + envelope.step / 2) as i64).collect();
@@ -105,31 +134,29 @@ impl Summit {
     /// Sample of the input where the complex at a maximum of the envelope points furthest.
     fn refine(&self, envelope: &Envelope, at: usize) -> i64 {
         let side = self.kernel.len() - 1;
-        let mut height = vec![0.0_f32; 2 * self.reach + 1];
-        let mut own = height.clone();
-        let mut low = vec![0.0_f32; height.len() + 2 * side];
+        let (mut low, span) = ([0.0_f32; ROOM], 2 * self.reach + 1);
+        let (mut own, mut height) = (low, low);
         let mut most = 0.0;
         for (lead, weight) in envelope.weighted(at) {
             let last = lead.low.len() as i64 - 1;
             let from = at as i64 - (self.reach + side) as i64;
-            for (n, v) in low.iter_mut().enumerate() {
-                *v = lead.low[(from + n as i64).clamp(0, last) as usize];
-            }
-            for (h, &v) in own.iter_mut().zip(&low[side..]) {
-                *h = self.kernel[0] * v;
-            }
-            for (k, &c) in self.kernel.iter().enumerate().skip(1) {
-                for ((h, &a), &b) in own.iter_mut().zip(&low[side + k..]).zip(&low[side - k..]) {
-                    *h += c * (a + b);
+            let width = span + 2 * side;
+            if from >= 0 && from + width as i64 <= lead.low.len() as i64 {
+                low[..width].copy_from_slice(&lead.low[from as usize..][..width]);
+            } else {
+                for (n, v) in low[..width].iter_mut().enumerate() {
+                    *v = lead.low[(from + n as i64).clamp(0, last) as usize];
                 }
             }
+            simd::dispatch(Even { low: &low[..width], kernel: &self.kernel, out: &mut own[..span] });
             // The lead in which the complex is largest speaks for all.
-            let largest = weight * own.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+            let largest = weight * own[..span].iter().fold(0.0_f32, |m, v| m.max(v.abs()));
             if largest > most {
                 most = largest;
-                height.copy_from_slice(&own);
+                height = own;
             }
         }
+        let height = &height[..span];
         let rank = |&i: &usize| if height[i] > 0.0 { height[i] * UPWARD } else { -height[i] };
         let best = (1..height.len() - 1).max_by(|a, b| rank(a).total_cmp(&rank(b))).unwrap_or(self.reach);
         let (a, b, c) = (height[best - 1], height[best], height[best + 1]);
@@ -138,6 +165,30 @@ impl Summit {
         let low = at as f64 + best as f64 - self.reach as f64 + f64::from(part);
         let sample = ((low + 0.5) * envelope.step as f64 - 0.5).round();
         sample.clamp(0.0, (envelope.value.len() * envelope.step - 1) as f64) as i64
+    }
+}
+
+/// A symmetric filter, one side of its kernel given.
+struct Even<'a> {
+    low: &'a [f32],
+    kernel: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl simd::Kernel for Even<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let side = self.kernel.len() - 1;
+        for (h, &v) in self.out.iter_mut().zip(&self.low[side..]) {
+            *h = self.kernel[0] * v;
+        }
+        for (k, &c) in self.kernel.iter().enumerate().skip(1) {
+            for ((h, &a), &b) in self.out.iter_mut().zip(&self.low[side + k..]).zip(&self.low[side - k..]) {
+                *h += c * (a + b);
+            }
+        }
     }
 }
 

@@ -26,11 +26,17 @@ fn find<T: Float + Element>(py: Python<'_>, x: &PyReadonlyArray2<'_, T>, fs: f64
     py.detach(|| peaks::rpeaks(&leads, fs)).map_err(to_py)
 }
 
-/// What the R-peak networks see of one contiguous lead: sample, local and context features of every maximum.
+/// What the R-peak networks see of one contiguous lead: sample, local and context features of every maximum, the latter
+/// by a local network whose weights stand one after another.
 #[pyfunction]
-pub fn rpeak_features<'py>(py: Python<'py>, x: PyReadonlyArray1<'py, f64>, fs: f64) -> PyResult<Features<'py>> {
-    let x = x.as_slice()?;
-    let f = py.detach(|| peaks::features(x, fs)).map_err(to_py)?;
+pub fn rpeak_features<'py>(
+    py: Python<'py>,
+    x: PyReadonlyArray1<'py, f64>,
+    fs: f64,
+    local_net: PyReadonlyArray1<'py, f32>,
+) -> PyResult<Features<'py>> {
+    let (x, flat) = (x.as_slice()?, local_net.as_slice()?);
+    let f = py.detach(|| peaks::features(x, fs, flat)).map_err(to_py)?;
     let local = ndarray::Array2::from(f.local).into_pyarray(py);
     let context = ndarray::Array2::from(f.context).into_pyarray(py);
     Ok((f.at.into_pyarray(py), local, context))
