@@ -212,10 +212,10 @@ def test_a_loss_that_breaks_later_names_update_and_samples_and_leaves_the_checkp
     trainer = Trainer(config(tmp_path, HEAD | {"epochs": 3}, log_every=2), points_task())
     step = trainer._update
 
-    def poison(stage, parts):
+    def poison(parts):
         if (trainer.progress.epoch, trainer.progress.update) == (1, 1):
             parts[0]["x"][0] = float("nan")
-        return step(stage, parts)
+        return step(parts)
 
     trainer._update = poison
     with pytest.raises(TrainingError, match=r"cross_entropy is nan in epoch 1, update 1, samples \[\d+(, \d+){15}\]"):

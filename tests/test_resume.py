@@ -63,7 +63,7 @@ def test_a_run_stopped_after_every_update_ends_in_the_same_bits_and_the_same_log
     while codes[-1:] != [0]:
         trainer = Trainer(config(tmp_path / "run", *two_stages()), points_task(), resume=bool(codes))
         update = trainer._update
-        trainer._update = lambda stage, parts, t=trainer, u=update: t.caught.append(signal.SIGTERM) or u(stage, parts)
+        trainer._update = lambda parts, t=trainer, u=update: t.caught.append(signal.SIGTERM) or u(parts)
         try:
             trainer.fit()
             codes.append(0)
@@ -165,7 +165,7 @@ def test_a_truncated_checkpoint_is_passed_over_with_a_warning(tmp_path, uninterr
     trainer = Trainer(config(folder, *two_stages(), save_every_s=0.0), points_task())
     count = iter(range(100))
     done = trainer._update
-    trainer._update = lambda stage, parts: trainer.caught.extend([15] * (next(count) == 14)) or done(stage, parts)
+    trainer._update = lambda parts: trainer.caught.extend([15] * (next(count) == 14)) or done(parts)
     with pytest.raises(StoppedError):
         trainer.fit()
     newest = max(folder.glob("checkpoints/last-*"))

@@ -145,7 +145,7 @@ def test_a_statistic_that_moves_in_a_frozen_part_is_refused(tmp_path):
 def test_a_frozen_part_has_no_gradient_and_no_place_in_the_optimiser(tmp_path):
     trainer = Trainer(config(tmp_path, HEAD), points_task())
     trainer.fit()
-    assert {id(p) for g in trainer.optimizer.param_groups for p in g["params"]} == {
+    assert {id(p) for g in trainer.learner.optimizer.param_groups for p in g["params"]} == {
         id(p) for p in trainer.model.head.parameters()
     }
     assert all(p.grad is None for p in trainer.model.stem.parameters())

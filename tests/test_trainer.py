@@ -135,7 +135,7 @@ def test_an_inflated_encoder_in_three_stages(tmp_path, pretrained):
     seen = []
     update = trainer._update
 
-    def spy(stage, parts):
+    def spy(parts):
         if not seen:  # the weights are in, and nothing is trained yet
             x = torch.randn(3, 4, 64)
             with torch.no_grad():
@@ -144,7 +144,7 @@ def test_an_inflated_encoder_in_three_stages(tmp_path, pretrained):
                 )
                 x[:, :2] = 0
                 seen.append(torch.equal(wide(x)["logits"], narrow(x[:, 2:])["logits"]))
-        return update(stage, parts)
+        return update(parts)
 
     trainer._update = spy
     result = trainer.fit()
@@ -286,6 +286,22 @@ def test_mixed_precision_trains_on_the_cpu(tmp_path, amp):
     result = Trainer(config(tmp_path, FULL | {"epochs": 4}, amp=amp), points_task()).fit()
     assert losses(result)[-1] < losses(result)[0]
     assert all(tensor.dtype != torch.bfloat16 for tensor in result.model.state_dict().values())
+
+
+def test_gradients_are_clipped_as_they_are_and_not_as_fp16_scales_them(tmp_path):
+    start = seeded(Net).state_dict()["head.weight"]
+    stage = HEAD | {
+        "epochs": 1,
+        "lr": 1.0,
+        "clip_norm": 1e-2,
+        "optimizer": {"name": "sgd", "momentum": 0.0, "weight_decay": 0.0},
+    }
+    moved = {}
+    for amp in ("off", "fp16"):
+        trained = Trainer(config(tmp_path / amp, stage, amp=amp), points_task()).fit().model.state_dict()
+        moved[amp] = trained["head.weight"] - start
+    assert 0.02 < float(moved["off"].norm()) <= 0.03  # three steps of a clipped gradient, the bias takes some
+    torch.testing.assert_close(moved["fp16"], moved["off"], rtol=0.05, atol=1e-4)  # half has 11 bits
 
 
 def test_a_model_that_does_not_compile_is_trained_without_and_says_so(tmp_path, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""The trainer: stages in order, every update and epoch readable from top to bottom, resumable to the same bits."""
+"""The trainer: stages and epochs in order, readable from top to bottom, resumable to the same bits."""
 
 import math
 import signal
@@ -11,18 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
 
 from biotl.errors import ConfigError, TrainingError
-from biotl.training import doctor, guards, optimizers
+from biotl.training import doctor, guards
 from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, inherit, save
 from biotl.training.config import difference, nearest
-from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, move, order
+from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, order
 from biotl.training.distributed import World
-from biotl.training.evaluate import compiled, counts, evaluate, measure, outputs
-from biotl.training.groups import apply, snapshot
+from biotl.training.evaluate import compiled, evaluate
+from biotl.training.groups import snapshot
+from biotl.training.learner import Learner
 from biotl.training.logging import RunLog
-from biotl.training.losses import LOSSES
 from biotl.training.progress import Mean, Progress, StoppedError, catching
 from biotl.training.stages import Config, Stage
 
@@ -63,7 +62,6 @@ class Trainer:
         self.forward = compiled(self.model, lambda text: self.log.say(text)) if self.engine.compile else self.model
         self.fresh = snapshot(self.model)
         self.best: dict[str, Tensor] = {}
-        self.ema: dict[str, Tensor] = {}
         self.caught: list[int] = []
         self.looked_at: set[str] = set()  # views
         self.store = Store(Path(config.run) / "checkpoints", self.engine.keep_last)
@@ -88,8 +86,6 @@ class Trainer:
             if changed := difference(*pair):
                 raise ConfigError(f"resume: {changed}; finish the run as it began, or choose another run folder")
         return found
-
-    # The run ------------------------------------------------------------------------------------------------------
 
     def fit(self) -> Result:
         """Run what is left of the stages.
@@ -118,7 +114,7 @@ class Trainer:
         while progress.epoch < stage.epochs and progress.bad_epochs < (stage.patience or math.inf):
             self._train_epoch(stage)
             self._close_epoch(stage)
-        guards.stage_trained(stage, self.model, self.trained, progress.fingerprints)
+        guards.stage_trained(stage, self.model, self.learner.trained, progress.fingerprints)
         self._keep(f"best-{stage.name}", self.best, stage)
         progress.next_stage()
         self._save()
@@ -131,28 +127,23 @@ class Trainer:
                 f"stage {stage.name}: no view is called {stage.view!r}{nearest(stage.view, self.task.views)}"
             )
         self.view = self.task.views[stage.view]
-        self.losses = [LOSSES.build(term) for term in stage.loss]
         self.per_epoch = math.ceil(len(self.view.train) / stage.batch_size)
         if not progress.begun:
             self._initialize(stage)
-        self.trained = apply(self.model, stage)
-        self.optimizer = optimizers.make(stage, self.trained)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.engine.amp == "fp16")
-        self.ema = snapshot(self.model) if stage.ema else {}
+        self.learner = Learner(stage, self.model, self.forward, self.per_epoch, amp=self.amp, world=self.world)
         if resumed and progress.begun:
-            optimizers.restore(self.optimizer, resumed.part("optimizer"))
-            self.scaler.load_state_dict(resumed.state["scaler"])
-            self.ema = {name: tensor.to(self.device) for name, tensor in resumed.part("ema").items()}
-        guards.learning_rates(stage, self.trained, self.per_epoch)
-        guards.shares(stage, self.trained, len(self.view.train), self.world)
-        self.gradients = guards.Gradients(stage, self.trained)
+            self.learner.restore(resumed)
+        guards.learning_rates(stage, self.learner.trained, self.per_epoch)
+        guards.shares(stage, self.learner.trained, len(self.view.train), self.world)
         if not progress.begun:
             progress.fingerprints, progress.begun = guards.fingerprints(self.model), True
             self.best = {}
             self._look_first(stage)
-            self.log.row("stage", {"stage": stage.name, "step": progress.step, **self.trained.counts(self.model)})
+            self.log.row(
+                "stage", {"stage": stage.name, "step": progress.step, **self.learner.trained.counts(self.model)}
+            )
         guards.same_start(self.world, progress.fingerprints.values())
-        self.log.stage(stage, self.trained, self.model)
+        self.log.stage(stage, self.learner.trained, self.model)
         self.saved_at = time.monotonic()
 
     def _initialize(self, stage: Stage) -> None:
@@ -177,8 +168,6 @@ class Trainer:
         for _, check in doctor.probes(stage, self.model, self.view, self.config.seed):
             check()
 
-    # One epoch ----------------------------------------------------------------------------------------------------
-
     def _train_epoch(self, stage: Stage) -> None:
         progress, world = self.progress, self.world
         numbers = (self.config.seed, progress.stage, progress.epoch)
@@ -187,13 +176,13 @@ class Trainer:
         batches = Batches(self.view.train, parts, numbers).load(
             start=progress.update * stage.accumulate, workers=self.engine.workers, pin=self.device.type == "cuda"
         )
-        self.trained.train(self.model)
+        self.learner.trained.train(self.model)
         self.pending: list[Tensor] = []
         self.clock = (time.monotonic(), progress.update)
         for update in self.log.bar(progress.update, self.per_epoch, stage, progress.epoch):
             # every update has random numbers of its own, so that there are none to restore
             torch.manual_seed(mix(*numbers, update, world.rank))
-            stop = self._update(stage, [part for _ in range(stage.accumulate) if (part := next(batches)) is not None])
+            stop = self._update([part for _ in range(stage.accumulate) if (part := next(batches)) is not None])
             progress.update, progress.step = update + 1, progress.step + 1
             if stop or progress.update % self.engine.log_every == 0 or progress.update == self.per_epoch:
                 self._look_at_losses(stage, indices)
@@ -204,51 +193,23 @@ class Trainer:
                 self._look_at_losses(stage, indices)
                 self._save()
 
-    def _update(self, stage: Stage, parts: list[Batch]) -> int:
-        """Take one step of the optimiser on the parts of one batch; return the signal to stop for, 0 for none."""
+    def _update(self, parts: list[Batch]) -> int:
+        """Learn from the parts of one batch; return the signal to stop for, 0 for none."""
         progress = self.progress
-        ns = [counts(stage, self.losses, part) for part in parts]
-        # what each loss is the mean over, in all parts and processes; at the end, how many processes caught a signal
-        ours = [sum(column) for column in zip(*ns, strict=True)] or [0.0] * len(self.losses)
-        *totals, stopping = self.world.sum_numbers([*ours, float(bool(self.caught))], self.device)
-        sums = torch.zeros(len(self.losses), dtype=torch.float64, device=self.device)
-        for loaded, n in zip(parts, ns, strict=True):
-            part = move(loaded, self.device)
-            with torch.autocast(self.device.type, dtype=self.amp, enabled=self.amp is not None):
-                out = outputs(self.model, part, self.forward)
-                terms = measure(stage, self.losses, out, part)
-            shares = [spec.times * k / max(total, 1e-12) for spec, k, total in zip(stage.loss, n, totals, strict=True)]
-            loss = torch.stack([term * share for term, share in zip(terms, shares, strict=True)]).sum()
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            sums += torch.stack([term.detach().double() * k for term, k in zip(terms, n, strict=True)])
-        self.world.sum_gradients(self.trained.parameters.values())
-        if self.gradients.waiting:
-            self.gradients.look()
         done = progress.epoch * self.per_epoch + progress.update
-        for group in self.optimizer.param_groups:
-            group["lr"] = stage.schedule.rate(group["base"], done, self.per_epoch, stage.epochs, progress.plateau_scale)
-        progress.lr = self.optimizer.param_groups[-1]["lr"]
-        self.scaler.unscale_(self.optimizer)  # clip true gradients, not scaled ones
-        if stage.clip_norm:
-            clip_grad_norm_(self.trained.parameters.values(), stage.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        if stage.ema:
-            self._average(stage.ema)
-        self.pending.append(torch.cat([self.world.sum(sums), sums.new_tensor(totals)]))
-        return max(self.caught, default=int(signal.SIGTERM)) if stopping else 0
+        losses, stop = self.learner.update(parts, done, progress.plateau_scale, stop=bool(self.caught))
+        progress.lr = self.learner.lr
+        self.pending.append(losses)
+        return self._signal if stop else 0
 
-    def _average(self, decay: float) -> None:
-        for name, tensor in self.model.state_dict().items():
-            if tensor.is_floating_point():
-                self.ema[name].lerp_(tensor, 1 - decay)
-            else:
-                self.ema[name].copy_(tensor)
+    @property
+    def _signal(self) -> int:
+        """The signal to stop for, which another process may have got."""
+        return max(self.caught, default=int(signal.SIGTERM))
 
     def _look_at_losses(self, stage: Stage, indices: NDArray[np.int64]) -> None:
         """Fetch the losses since the last look, all at once; one that is not finite is refused with its samples."""
-        progress, n = self.progress, len(self.losses)
+        progress, n = self.progress, len(stage.loss)
         values = torch.stack(self.pending).tolist() if self.pending else []
         for update, value in enumerate(values, progress.update - len(values)):
             samples = indices[update * stage.batch_size : (update + 1) * stage.batch_size].tolist()
@@ -268,15 +229,13 @@ class Trainer:
         progress, (began, first) = self.progress, self.clock
         speed = (progress.update - first) * stage.batch_size / max(time.monotonic() - began, 1e-9)
         if progress.epoch == 0:
-            self.gradients.close()
-        trained = snapshot(self.model) if stage.ema else {}
-        self.model.load_state_dict(self.ema or self.model.state_dict())
-        # the main process's figures decide on all of them
-        figures, judged = self.world.share(self._validate(stage)), snapshot(self.model)
-        self.model.load_state_dict(trained or judged)
+            self.learner.gradients.close()
+        with self.learner.averaged():
+            # the main process's figures decide on all of them
+            figures, judged = self.world.share(self._validate(stage)), snapshot(self.model)
         if not figures:
             self._save()
-            raise StoppedError(max(self.caught, default=int(signal.SIGTERM)))
+            raise StoppedError(self._signal)
         figures = progress.epoch_loss.figures(stage, "train.") | figures
         better = progress.judge(stage, figures)
         self._row("epoch", stage, figures | {"best": better, "samples_per_s": speed})
@@ -296,8 +255,6 @@ class Trainer:
         options = {"seed": mix(self.config.seed, self.progress.stage), "workers": self.engine.workers}
         return evaluate(self.model, self.view.validation, stage, stop=lambda: self.caught, **options)
 
-    # What stays ---------------------------------------------------------------------------------------------------
-
     def _row(self, kind: str, stage: Stage, figures: dict[str, Any]) -> None:
         at = {
             "stage": stage.name,
@@ -312,10 +269,9 @@ class Trainer:
         self.saved_at = time.monotonic()
         if not self.world.main:
             return
-        parts = {"model": self.model.state_dict(), "best": self.best, "ema": self.ema}
-        parts["optimizer"] = optimizers.tensors(self.optimizer)
+        parts = {"model": self.model.state_dict(), "best": self.best, **self.learner.tensors()}
         tensors = {f"{part}.{name}": tensor for part, of in parts.items() for name, tensor in of.items()}
-        state = self._state() | {"progress": asdict(self.progress), "scaler": self.scaler.state_dict()}
+        state = self._state() | {"progress": asdict(self.progress), **self.learner.state()}
         self.store.save_last(Checkpoint(tensors, state))
 
     def _keep(self, name: str, weights: dict[str, Tensor], stage: Stage) -> None:
