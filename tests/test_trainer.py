@@ -289,18 +289,14 @@ def test_mixed_precision_trains_on_the_cpu(tmp_path, amp):
 
 
 def test_gradients_are_clipped_as_they_are_and_not_as_fp16_scales_them(tmp_path):
-    start = seeded(Net).state_dict()["head.weight"]
-    stage = HEAD | {
-        "epochs": 1,
-        "lr": 1.0,
-        "clip_norm": 1e-2,
-        "optimizer": {"name": "sgd", "momentum": 0.0, "weight_decay": 0.0},
-    }
+    start = torch.cat([p.detach().flatten() for p in seeded(Net).head.parameters()])
+    plain = {"name": "sgd", "momentum": 0.0, "weight_decay": 0.0}
+    stage = HEAD | {"epochs": 1, "lr": 1.0, "clip_norm": 1e-2, "optimizer": plain}
     moved = {}
     for amp in ("off", "fp16"):
-        trained = Trainer(config(tmp_path / amp, stage, amp=amp), points_task()).fit().model.state_dict()
-        moved[amp] = trained["head.weight"] - start
-    assert 0.02 < float(moved["off"].norm()) <= 0.03  # three steps of a clipped gradient, the bias takes some
+        model = Trainer(config(tmp_path / amp, stage, amp=amp), points_task()).fit().model
+        moved[amp] = torch.cat([p.detach().flatten() for p in model.head.parameters()]) - start
+    assert 0.01 < float(moved["off"].norm()) < 0.0301  # three steps of length 0.01, not quite in one direction
     torch.testing.assert_close(moved["fp16"], moved["off"], rtol=0.05, atol=1e-4)  # half has 11 bits
 
 
