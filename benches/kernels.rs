@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use biotl_core::design::{Band, Kind, design};
 use biotl_core::resample::Resampler;
+use biotl_core::wavelet::{self, Mode, Wavelet};
 use biotl_core::wfdb::Recording;
-use biotl_core::{filter, median};
+use biotl_core::{filter, kmeans, median, segments, windows};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn wfdb(c: &mut Criterion) {
@@ -70,5 +71,78 @@ fn resample(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, wfdb, filters, medians, resample);
+fn wavelets(c: &mut Criterion) {
+    let (x, stop) = (lead(), AtomicBool::new(false));
+    let mut out = x.clone();
+    let design = (Wavelet::named("db4").unwrap(), Mode::Symmetric);
+    let lengths = wavelet::lengths(x.len(), design.0, design.1, 9).unwrap();
+    let mut levels: Vec<Vec<f64>> = lengths.iter().map(|&n| vec![0.0; n]).collect();
+    let mut group = c.benchmark_group("wavelet");
+    group.throughput(Throughput::Elements(x.len() as u64));
+    group.bench_function("remove_baseline", |b| {
+        b.iter(|| wavelet::remove_baseline(&x, 360.0, 0.5, &stop, &mut out).unwrap());
+    });
+    group.bench_function("wavedec", |b| {
+        b.iter(|| {
+            let out = levels.iter_mut().zip(&lengths).map(|(level, &n)| (&mut level[..], n)).collect();
+            wavelet::wavedec(&x, x.len(), design, &stop, out);
+        });
+    });
+    let coeffs: Vec<(&[f64], usize)> = levels.iter().map(|level| (&level[..], level.len())).collect();
+    group.bench_function("waverec", |b| {
+        b.iter(|| wavelet::waverec(&coeffs, x.len(), design, &stop, &mut out).unwrap());
+    });
+    group.finish();
+}
+
+fn segment(c: &mut Criterion) {
+    let x = lead();
+    let peaks: Vec<i64> = (200..649_000).step_by(286).collect();
+    let found = segments::segment(x.len(), &peaks, 360.0).unwrap();
+    let mut out = vec![0.0; found.start.len() * 64];
+    let mut group = c.benchmark_group("segment");
+    group.throughput(Throughput::Elements(peaks.len() as u64));
+    group.bench_function("fixed", |b| b.iter(|| segments::segment(x.len(), &peaks, 360.0).unwrap()));
+    group.bench_function("resample to 64", |b| {
+        b.iter(|| segments::resample(&x, &found.start, &found.stop, 64, &mut out).unwrap());
+    });
+    group.finish();
+}
+
+fn clusters(c: &mut Criterion) {
+    const ROWS: usize = 20_000;
+    let stop = AtomicBool::new(false);
+    let mut group = c.benchmark_group("kmeans");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    for (length, k) in [(36, 19), (64, 25), (64, 70)] {
+        let x: Vec<f32> = lead().iter().cycle().take(ROWS * length).map(|&value| value as f32).collect();
+        let centroids: Vec<f32> = x.chunks_exact(length).step_by(ROWS / k).take(k).flatten().copied().collect();
+        let mut labels = vec![0; ROWS];
+        group.bench_function(format!("assign {length} values to {k}"), |b| {
+            b.iter(|| kmeans::assign(&x, &centroids, length, &stop, &mut labels).unwrap());
+        });
+        if k == 19 {
+            group.sample_size(10).bench_function(format!("fit {length} values to {k}"), |b| {
+                b.iter(|| kmeans::fit(&x, length, k, 0, 300, &stop).unwrap());
+            });
+        }
+    }
+    group.finish();
+}
+
+fn zscores(c: &mut Criterion) {
+    let stop = AtomicBool::new(false);
+    let x: Vec<f32> = lead().iter().map(|&value| value as f32).collect();
+    let mut group = c.benchmark_group("windows");
+    for (size, hop) in [(512, 256), (512, 64), (3600, 1800)] {
+        let mut out = vec![0.0; windows::count(x.len(), size, hop).unwrap() * size];
+        group.throughput(Throughput::Elements(out.len() as u64));
+        group.bench_function(format!("z-score of {size} every {hop}"), |b| {
+            b.iter(|| windows::zscore_windows(&x, x.len(), (size, hop), 1e-6, false, &stop, &mut out).unwrap());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, wfdb, filters, medians, resample, wavelets, segment, clusters, zscores);
 criterion_main!(benches);

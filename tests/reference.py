@@ -38,6 +38,77 @@ def assign(X, C):
     return ((X[:, None].astype(np.float64) - C[None].astype(np.float64)) ** 2).sum(2).argmin(1)
 
 
+def kmeans(X, k, seed, iterations=300):
+    """Centroids and inertia: of four seedings the one that is tightest after ten iterations, iterated to the end."""
+    random = splitmix(seed)
+    starts = [lloyd(X, seed_centroids(X, k, random), 10) for _ in range(4)]
+    return lloyd(X, min(starts, key=lambda found: found[1])[0], iterations)
+
+
+def splitmix(state):
+    """Numbers from 0 to below 1 (Steele, Lea & Flood 2014)."""
+    mask = (1 << 64) - 1
+    while True:
+        state = (state + 0x9E3779B97F4A7C15) & mask
+        z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
+        yield ((z ^ (z >> 31)) >> 11) / 2**53
+
+
+def seed_centroids(X, k, random):
+    """Greedy k-means++: of some rows drawn by squared distance, the one that lowers the sum of distances most."""
+    chosen = [int(next(random) * len(X))]
+    closest = ((X - X[chosen[0]]) ** 2).sum(1)
+    while len(chosen) < k:
+        passed = [closest.cumsum() > next(random) * closest.sum() for _ in range(2 + int(np.log(k)))]
+        drawn = [int(p.argmax()) if p.any() else len(X) - 1 for p in passed]
+        after = [np.minimum(closest, ((X - X[row]) ** 2).sum(1)) for row in drawn]
+        best = min(range(len(drawn)), key=lambda i: after[i].sum())
+        chosen.append(drawn[best])
+        closest = after[best]
+    return X[chosen]
+
+
+def lloyd(X, C, iterations):
+    """Means of the rows that are nearest to each centroid, until no row changes its cluster."""
+    before = None
+    for _ in range(iterations):
+        labels = assign(X, C)
+        if np.array_equal(labels, before):
+            break
+        far = ((X - C[labels]) ** 2).sum(1)
+        C = C.copy()
+        for label in range(len(C)):
+            if (labels == label).any():
+                C[label] = X[labels == label].mean(0)
+            else:  # an empty cluster takes the row that lies farthest
+                C[label] = X[far.argmax()]
+                far[far.argmax()] = 0
+        before = labels
+    return C, ((X - C[assign(X, C)]) ** 2).sum()
+
+
+def wavedec(x, low, high, level, pad):
+    """Approximation, then details from coarse to fine; `pad` is the name of the extension in `np.pad`."""
+    details = []
+    for _ in range(level):
+        longer = np.pad(x, len(low) - 1, pad)
+        details.insert(0, np.convolve(longer, high, "valid")[1::2])
+        x = np.convolve(longer, low, "valid")[1::2]
+    return [x, *details]
+
+
+def waverec(coeffs, low, high):
+    """Zeros between the coefficients, filtered, from coarse to fine."""
+    x = coeffs[0]
+    for detail in coeffs[1:]:
+        stuffed = np.zeros((2, 2 * len(detail)))
+        stuffed[:, ::2] = x[: len(detail)], detail
+        x = np.convolve(stuffed[0], low) + np.convolve(stuffed[1], high)
+        x = x[len(low) - 2 : 2 * len(detail)]
+    return x
+
+
 def windows(x, size, hop):
     """Every window of every channel, less its mean, over its standard deviation; (windows, channels, size)."""
     x = np.asarray(x, dtype=np.float64)

@@ -39,7 +39,7 @@ CALLS = {
     "remove_baseline median": lambda x, **how: signal.remove_baseline(x, FS, method="median", **how),
     "remove_baseline wavelet": lambda x, **how: signal.remove_baseline(x, FS, method="wavelet", cutoff=20, **how),
     "resample": lambda x, **how: signal.resample(x, FS, 125, **how),
-    "resample_segments": lambda x, **how: signal.resample_segments(x, [0, 300], [200, 1900], 33, **how),
+    "resample_segments": lambda x, **how: signal.resample_segments(x, [0, 1200], [200, 1300], 100, **how),
     "rpeaks": lambda x, **how: signal.rpeaks(x, FS, scores=True, **how),
     "segment": lambda x, **how: signal.segment(x, PEAKS, FS, **how),
     "segment delineated": lambda x, **how: signal.segment(x, PEAKS, FS, mode="delineated", **how),
@@ -240,7 +240,7 @@ COSTS = {
     "median_filter": [5],
     "remove_baseline median": [73 + 217 - 1],
     "resample": [20],  # 2 x 10 zero crossings of the filter in samples out
-    "resample_segments": [0],  # no value of the second segment falls beside it
+    "resample_segments": [1],
     "wavedec": [7, 7, 6, 4],  # 8 taps see 50, 50, 22 and 8 samples, every 8th, 8th, 4th and 2nd
     "waverec": [8],
     "windows": [2 * 64],

@@ -29,6 +29,18 @@ def test_ties_go_to_the_lowest_index(length, k, seed):
     assert np.array_equal(signal.assign(X, C), reference.assign(X, C))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("level", [0.0, 1.0, 1e3, 1e6])
+def test_near_ties_are_decided_by_the_distances_whatever_the_level(dtype, level):
+    rng = np.random.default_rng(7)
+    step = np.spacing(dtype(max(level, 1.0)))  # on this grid the sums of squares are exact, in any order
+    C = (level + rng.integers(-3, 4, (25, 64)) * step * 4.0).astype(dtype)
+    C[3] = 1e4  # far away, and long
+    X = (level + rng.integers(-3, 4, (2000, 64)) * (step * 2.0)).astype(dtype)
+    X[::9] = (C[rng.integers(4, 25, len(X[::9]))] + C[rng.integers(4, 25, len(X[::9]))]) / 2
+    assert np.array_equal(signal.assign(X, C), reference.assign(X, C))
+
+
 def test_a_fit_is_as_tight_as_that_of_scikit_learn():
     rng = np.random.default_rng(3)
     X = (rng.standard_normal((19, 36))[rng.integers(0, 19, 4000)] * 2 + rng.standard_normal((4000, 36))).astype(
@@ -38,6 +50,15 @@ def test_a_fit_is_as_tight_as_that_of_scikit_learn():
     assert found.inertia <= 1.01 * KMeans(19, n_init=3, random_state=0).fit(X).inertia_
     distances = ((X.astype(np.float64)[:, None] - found.centroids) ** 2).sum(2).min(1)
     np.testing.assert_allclose(found.inertia, distances.sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "length", "k", "seed"), [(300, 5, 7, 0), (90, 2, 20, 1), (40, 3, 1, 2), (60, 1, 5, 3)])
+def test_a_fit_is_that_of_the_readable_twin(n, length, k, seed):
+    X = np.random.default_rng(seed).standard_normal((n, length))
+    found = signal.kmeans(X, k, seed=seed)
+    centroids, inertia = reference.kmeans(X, k, seed)
+    np.testing.assert_allclose(found.centroids, centroids, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.inertia, inertia, rtol=1e-12, atol=1e-20)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():

@@ -80,6 +80,29 @@ def test_a_segment_outside_the_signal_is_refused():
         signal.resample_segments(np.zeros(10), [0], [5], 0)
 
 
+def test_a_missing_sample_costs_the_values_that_have_a_part_of_it():
+    x = np.arange(100.0)
+    x[[20, 50]] = np.nan, np.inf
+    # the first segment ends before sample 20, the third lies between the two bad ones
+    with pytest.raises(SignalError, match="sample 50 is inf"):
+        signal.resample_segments(x, [0, 45], [20, 56], 11)
+    masked = signal.resample_segments(x, [0, 45, 21], [20, 56, 50], 11, nan_policy="mask")
+    assert np.argwhere(np.isnan(masked)).tolist() == [[1, 5]]
+    bridged = signal.resample_segments(x, [45], [56], 11, nan_policy="interpolate")
+    assert bridged.tolist() == [list(range(45, 56))]
+
+
+def test_a_wave_that_holds_a_missing_sample_is_background_and_one_with_its_neighbours():
+    x = np.zeros((2, 1000))
+    x[1, 430] = np.nan  # in T, between QRS and background
+    with pytest.raises(SignalError, match="sample 430 is NaN"):
+        signal.segment(x, [400], 360.0)
+    got = signal.segment(x, [400], 360.0, nan_policy="mask")
+    assert (got.wave.tolist(), got.start.tolist(), got.stop[-1]) == ([3, 0, 1, 3], [0, 346, 382, 418], 1000)
+    assert got.beat.tolist() == [-1, 0, 0, -1]
+    assert len(signal.segment(x, [400], 360.0, nan_policy="interpolate")) == 5
+
+
 def test_every_beat_of_a_real_database_has_its_qrs_and_its_label_on_it(mitdb):
     from biotl import records
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, SupportsIndex, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from biotl import _core
 from biotl.errors import SignalError
 
 NanPolicy = Literal["raise", "mask", "interpolate"]
@@ -126,8 +127,7 @@ def over_leads(
     check_policy(nan_policy)
     whole = array.dtype.kind == "i"
     dtype = np.float64 if whole and integers == "fast" else array.dtype
-    # NumPy asks for huge pages where it helps, and the kernel writes every sample
-    out = np.empty((len(leads), samples(leads.shape[1])), dtype)
+    out = _core.empty((len(leads), samples(leads.shape[1])), np.dtype(dtype))
     bad = None if whole or nan_policy == "raise" else ~np.isfinite(leads)
     if bad is None or not bad.any():
         kernel(leads, out)
@@ -149,13 +149,17 @@ def check_policy(nan_policy: str) -> None:
 
 def refuse_overflow(out: NDArray[Any]) -> None:
     """Raise SignalError if a finite signal gave values that are not; integers cannot."""
-    if out.dtype.kind != "f":
-        return
-    with np.errstate(all="ignore"):
-        # the sum of squares costs less than a look at each value, and clears all but huge ones
-        clear = np.isfinite(np.vdot(out, out))
-    if not clear and not np.isfinite(out).all():
+    if not clear(out):
         raise SignalError(f"x: got samples whose result overflows {out.dtype}, wanted smaller samples")
+
+
+def clear(x: NDArray[Any]) -> bool:
+    """Return whether all values are finite."""
+    if x.dtype.kind != "f":
+        return True
+    with np.errstate(all="ignore"):
+        # the sum of squares costs half as much as a look at each value, and clears all but huge ones
+        return bool(np.isfinite(np.vdot(x, x)) or np.isfinite(x).all())
 
 
 def mended(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.bool_] | None]:
@@ -167,9 +171,9 @@ def mended(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.boo
         If a sample is not finite under "raise", or the policy is unknown.
     """
     check_policy(nan_policy)
-    bad: NDArray[np.bool_] = ~np.isfinite(leads)
-    if not bad.any():
+    if clear(leads):
         return leads, None
+    bad: NDArray[np.bool_] = ~np.isfinite(leads)
     if nan_policy == "raise":
         lead, index = np.argwhere(bad)[0]
         raise not_finite(leads[lead, index], index)

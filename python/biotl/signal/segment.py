@@ -9,7 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 
-from ._arrays import NanPolicy, as_leads, coerce, covered, indices, mended, not_finite, refuse_overflow, whole
+from ._arrays import (
+    NanPolicy,
+    as_leads,
+    check_policy,
+    clear,
+    coerce,
+    covered,
+    indices,
+    mended,
+    not_finite,
+    refuse_overflow,
+    whole,
+)
 from .delineate import Waves, delineate
 
 WAVES = ("P", "QRS", "T", "BG")
@@ -148,8 +160,8 @@ def resample_segments(
     length : int
         Values of each resampled segment; 1 takes its first sample.
     nan_policy : {"raise", "mask", "interpolate"}
-        What happens to segments with samples that are NaN or infinite: "raise" refuses them, "mask" makes NaN of the
-        values that lie on such a sample or beside it, "interpolate" first bridges them by straight lines (in a signal
+        What happens to samples that are NaN or infinite: "raise" refuses them where a value has a part of one, "mask"
+        makes NaN of such values, "interpolate" first bridges them by straight lines (in a signal
         without a single finite sample every value is NaN).
 
     Returns
@@ -171,17 +183,20 @@ def resample_segments(
         raise SignalError(f"x: got shape {array.shape}, wanted one signal of shape (samples,)")
     begin, end = indices(start, "start"), indices(stop, "stop")
     length = whole(length, "length", "at least 1 value", least=1)
-    leads, bad = mended(as_leads(array), "interpolate" if nan_policy == "raise" else nan_policy)
+    check_policy(nan_policy)
+    leads, bad = (as_leads(array), None) if nan_policy == "raise" else mended(as_leads(array), nan_policy)
     out = _core.resample_segments(leads[0], begin, end, length)
+    if nan_policy == "raise" and not clear(out):
+        # only a sample with a part in a value shows, and only then is it looked for
+        bad = ~np.isfinite(leads)
+        held = begin[covered(bad, begin, end)[0]]
+        if held.size:
+            at = held[0] + int(np.argmax(bad[0, held[0] :]))
+            raise not_finite(array[at], at)
     refuse_overflow(out)
     if bad is None:
         return out
-    if nan_policy == "raise":
-        held = covered(bad, begin, end)[0]
-        if held.any():
-            at = begin[held][0] + int(np.argmax(bad[0, begin[held][0] :]))
-            raise not_finite(array[at], at)
-    elif nan_policy == "mask":
+    if nan_policy == "mask":
         out[_core.resample_segments(bad[0].astype(np.float32), begin, end, length) > 0] = np.nan
     elif bad.all():
         out[:] = np.nan

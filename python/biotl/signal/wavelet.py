@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, NanPolicy, as_leads, check_policy, coerce, mended, whole
+from biotl.signal._arrays import Floats, NanPolicy, as_leads, check_policy, clear, coerce, mended, whole
 
 
 def wavedec(
@@ -129,7 +129,7 @@ def _mend(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.bool
 
 def _judge(out: Sequence[Floats], sources: Sequence[Floats], nan_policy: NanPolicy) -> None:
     """Raise SignalError if the transform met what is not finite, or overflowed."""
-    if all(np.isfinite(part).all() for part in out):
+    if all(clear(part) for part in out):
         return
     if nan_policy == "raise":
         for source in sources:

@@ -14,6 +14,7 @@ from biotl.signal._arrays import (
     as_leads,
     bridge,
     check_policy,
+    clear,
     coerce,
     mended,
     not_finite,
@@ -92,7 +93,7 @@ def windows(
         lost = None if bad is None else bad.all(axis=1)
     shape = (_core.count_windows(array.shape[-1], size, hop), *array.shape[:-1], size)
     if out is None:
-        out = np.empty(shape, dtype=array.dtype)
+        out = _core.empty(shape, array.dtype)
     elif out.shape != shape or out.dtype != array.dtype or not out.flags.c_contiguous or not out.flags.writeable:
         got, wanted = f"{out.dtype} {out.shape}", f"{array.dtype} {shape}"
         raise SignalError(f"out: got {got}, wanted {wanted}, C-contiguous and writeable")
@@ -108,7 +109,7 @@ def _views(x: ArrayLike, size: int, hop: int, nan_policy: NanPolicy) -> NDArray[
     """Return the windows as they are, a view of `x` unless a sample is not finite."""
     array = real(x)
     leads, bad = as_leads(array), None
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if not clear(array):
         bad = ~np.isfinite(leads)
         array = bridge(leads, bad).reshape(array.shape)
     if array.shape[-1] < size or array.size == 0:

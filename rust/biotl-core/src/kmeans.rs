@@ -103,10 +103,8 @@ struct Book<T, const GROUP: usize> {
     values: Vec<[T; GROUP]>,
     /// Half the squared norm of each centroid.
     offsets: Vec<[T; GROUP]>,
-    /// How far a score may be off, per unit of the squared norms.
-    slack: f64,
-    /// The largest squared norm of a centroid.
-    largest: f64,
+    /// Relative error of a score, against the sizes of what it sums up; infinite where that cannot be told.
+    error: T,
 }
 
 impl<T: Float, const GROUP: usize> Book<T, GROUP> {
@@ -123,8 +121,9 @@ impl<T: Float, const GROUP: usize> Book<T, GROUP> {
                 value[place] = -c;
             }
         }
-        let largest = norms.iter().copied().fold(0.0, f64::max);
-        Self { length, values, offsets, slack: (length + 8) as f64 * T::EPSILON, largest }
+        let error = (length + 4) as f64 * T::EPSILON / 2.0;
+        let told = error < 0.01 && norms.iter().all(|&norm| T::from_f64(0.5 * norm).finite());
+        Self { length, values, offsets, error: T::from_f64(if told { error } else { f64::INFINITY }) }
     }
 }
 
@@ -161,14 +160,32 @@ impl<T: Float, const GROUP: usize, const LANES: usize> Kernel for Search<'_, T, 
                     }
                 }
             }
+            let slack = slack(self.book.error, &norm, &least);
             for (lane, label) in labels.iter_mut().enumerate() {
                 // what is not finite, or overflows, compares as false
-                let slack = self.book.slack * (self.book.largest + norm[lane].to_f64());
-                let clear = (second[lane] - least[lane]).to_f64() > slack;
+                let clear = second[lane] - least[lane] > slack[lane];
                 *label = if clear { index[lane].to_f64() as i64 } else { UNDECIDED };
             }
         }
     }
+}
+
+/// By how much a score must lie above the least for its centroid to be the farther one.
+///
+/// A score is off by no more than e (|c|²/2 + |c||x|), e being its relative error. A centroid that is as near as the one
+/// of the least score, at the distance d, has |c| <= |x| + d, so the scores of two of them are off by no more than
+/// e (5 |x|² + 3 d²) together. And d² is twice the least score plus |x|², but for an error that is below 8 e of it and
+/// of |x|²: with e < 0.01, the constants below are on the safe side.
+#[inline(always)]
+fn slack<T: Float, const LANES: usize>(error: T, norm: &[T; LANES], least: &[T; LANES]) -> [T; LANES] {
+    let (of_norm, of_distance) = (T::from_f64(5.5) * error, T::from_f64(3.5) * error);
+    let mut slack = *norm;
+    for lane in 0..LANES {
+        let squared = least[lane] + least[lane] + norm[lane];
+        let squared = if squared < T::default() { T::default() } else { squared };
+        slack[lane] = of_norm * norm[lane] + of_distance * squared;
+    }
+    slack
 }
 
 /// Rows to lanes; lanes without a row of their own repeat the last one.
@@ -196,10 +213,19 @@ fn turn<T: Float, const LANES: usize>(rows: &[T], length: usize, turned: &mut [[
 /// Squared norm of each lane.
 #[inline(always)]
 fn squares<const FMA: bool, T: Float, const LANES: usize>(turned: &[[T; LANES]]) -> [T; LANES] {
-    let mut sum = [T::default(); LANES];
-    for x in turned {
+    // strands, so that none waits for the addition before it
+    let mut strands = [[T::default(); LANES]; 4];
+    for some in turned.chunks(4) {
+        for (x, strand) in some.iter().zip(&mut strands) {
+            for lane in 0..LANES {
+                strand[lane] = multiply_add::<FMA, T>(x[lane], x[lane], strand[lane]);
+            }
+        }
+    }
+    let [mut sum, rest @ ..] = strands;
+    for strand in rest {
         for lane in 0..LANES {
-            sum[lane] = multiply_add::<FMA, T>(x[lane], x[lane], sum[lane]);
+            sum[lane] += strand[lane];
         }
     }
     sum

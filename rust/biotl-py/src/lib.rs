@@ -27,6 +27,8 @@ mod _core {
     #[pymodule_export]
     use super::kmeans::{assign, kmeans_fit};
     #[pymodule_export]
+    use super::matrix::empty;
+    #[pymodule_export]
     use super::median::{median_filter, remove_median};
     #[pymodule_export]
     use super::peaks::{rpeak_features, rpeaks};

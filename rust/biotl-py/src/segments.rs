@@ -5,7 +5,7 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::error::to_py;
-use crate::matrix::Vector;
+use crate::matrix::{Vector, empty_matrix};
 
 type Columns<'py, A, B> =
     (Bound<'py, PyArray1<A>>, Bound<'py, PyArray1<B>>, Bound<'py, PyArray1<B>>, Bound<'py, PyArray1<B>>);
@@ -38,7 +38,7 @@ pub fn resample_segments<'py>(
     length: usize,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let (start, stop) = (start.as_slice()?, stop.as_slice()?);
-    let out = PyArray2::zeros(py, [start.len(), length], false);
+    let out = empty_matrix::<f32>(py, start.len(), length)?;
     {
         let mut rows = out.readwrite();
         let rows = rows.as_slice_mut()?;

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use crate::error::to_py;
 use crate::interrupt::answering;
 use crate::leads::{LONG, fill};
-use crate::matrix::{Matrix, empty};
+use crate::matrix::{Matrix, empty_matrix};
 
 /// Approximation and details, from coarse to fine, of each row.
 #[pyfunction]
@@ -35,7 +35,7 @@ fn decompose<'py, T: Float + Element>(
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let (rows, n, x) = (x.as_array().nrows(), x.as_array().ncols(), x.as_slice()?);
     let lengths = wavelet::lengths(n, wavelet, mode, level).map_err(to_py)?;
-    let out = lengths.iter().map(|&n| empty::<T>(py, rows, n)).collect::<PyResult<Vec<_>>>()?;
+    let out = lengths.iter().map(|&n| empty_matrix::<T>(py, rows, n)).collect::<PyResult<Vec<_>>>()?;
     {
         let mut levels: Vec<_> = out.iter().map(PyArrayMethods::readwrite).collect();
         let levels = levels.iter_mut().zip(lengths).map(|(level, n)| Ok((level.as_slice_mut()?, n)));
@@ -71,7 +71,7 @@ fn reconstruct<'py, T: Float + Element>(
     let n = wavelet::signal_length(&lengths, wavelet, mode).map_err(to_py)?;
     let levels = coeffs.iter().zip(lengths).map(|(level, n)| Ok((level.as_slice()?, n)));
     let levels = levels.collect::<PyResult<Vec<_>>>()?;
-    let out = empty::<T>(py, coeffs[0].as_array().nrows(), n)?;
+    let out = empty_matrix::<T>(py, coeffs[0].as_array().nrows(), n)?;
     {
         let mut out = out.readwrite();
         let out = out.as_slice_mut()?;

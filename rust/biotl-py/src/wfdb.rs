@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use biotl_core::wfdb::{Recording, annotation::Marks, value::Value};
-use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadwriteArray2, dtype};
+use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadwriteArray2};
 use pyo3::prelude::*;
-use pyo3::types::PySlice;
 
 use crate::error::to_py;
 use crate::interrupt::answering;
 use crate::leads::LONG;
+use crate::matrix::empty_matrix;
 
 /// Rate, (name, unit, samples a frame) of each channel, and comments.
 type About = (f64, Vec<(String, String, usize)>, Vec<String>);
@@ -46,7 +46,7 @@ pub fn wfdb_codes(py: Python<'_>, path: PathBuf, verify: bool) -> PyResult<(Abou
 pub fn wfdb_native(py: Python<'_>, path: PathBuf, verify: bool) -> PyResult<(About, Vec<Bound<'_, PyArray2<f32>>>)> {
     let recording = py.detach(|| Recording::open(&path)).map_err(to_py)?;
     let lengths = recording.channels.iter().map(|channel| recording.samples * channel.per_frame);
-    let outs = lengths.map(|length| empty(py, 1, length)).collect::<PyResult<Vec<_>>>()?;
+    let outs = lengths.map(|length| empty_matrix(py, 1, length)).collect::<PyResult<Vec<_>>>()?;
     let mut writes: Vec<PyReadwriteArray2<f32>> = outs.iter().map(PyArrayMethods::readwrite).collect();
     let mut rows = writes.iter_mut().map(|out| Ok(out.as_slice_mut()?)).collect::<PyResult<Vec<_>>>()?;
     answering(py, long(&recording), |stop| recording.read(&mut rows, verify, stop))?.map_err(to_py)?;
@@ -87,7 +87,7 @@ fn smooth<'py, T: Value + Element>(
     recording: &Recording,
     verify: bool,
 ) -> PyResult<Bound<'py, PyArray2<T>>> {
-    let out = empty(py, recording.channels.len(), recording.samples)?;
+    let out = empty_matrix(py, recording.channels.len(), recording.samples)?;
     let mut write = out.readwrite();
     let mut rest = write.as_slice_mut()?;
     let mut rows = Vec::with_capacity(recording.channels.len());
@@ -99,20 +99,4 @@ fn smooth<'py, T: Value + Element>(
     answering(py, long(recording), |stop| recording.read(&mut rows, verify, stop))?.map_err(to_py)?;
     drop(write);
     Ok(out)
-}
-
-/// `NumPy`'s own allocation is not zeroed and fails as a `MemoryError`. From 4 MiB on it asks for huge pages, which the
-/// system grants only where they are aligned: aligned, a fresh array costs a few page faults and not thousands.
-fn empty<T: Element>(py: Python<'_>, rows: usize, samples: usize) -> PyResult<Bound<'_, PyArray2<T>>> {
-    const PAGE: usize = 2 << 20;
-    let numpy = py.import("numpy")?;
-    let bytes = rows * samples * size_of::<T>();
-    if bytes < 2 * PAGE {
-        return Ok(numpy.call_method1("empty", ((rows, samples), dtype::<T>(py)))?.cast_into()?);
-    }
-    let raw: Bound<PyArray1<u8>> = numpy.call_method1("empty", (bytes + PAGE, dtype::<u8>(py)))?.cast_into()?;
-    let start = raw.data().addr().wrapping_neg() % PAGE;
-    let array = raw.get_item(PySlice::new(py, start as isize, (start + bytes) as isize, 1))?;
-    let array = array.call_method1("view", (dtype::<T>(py),))?.call_method1("reshape", (rows, samples))?;
-    Ok(array.cast_into()?)
 }
