@@ -100,7 +100,7 @@ def alive(session):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_kill_9_leaves_no_loader_process_behind(tmp_path, method):
     (tmp_path / "main.py").write_text(ORPHANS)
     command = [sys.executable, str(tmp_path / "main.py"), str(tmp_path / "run"), method]
