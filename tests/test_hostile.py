@@ -51,6 +51,7 @@ CALLS = {
 }
 STREAMS = {
     "FilterStream": lambda x: signal.FilterStream("bandstop", FS, low=50, high=60).push(x),
+    "PulseStream": lambda x: signal.PulseStream(FS).push(x),
     "RPeakStream": lambda x: signal.RPeakStream(FS).push(x),
     "ResampleStream": lambda x: signal.ResampleStream(FS, 125).push(x),
     "WindowStream": lambda x: signal.WindowStream(64, 48, normalize="zscore").push(x),

@@ -4,7 +4,7 @@ from .baseline import median_filter, remove_baseline
 from .delineate import Wave, Waves, delineate
 from .filter import bandpass, bandstop, highpass, lowpass, notch
 from .kmeans import Clusters, assign, kmeans
-from .ppg import ppg_peaks
+from .ppg import PulseStream, ppg_peaks
 from .quality import Quality, quality
 from .resample import resample
 from .rpeaks import RPeakStream, rpeaks
@@ -17,6 +17,7 @@ __all__ = [
     "WAVES",
     "Clusters",
     "FilterStream",
+    "PulseStream",
     "Quality",
     "RPeakStream",
     "ResampleStream",

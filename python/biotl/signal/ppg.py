@@ -11,18 +11,32 @@ from biotl.errors import SignalError
 from ._arrays import NanPolicy, as_leads, bridge, check_policy, coerce, covered
 
 RISE_S = 0.15
+HOP_S = 0.5
+HISTORY_S = 30.0
+REFRACTORY_S = 0.25
+SHIFT_S = 0.1
 
 
 @overload
 def ppg_peaks(
-    x: ArrayLike, fs: float, *, nan_policy: NanPolicy = "raise", scores: Literal[False] = False
+    x: ArrayLike,
+    fs: float,
+    *,
+    motion: ArrayLike | None = None,
+    nan_policy: NanPolicy = "raise",
+    scores: Literal[False] = False,
 ) -> NDArray[np.int64]: ...
 @overload
 def ppg_peaks(
-    x: ArrayLike, fs: float, *, nan_policy: NanPolicy = "raise", scores: Literal[True]
+    x: ArrayLike, fs: float, *, motion: ArrayLike | None = None, nan_policy: NanPolicy = "raise", scores: Literal[True]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def ppg_peaks(
-    x: ArrayLike, fs: float, *, nan_policy: NanPolicy = "raise", scores: bool = False
+    x: ArrayLike,
+    fs: float,
+    *,
+    motion: ArrayLike | None = None,
+    nan_policy: NanPolicy = "raise",
+    scores: bool = False,
 ) -> NDArray[np.int64] | tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Find the systolic peak of every pulse of a photoplethysmogram, motion or not.
 
@@ -32,6 +46,9 @@ def ppg_peaks(
         PPG in any unit, unfiltered, pulses pointing up or down.
     fs : float
         Sampling rate in Hz, at least 20.
+    motion : array_like, shape (axes, samples), optional
+        An accelerometer beside the sensor, in any unit: what a linear filter of it explains of the slope of `x` is
+        taken off before. Its samples that are not finite are bridged under any policy but "raise".
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: refuse them, bridge them by a straight line, or bridge them
         and drop the pulses that have one in the 0.15 s before their peak.
@@ -41,24 +58,30 @@ def ppg_peaks(
     Returns
     -------
     ndarray of int64, shape (pulses,)
-        Sample of the crest after each steep rise, ascending.
+        Sample of the crest after each steep rise, ascending: where the signal smoothed over 35 ms turns.
     ndarray of float32, shape (pulses,)
-        Only with `scores`: how steep the rise is against those around, less what it is out of step; 0 to 1.
+        Only with `scores`: how steep the rise is against the local level, less what the steepest rise passed over
+        beside it is of that; 0 to 1.
 
     Raises
     ------
     SignalError
-        If `x` is not one channel, `fs` is below 20 Hz, or a sample is not finite under "raise".
+        If `x` is not one channel, `motion` not axes of its length, `fs` below 20 Hz, or a sample is not finite under
+        "raise".
 
     Notes
     -----
     Of the maxima of the slope (derivative of a Gaussian of 35 ms), dynamic programming picks the chain that is steepest
-    and most even against the local period, as [1]_ tracks musical beats. The period is the first strong summit of the
-    autocorrelation of the slope over 8 s. The whole record is looked at: a chain is known only at its end.
+    and most even, as [1]_ tracks musical beats; its tempo may drift and is found along with it, as in [2]_, helped by
+    the autocorrelation of the slope over 8 s. Stretches where what is passed over is as steep as what is picked, as in
+    noise and hum, hold no pulse. The whole record is looked at; `PulseStream` looks at a part of bounded length.
+
+    With `motion`, ridge regression over stretches of 8 s on the axes at 13 lags (-0.1 to 0.3 s) says what to take off.
 
     References
     ----------
     .. [1] D. P. W. Ellis, "Beat tracking by dynamic programming", J. New Music Res. 36:51, 2007.
+    .. [2] N. Whiteley et al., "Bayesian modelling of temporal structure in musical audio", ISMIR 2006.
 
     Examples
     --------
@@ -74,8 +97,115 @@ def ppg_peaks(
     bad = None if nan_policy == "raise" else ~np.isfinite(as_leads(channel))
     if bad is not None and bad.any():
         channel = bridge(as_leads(channel), bad)[0]
-    peaks, score = _core.ppg_peaks(channel, float(fs))
+    peaks, score = _core.ppg_peaks(channel, motion_axes(motion, len(channel), nan_policy), float(fs))
     if nan_policy == "mask" and bad is not None:
         kept = ~covered(bad, peaks - round(RISE_S * fs), peaks + 1)[0]
         peaks, score = peaks[kept], score[kept]
     return (peaks, score) if scores else peaks
+
+
+class PulseStream:
+    """Pulses of an endless photoplethysmogram, each reported at most `delay_s` after its crest was heard.
+
+    What is found depends on the samples alone, not on the parts they come in: every 0.5 s, and not in between, the last
+    30 s and `delay_s` are looked at as `ppg_peaks` does.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate in Hz, at least 20.
+    delay_s : float
+        Longest time between a crest and its report, at least 1 s.
+
+    Examples
+    --------
+    >>> t = np.arange(2500) / 125
+    >>> ppg = np.exp(-(((t % 0.8 - 0.3) / 0.08) ** 2) / 2) + 0.4 * np.exp(-(((t % 0.8 - 0.55) / 0.09) ** 2) / 2)
+    >>> stream = PulseStream(125)
+    >>> found = [stream.push(ppg[i : i + 100]) for i in range(0, 2500, 100)]
+    >>> len(np.concatenate([*found, stream.flush()]))
+    25
+    """
+
+    def __init__(self, fs: float, *, delay_s: float = 3.0) -> None:
+        if not 1.0 <= delay_s <= 1e6:
+            raise SignalError(f"delay_s: got {delay_s}, wanted at least 1 s and at most 1e6 s")
+        if not 20 <= fs <= 1e5:
+            raise SignalError(f"fs: got {fs}, wanted 20 to 100000 Hz")
+        self.fs, self.delay_s = float(fs), float(delay_s)
+        self._hop = round(HOP_S * fs)
+        self._kept = round((HISTORY_S + delay_s) * fs)
+        self._held = np.empty((0, 0))
+        self._heard = 0
+        self._looked = 0
+        self._last = -1
+
+    def push(self, x: ArrayLike, *, motion: ArrayLike | None = None) -> NDArray[np.int64]:
+        """Take the next samples, and the accelerometer (axes, samples) beside them; return the pulses now sure.
+
+        A sample that is NaN or infinite is bridged within what is held.
+
+        Returns
+        -------
+        ndarray of int64
+            Samples since the beginning of the stream; no pulse is returned twice, and they ascend from call to call.
+
+        Raises
+        ------
+        SignalError
+            If `x` is not one channel, or `motion` not as many axes as before and as long as `x`.
+        """
+        channel = coerce(x)
+        if channel.ndim != 1:
+            raise SignalError(f"x: got shape {channel.shape}, wanted one channel of shape (samples,)")
+        axes = np.empty((0, len(channel))) if motion is None else coerce(motion, name="motion")
+        if axes.ndim != 2 or axes.shape[1] != len(channel):
+            raise SignalError(f"motion: got shape {axes.shape}, wanted (axes, {len(channel)}), as long as x")
+        rows = np.concatenate([channel[None], axes])
+        if self._heard == 0:
+            self._held = np.empty((len(rows), 0))
+        if len(rows) != len(self._held):
+            raise SignalError(f"motion: got {len(axes)} axes, wanted {len(self._held) - 1} as before")
+        found = []
+        while rows.shape[1]:
+            taken = min(self._looked + self._hop - self._heard, rows.shape[1])
+            self._held = np.concatenate([self._held, rows[:, :taken]], axis=1)[:, -self._kept :]
+            rows, self._heard = rows[:, taken:], self._heard + taken
+            if self._heard == self._looked + self._hop:
+                self._looked = self._heard
+                # a pulse that moves a little from one look to the next is neither lost nor late
+                found.append(self._find(round((self.delay_s - SHIFT_S) * self.fs) - self._hop))
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def flush(self) -> NDArray[np.int64]:
+        """Return the pulses that are still held back; the stream has ended."""
+        return self._find(0)
+
+    def _find(self, ahead: int) -> NDArray[np.int64]:
+        """Return the pulses not yet returned that have `ahead` samples after them."""
+        if self._heard == 0:
+            return np.empty(0, np.int64)
+        motion = self._held[1:] if len(self._held) > 1 else None
+        first = self._heard - self._held.shape[1]
+        peaks = ppg_peaks(self._held[0], self.fs, motion=motion, nan_policy="interpolate") + first
+        earliest = self._last + REFRACTORY_S * self.fs if self._last >= 0 else -1
+        if ahead:
+            earliest = max(earliest, self._heard - round(self.delay_s * self.fs))
+        found: NDArray[np.int64] = peaks[(peaks > earliest) & (peaks < self._heard - ahead)]
+        if len(found):
+            self._last = int(found[-1])
+        return found
+
+
+def motion_axes(motion: ArrayLike | None, samples: int, nan_policy: NanPolicy) -> NDArray[np.float32]:
+    """Return an accelerometer as the core takes it; no axes for None."""
+    if motion is None:
+        return np.empty((0, samples), dtype=np.float32)
+    axes = coerce(motion, name="motion")
+    if axes.ndim != 2 or axes.shape[1] != samples:
+        raise SignalError(f"motion: got shape {axes.shape}, wanted (axes, {samples}), as long as x")
+    bad = ~np.isfinite(axes)
+    if nan_policy == "raise" and bad.any():
+        axis, index = np.argwhere(bad)[0]
+        raise SignalError(f"motion: sample {index} of axis {axis} is {axes[axis, index]}, wanted finite values")
+    return bridge(axes, bad).astype(np.float32)

@@ -1,69 +1,74 @@
 //! Pulses of a photoplethysmogram: its steepest rises, joined into the likeliest rhythm.
 //!
-//! The slope over 0.1 s stands above dicrotic notches and drift. Among its maxima, dynamic programming picks the chain
-//! that is steepest and most even in time (after Ellis 2007, who tracks musical beats so), so that a burst of motion has
-//! to be both stronger and in step to be taken for pulses.
+//! The slope over 0.1 s stands above dicrotic notches and drift. Of its maxima, [`tempo::chain`] picks those that are
+//! steepest and most even, so that a burst of motion has to be both stronger and in step to be taken for pulses; what an
+//! accelerometer explains of the slope is taken off before, where there is one.
 
 use crate::envelope::{average, levels};
-use crate::{Error, Float, Result};
+use crate::tempo::{self, Event};
+use crate::{Error, Float, Result, motion};
 
 /// Width of the Gaussian whose derivative measures the slope, in seconds.
 const SIGMA_S: f64 = 0.035;
 /// Length of the blocks whose largest slopes make the local level, in seconds.
 const BLOCK_S: f64 = 1.5;
-/// Length of the stretch that the period is taken from, and from one to the next, in seconds.
-const TEMPO_S: (f64, f64) = (8.0, 1.0);
-/// Shortest and longest period between pulses, in seconds.
-const PERIOD_S: (f64, f64) = (0.27, 2.0);
-/// What an interval that is `e` times the period too long or too short costs, in pulses.
-const UNEVEN: f32 = 1.0;
-/// Share of the local level that a rise must reach.
-const SHARE: f32 = 0.15;
+/// Share of the local level that a rise must reach, and beyond which steeper is no better.
+const STEEP: (f32, f32) = (0.08, 1.2);
 /// The crest of a pulse lies at most this share of a period, and this many seconds, after its steepest rise.
-const CREST: (f64, f64) = (0.5, 0.4);
+const CREST: (f32, f64) = (0.5, 0.4);
+/// Pulses before and after whose scores tell whether there is a pulse wave at all, and the median that there must be.
+const GATE: (usize, f32) = (5, 0.08);
+/// From how long before a rise to how long after it pulses should be alike, in seconds, and correlations with the pulses
+/// around that count nothing.
+const ALIKE: (f64, f64, f32) = (0.2, 0.3, 0.4);
 
 /// Pulses with the weight of each.
 pub struct Pulses {
     /// Sample of the systolic peak of each pulse, ascending.
     pub at: Vec<i64>,
-    /// Steepness against the local level, less what the interval before is out of step: 0 to 1.
+    /// How far its rise stands above those that were passed over beside it: 0 to 1.
     pub score: Vec<f32>,
 }
 
-/// Pulses of one channel.
+/// Pulses of one channel, less what the axes of an accelerometer explain, as long as the channel, if any.
 ///
 /// # Errors
-/// A rate below 20 Hz, or a sample that is not finite.
-pub fn ppg_peaks<T: Float>(x: &[T], fs: f64) -> Result<Pulses> {
+/// A rate below 20 Hz, axes of another length, or a sample that is not finite.
+pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64) -> Result<Pulses> {
     if !(20.0..=100_000.0).contains(&fs) {
         return Err(Error::parameter("fs", fs, "20 to 100000 Hz"));
     }
-    let step = ((fs / 60.0) as usize).max(1);
-    let (mut low, _) = average(x, step)?;
-    let fs = fs / step as f64;
-    let mut slope = slopes(&low, fs);
-    // Blood rushes in faster than it runs off, so a steep fall means a sensor that counts downwards.
-    let sign = slope.iter().map(|&v| f64::from(v).powi(3)).sum::<f64>().signum();
-    for v in low.iter_mut().chain(&mut slope) {
-        *v *= sign as f32;
+    if let Some(axis) = axes.iter().find(|axis| axis.len() != x.len()) {
+        return Err(Error::parameter("motion", format!("{} samples", axis.len()), format!("{} as of x", x.len())));
     }
-    let period = periods(&slope, fs);
-    let (chain, score) = chain(&slope, &period, fs);
-    let mut at: Vec<i64> = Vec::with_capacity(chain.len());
-    let mut kept = Vec::with_capacity(chain.len());
-    for (&rise, score) in chain.iter().zip(score) {
-        let reach = (CREST.0 * f64::from(period[tempo_of(rise, fs, period.len())])).min(CREST.1 * fs) as usize;
-        let span = rise..(rise + reach + 1).min(low.len());
-        let crest = span.max_by(|&a, &b| low[a].total_cmp(&low[b])).unwrap_or(rise);
-        let first = crest * step;
-        let within = first..(first + step).min(x.len());
-        let peak = within.max_by(|&a, &b| (sign * x[a].to_f64()).total_cmp(&(sign * x[b].to_f64()))).unwrap_or(first);
-        if at.last().is_none_or(|&last| last < peak as i64) {
-            at.push(peak as i64);
-            kept.push(score);
+    let step = ((fs / 60.0) as usize).max(1);
+    let low_fs = fs / step as f64;
+    let mut slope = slopes(&average(x, step)?.0, low_fs);
+    if !axes.is_empty() {
+        let lows = axes.iter().map(|axis| Ok(slopes(&average(axis, step)?.0, low_fs))).collect::<Result<Vec<_>>>()?;
+        slope = motion::without(&slope, &lows, low_fs);
+    }
+    // Blood rushes in faster than it runs off, so a steep fall means a sensor that counts downwards.
+    if slope.iter().map(|&v| f64::from(v).powi(3)).sum::<f64>() < 0.0 {
+        for v in &mut slope {
+            *v = -*v;
         }
     }
-    Ok(Pulses { at, score: kept })
+    let rises = rises(&slope, low_fs);
+    let chain = tempo::chain(&slope, &rises, low_fs);
+    let score = scores(&slope, &rises, &chain, low_fs);
+    let mut pulses = Pulses { at: Vec::with_capacity(chain.len()), score: Vec::with_capacity(chain.len()) };
+    for (n, event) in chain.iter().enumerate() {
+        let mut around = score[n.saturating_sub(GATE.0)..(n + GATE.0 + 1).min(score.len())].to_vec();
+        around.sort_unstable_by(f32::total_cmp);
+        let place = crest(&slope, rises[event.index].0, event.period, low_fs) * step as f64 + (step - 1) as f64 / 2.0;
+        let at = (place.round() as i64).min(x.len() as i64 - 1);
+        if around[around.len() / 2] >= GATE.1 && pulses.at.last().is_none_or(|&last| last < at) {
+            pulses.at.push(at);
+            pulses.score.push(score[n]);
+        }
+    }
+    Ok(pulses)
 }
 
 /// Derivative of a Gaussian against the signal.
@@ -80,86 +85,62 @@ fn slopes(low: &[f32], fs: f64) -> Vec<f32> {
         .collect()
 }
 
-/// The period in samples for each second: where the slope is most like itself.
-fn periods(slope: &[f32], fs: f64) -> Vec<f32> {
-    let (length, hop) = ((TEMPO_S.0 * fs) as usize, (TEMPO_S.1 * fs) as usize);
-    let (shortest, longest) = ((PERIOD_S.0 * fs) as usize, (PERIOD_S.1 * fs) as usize);
-    let mut rough: Vec<f32> = (0..slope.len().div_ceil(hop).max(1))
-        .map(|n| {
-            let middle = n * hop + hop / 2;
-            let from = middle.saturating_sub(length / 2).min(slope.len().saturating_sub(length));
-            let around = &slope[from..(from + length).min(slope.len())];
-            let mean = around.iter().sum::<f32>() / around.len().max(1) as f32;
-            let like = |lag: usize| {
-                let pairs = around.iter().zip(around.get(lag..).unwrap_or(&[]));
-                let n = around.len().saturating_sub(lag).max(1) as f32;
-                pairs.map(|(a, b)| (a - mean) * (b - mean)).sum::<f32>() / n
-            };
-            let likeness: Vec<f32> = (shortest..=longest).map(like).collect();
-            let best = likeness.iter().copied().fold(f32::MIN, f32::max);
-            // Twice the period is as alike as the period: take the first summit that comes near the best.
-            let first = (1..likeness.len().saturating_sub(1)).find(|&i| {
-                likeness[i] >= 0.6 * best && likeness[i] >= likeness[i - 1] && likeness[i] >= likeness[i + 1]
-            });
-            (shortest + first.unwrap_or(longest / 2)) as f32
-        })
-        .collect();
-    let raw = rough.clone();
-    for (n, period) in rough.iter_mut().enumerate() {
-        let mut around = raw[n.saturating_sub(4)..(n + 5).min(raw.len())].to_vec();
-        around.sort_unstable_by(f32::total_cmp);
-        *period = around[around.len() / 2];
-    }
-    rough
-}
-
-fn tempo_of(at: usize, fs: f64, count: usize) -> usize {
-    (at / (TEMPO_S.1 * fs) as usize).min(count - 1)
-}
-
-/// The steepest and most even chain of rises, and the score of each.
-fn chain(slope: &[f32], period: &[f32], fs: f64) -> (Vec<usize>, Vec<f32>) {
+/// Maxima of the slope, and how steep they are against the local level.
+fn rises(slope: &[f32], fs: f64) -> Vec<(usize, f32)> {
     let block = (BLOCK_S * fs) as usize;
     let level = levels(slope, block);
-    let steep = |i: usize| (slope[i] / level[i / block].0.max(f32::MIN_POSITIVE)).min(1.2);
-    let rises: Vec<usize> = (1..slope.len().saturating_sub(1))
-        .filter(|&i| slope[i] > 0.0 && slope[i] >= slope[i - 1] && slope[i] > slope[i + 1] && steep(i) > SHARE)
-        .collect();
-    let mut total = vec![0.0_f32; rises.len()];
-    let mut before: Vec<Option<usize>> = vec![None; rises.len()];
-    let mut cost = vec![0.0_f32; rises.len()];
-    for (n, &i) in rises.iter().enumerate() {
-        let usual = period[tempo_of(i, fs, period.len())];
-        total[n] = steep(i);
-        for m in (0..n).rev() {
-            let gap = (i - rises[m]) as f32;
-            if gap > 4.0 * usual {
-                break;
-            }
-            let uneven = UNEVEN * (gap / usual).ln().powi(2);
-            let sum = total[m] + steep(i) - uneven;
-            if gap > PERIOD_S.0 as f32 * fs as f32 && sum > total[n] {
-                (total[n], before[n], cost[n]) = (sum, Some(m), uneven);
-            }
+    let steep = |i: usize| (slope[i] / level[i / block].0.max(f32::MIN_POSITIVE)).min(STEEP.1);
+    (1..slope.len().saturating_sub(1))
+        .filter(|&i| slope[i] > 0.0 && slope[i] >= slope[i - 1] && slope[i] > slope[i + 1])
+        .map(|i| (i, steep(i)))
+        .filter(|&(_, steep)| steep > STEEP.0)
+        .collect()
+}
+
+/// Steepness of each rise of the chain, its share among those passed over on either side, and how far the pulse is like
+/// those around, multiplied. A dicrotic wave is one rise passed over; noise and hum have many.
+fn scores(slope: &[f32], rises: &[(usize, f32)], chain: &[Event], fs: f64) -> Vec<f32> {
+    let power = |from: usize, to: usize| rises[from..to].iter().map(|r| r.1 * r.1).sum::<f32>();
+    let (before, after) = ((ALIKE.0 * fs) as usize, (ALIKE.1 * fs) as usize);
+    let last = slope.len().saturating_sub(1);
+    let wave = |event: &Event| {
+        let rise = rises[event.index].0;
+        let mut wave: Vec<f32> =
+            (rise..=rise + before + after).map(|i| slope[i.saturating_sub(before).min(last)]).collect();
+        let norm = wave.iter().map(|v| v * v).sum::<f32>().sqrt();
+        for v in &mut wave {
+            *v /= norm.max(f32::MIN_POSITIVE);
         }
-        // A pause breaks the chain, but what was found stays found.
-        if before[n].is_none() {
-            let earlier = (0..n).rev().find(|&m| (i - rises[m]) as f32 > 4.0 * usual);
-            if let Some(m) = earlier {
-                (total[n], before[n]) = (total[n] + total[m], earlier);
+        wave
+    };
+    let waves: Vec<Vec<f32>> = chain.iter().map(wave).collect();
+    (0..chain.len())
+        .map(|n| {
+            let own = chain[n].index;
+            let first = if n > 0 { chain[n - 1].index + 1 } else { own };
+            let end = chain.get(n + 1).map_or(own + 1, |next| next.index);
+            let passed = 0.5 * (power(first, own) + power(own + 1, end)) / power(own, own + 1);
+            let around = n.saturating_sub(GATE.0)..(n + GATE.0 + 1).min(chain.len());
+            let mut usual = vec![0.0; before + after + 1];
+            for other in around.filter(|&m| m != n) {
+                for (u, w) in usual.iter_mut().zip(&waves[other]) {
+                    *u += w;
+                }
             }
-        }
-    }
-    let mut next = (0..rises.len()).max_by(|&a, &b| total[a].total_cmp(&total[b]));
-    let (mut found, mut score) = (Vec::new(), Vec::new());
-    while let Some(n) = next {
-        found.push(rises[n]);
-        score.push((steep(rises[n]) - 0.5 * cost[n]).clamp(0.0, 1.0));
-        next = before[n];
-    }
-    found.reverse();
-    score.reverse();
-    (found, score)
+            let norm = usual.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+            let alike = usual.iter().zip(&waves[n]).map(|(u, w)| u * w).sum::<f32>() / norm;
+            let alike = ((alike - ALIKE.2) / (1.0 - ALIKE.2)).max(0.0);
+            (rises[own].1.min(1.0) * alike / (1.0 + passed * passed)).clamp(0.0, 1.0)
+        })
+        .collect()
+}
+
+/// Where the slope crosses zero after a rise, between samples.
+fn crest(slope: &[f32], rise: usize, period: f32, fs: f64) -> f64 {
+    let reach = (CREST.0 * period).min((CREST.1 * fs) as f32) as usize;
+    let end = (rise + reach).min(slope.len() - 1);
+    let below = (rise + 1..=end).find(|&i| slope[i] <= 0.0);
+    below.map_or(end as f64, |i| i as f64 - f64::from(slope[i] / (slope[i] - slope[i - 1])))
 }
 
 #[cfg(test)]
@@ -181,7 +162,7 @@ mod tests {
     fn either_sign_and_any_rate_gives_every_pulse_once() {
         for fs in [30.0, 64.0, 125.0, 500.0] {
             for sign in [1.0, -1.0] {
-                let found = ppg_peaks(&pulses(fs, 40.0, sign), fs).unwrap().at;
+                let found = ppg_peaks(&pulses(fs, 40.0, sign), &[], fs).unwrap().at;
                 assert!((48..=51).contains(&found.len()), "{fs} Hz, {sign}: {}", found.len());
             }
         }
@@ -189,14 +170,14 @@ mod tests {
 
     #[test]
     fn a_flat_line_has_no_pulse() {
-        assert!(ppg_peaks(&[1.0_f32; 1000], 125.0).unwrap().at.is_empty());
-        assert!(ppg_peaks::<f32>(&[], 125.0).unwrap().at.is_empty());
+        assert!(ppg_peaks(&[1.0_f32; 1000], &[], 125.0).unwrap().at.is_empty());
+        assert!(ppg_peaks::<f32>(&[], &[], 125.0).unwrap().at.is_empty());
     }
 
     proptest! {
         #[test]
         fn pulses_ascend_and_lie_inside(x in proptest::collection::vec(-5.0_f32..5.0, 0..2000), fs in 20.0..300.0_f64) {
-            let found = ppg_peaks(&x, fs).unwrap().at;
+            let found = ppg_peaks(&x, &[], fs).unwrap().at;
             prop_assert!(found.windows(2).all(|w| w[0] < w[1]));
             prop_assert!(found.iter().all(|&p| p >= 0 && (p as usize) < x.len()));
         }

@@ -3,25 +3,29 @@
 use crate::error::to_py;
 use crate::matrix::Vector;
 use biotl_core::ppg::{self, Pulses};
-use numpy::{IntoPyArray, PyArray1};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
-/// Pulses and their scores of one contiguous channel, which must not be written to meanwhile.
+/// Pulses and their scores of one contiguous channel, with the contiguous axes (axes, samples) of an accelerometer,
+/// none of which must be written to meanwhile.
 #[pyfunction]
 #[allow(clippy::type_complexity)]
 pub fn ppg_peaks<'py>(
     py: Python<'py>,
     x: Vector<'py>,
+    motion: PyReadonlyArray2<'py, f32>,
     fs: f64,
 ) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>)> {
+    let samples = motion.as_array().ncols().max(1);
+    let axes: Vec<&[f32]> = motion.as_slice()?.chunks_exact(samples).collect();
     let Pulses { at, score } = match &x {
         Vector::F32(x) => {
             let x = x.as_slice()?;
-            py.detach(|| ppg::ppg_peaks(x, fs))
+            py.detach(|| ppg::ppg_peaks(x, &axes, fs))
         }
         Vector::F64(x) => {
             let x = x.as_slice()?;
-            py.detach(|| ppg::ppg_peaks(x, fs))
+            py.detach(|| ppg::ppg_peaks(x, &axes, fs))
         }
     }
     .map_err(to_py)?;
