@@ -5,6 +5,7 @@ import pytest
 
 from biotl.errors import SignalError
 from biotl.signal import quality
+from conftest import data_folder
 
 FS = 360
 
@@ -38,6 +39,22 @@ def test_a_clean_signal_has_no_fault():
         assert abs(q.rate[0] - 75) < 2
 
 
+def test_what_the_ecg_and_the_energy_detector_do_not_agree_on_is_named():
+    q = quality(ecg() + 0.25 * np.random.default_rng(4).standard_normal(3600), FS, kind="ecg")
+    assert "detectors disagree" in q.reasons[0]
+    assert quality(ecg(), FS, kind="ecg").agreement[0] == 1
+
+
+def test_a_rhythm_of_the_arm_is_named_as_motion():
+    swing = np.sin(2 * np.pi * 2.4 * np.arange(1250) / 125)
+    rng = np.random.default_rng(5)
+    q = quality(0.2 * ppg() + 3 * swing + 0.01 * rng.standard_normal(1250), 125, kind="ppg", motion=swing[None])
+    assert "motion" in q.reasons[0]
+    still = quality(ppg(), 125, kind="ppg", motion=0.01 * rng.standard_normal((3, 1250)))
+    assert still.reasons == ((),)
+    assert still.score[0] > 2 * q.score[0]
+
+
 @pytest.mark.parametrize("reason", list(worse()))
 def test_each_fault_is_named_and_costs(reason):
     q = quality(worse()[reason], FS, kind="ecg")
@@ -67,6 +84,79 @@ def test_the_score_does_not_jump_where_the_skewness_crosses_zero():
     assert np.ptp(score[near_zero]) < 0.3
 
 
+def auroc(score, good):
+    """Return the share of pairs of a good and a poor window that the score sorts rightly."""
+    above = score[good][:, None] - score[~good]
+    return ((above > 0) + 0.5 * (above == 0)).mean()
+
+
+def test_runs_are_sorted_better_with_the_accelerometer_and_better_than_by_a_boosted_tree():
+    z = np.load(data_folder("troika") / "troika_windows_5ch.npz")
+    good = z["labels"] == 1
+    alone = np.array([quality(x[3], 125, kind="ppg").score[0] for x in z["signals"]])
+    both = np.array([quality(x[3], 125, kind="ppg", motion=x[:3]).score[0] for x in z["signals"]])
+    assert auroc(alone, good) > 0.82
+    assert auroc(both, good) > 0.933
+
+
+def test_phone_recordings_are_sorted():
+    z = np.load(data_folder("butppg") / "butppg_v1.npz")
+    score = np.array([quality(x, 30, kind="ppg").score[0] for x in z["ppg"]])
+    assert auroc(score, z["quality"] == 1) > 0.68
+
+
+@pytest.fixture(scope="module")
+def real():
+    """Return a minute of MIT-BIH 100."""
+    import wfdb
+
+    return wfdb.rdrecord(str(data_folder("mitdb") / "100"), sampto=21600, channels=[0]).p_signal[:, 0]
+
+
+RNG = np.random.default_rng(6)
+SPOILT = {
+    "missing": lambda x: np.where(np.arange(len(x)) % 3600 < 500, np.nan, x),
+    "flat": lambda x: np.where(np.arange(len(x)) % 3600 < 1500, x[0], x),
+    "clipped": lambda x: np.clip(x + 0.6 * np.sin(np.arange(len(x)) / 300), -0.5, 0.1),
+    "few beats": lambda x: np.full(len(x), -0.3),
+    "unlike beats": lambda x: x + 5 * np.convolve(RNG.standard_normal(len(x)), np.ones(40) / 40, "same"),
+    "detectors disagree": lambda x: x + 0.35 * RNG.standard_normal(len(x)),
+    "out of band": lambda x: x + 1.5 * np.sin(2 * np.pi * 1.1 * np.arange(len(x)) / FS),
+}
+
+
+@pytest.mark.parametrize("reason", SPOILT)
+def test_each_fault_of_a_real_ecg_is_named_and_costs(real, reason):
+    clean, spoilt = quality(real, FS, kind="ecg"), quality(SPOILT[reason](real), FS, kind="ecg")
+    assert clean.reasons == ((),) * 6
+    assert sum(reason in reasons for reasons in spoilt.reasons) >= 5, spoilt.reasons
+    assert (spoilt.score < clean.score).all()
+
+
+DISCONNECTED = {
+    "flat": np.zeros(3600),
+    "noise of the amplifier": np.round(0.4 * RNG.standard_normal(3600)) / 200,
+    "hum": np.sin(2 * np.pi * 50 * np.arange(3600) / FS),
+    "drift": np.cumsum(RNG.standard_normal(3600)) / 100,
+    "saturated": np.full(3600, 5.12),
+}
+
+
+@pytest.mark.parametrize("kind", ["ecg", "ppg"])
+@pytest.mark.parametrize("case", DISCONNECTED)
+def test_a_disconnected_lead_is_poor_and_says_why(case, kind):
+    q = quality(DISCONNECTED[case], FS, kind=kind)
+    assert q.score[0] < 0.3
+    assert q.reasons[0]
+
+
+def test_noise_lowers_the_score_of_a_real_ecg_step_by_step(real):
+    noise = np.random.default_rng(7).standard_normal(len(real))
+    medians = [np.median(quality(real + level * noise, FS, kind="ecg").score) for level in (0, 0.05, 0.1, 0.2, 0.8)]
+    assert medians == sorted(medians, reverse=True)
+    assert medians[0] > 0.7 > 0.3 > medians[-1]
+
+
 def test_windows_tile_the_signal():
     q = quality(ecg(35), FS, kind="ecg")
     np.testing.assert_array_equal(q.start, [0, 3600, 7200, 10800])
@@ -81,3 +171,7 @@ def test_what_cannot_be_is_refused():
         quality(ecg(), FS, kind="ecg", window_s=1)
     with pytest.raises(SignalError, match="wanted one channel"):
         quality(np.zeros((2, 100)), FS, kind="ecg")
+    with pytest.raises(SignalError, match="motion: got an accelerometer beside an ECG"):
+        quality(ecg(), FS, kind="ecg", motion=np.zeros((3, 3600)))
+    with pytest.raises(SignalError, match=r"motion: got shape \(3, 9\)"):
+        quality(ecg(), FS, kind="ppg", motion=np.zeros((3, 9)))

@@ -1,7 +1,8 @@
 """How good an ECG or a PPG is, window by window, and why not."""
 
 from dataclasses import dataclass
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,16 +10,29 @@ from numpy.typing import ArrayLike, NDArray
 from biotl.errors import SignalError
 
 from ._arrays import as_leads, bridge, coerce
-from .ppg import ppg_peaks
+from .ppg import motion_axes, ppg_peaks
 from .rpeaks import rpeaks
 
 BEAT_S = {"ecg": (0.1, 0.15), "ppg": (0.25, 0.35)}
 BAND_HZ = {"ecg": (0.7, 40.0), "ppg": (0.5, 8.0)}
 QRS_HZ = (4.0, 20.0)
 HARMONIC_HZ = 0.2
+PULSE_HZ = (0.6, 3.6)
 RATE_BPM = (25.0, 220.0)
 LARGEST = 1e100
-REASONS = ("missing", "flat", "clipped", "few beats", "unlike beats", "unsure beats", "out of band", "rate")
+AGREE_S = 0.1
+REASONS = (
+    "missing",
+    "flat",
+    "clipped",
+    "few beats",
+    "unlike beats",
+    "unsure beats",
+    "detectors disagree",
+    "out of band",
+    "rate",
+    "motion",
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +44,10 @@ class Quality:
     start : ndarray of int64, shape (windows,)
         First sample of each.
     score : ndarray of float32, shape (windows,)
-        0 for none to 1 for the best: likeness, sureness and the square root of the share in band for an ECG, the square
-        root of likeness, evenness and the share in band for a PPG, multiplied, less what is missing, flat or clipped.
+        0 for none to 1 for the best, a product less what is missing, flat or clipped. Of an ECG: likeness, sureness,
+        agreement and the root of the share in band. Of a PPG: dominance, the square of agreement, and the roots of
+        repetition and sureness. Of a PPG with its motion: agreement, what is not shaken, and the roots of repetition
+        and of the share in band.
     reasons : tuple of tuple of str, length windows
         What keeps the score down, of `REASONS`; empty where nothing does.
     missing, flat, clipped : ndarray of float32, shape (windows,)
@@ -42,14 +58,23 @@ class Quality:
     sureness : ndarray of float32, shape (windows,)
         Mean score of the beats by `rpeaks` or `ppg_peaks`.
     evenness : ndarray of float32, shape (windows,)
-        1 less the coefficient of variation of the intervals, at least 0; of an ECG it is reported and not judged, since
-        a heart may fibrillate.
+        1 less the coefficient of variation of the intervals, at least 0; reported and not judged, since a heart may
+        fibrillate.
+    agreement : ndarray of float32, shape (windows,)
+        Of an ECG, the F1 of the beats against those of a plain energy detector within 0.1 s. Of a PPG,
+        ``2 ** -octaves`` between the pulse rate and the strongest frequency from 0.6 to 3.6 Hz.
     in_band : ndarray of float32, shape (windows,)
         Share of the spectral power where beats have theirs: of an ECG from 4 to 20 Hz, of a PPG within 0.2 Hz of the
         pulse rate, its double and its triple.
+    repetition : ndarray of float32, shape (windows,)
+        Autocorrelation at the median interval, at least 0.
+    dominance : ndarray of float32, shape (windows,)
+        1 less the power of the second summit of the spectrum from 0.6 to 3.6 Hz against the first.
+    shaken : ndarray of float32, shape (windows,)
+        Share of the power of the motion within 0.2 Hz of the strongest frequency of the signal; 0 without motion.
     skewness : ndarray of float32, shape (windows,)
-        Third standardised moment, signed so that a pulse with a steep rise and a slow fall is positive. It is reported
-        and not judged: the published sSQI falls from 1 to 0.02 where it crosses zero.
+        Third standardised moment. It is reported and not judged: its sign is that of the sensor, and the published sSQI
+        falls from 1 to 0.02 where it crosses zero.
     rate : ndarray of float32, shape (windows,)
         Beats per minute by the median interval, NaN below three beats.
     """
@@ -63,12 +88,23 @@ class Quality:
     likeness: NDArray[np.float32]
     sureness: NDArray[np.float32]
     evenness: NDArray[np.float32]
+    agreement: NDArray[np.float32]
     in_band: NDArray[np.float32]
+    repetition: NDArray[np.float32]
+    dominance: NDArray[np.float32]
+    shaken: NDArray[np.float32]
     skewness: NDArray[np.float32]
     rate: NDArray[np.float32]
 
 
-def quality(x: ArrayLike, fs: float, *, kind: Literal["ecg", "ppg"], window_s: float = 10.0) -> Quality:
+def quality(
+    x: ArrayLike,
+    fs: float,
+    *,
+    kind: Literal["ecg", "ppg"],
+    motion: ArrayLike | None = None,
+    window_s: float = 10.0,
+) -> Quality:
     """Judge an ECG or a PPG in windows without overlap.
 
     Parameters
@@ -79,6 +115,9 @@ def quality(x: ArrayLike, fs: float, *, kind: Literal["ecg", "ppg"], window_s: f
         Sampling rate in Hz, at least 50 for an ECG and 20 for a PPG.
     kind : {"ecg", "ppg"}
         What it should be.
+    motion : array_like, shape (axes, samples), optional
+        An accelerometer beside a PPG, in any unit: pulses are found with it, and its rhythm is not taken for theirs.
+        Samples that are not finite are bridged.
     window_s : float
         Length of the windows in seconds, at least 4; a remainder shorter than half of it is left out.
 
@@ -90,7 +129,7 @@ def quality(x: ArrayLike, fs: float, *, kind: Literal["ecg", "ppg"], window_s: f
     Raises
     ------
     SignalError
-        If `x` is not one channel, or `kind` or `window_s` is not as above.
+        If `x` is not one channel, or `kind`, `motion` or `window_s` is not as above.
 
     References
     ----------
@@ -119,58 +158,139 @@ def quality(x: ArrayLike, fs: float, *, kind: Literal["ecg", "ppg"], window_s: f
     whole = bridge(as_leads(channel), as_leads(bad))[0].astype(np.float64)
     if np.abs(whole).max(initial=0) > LARGEST:
         raise SignalError(f"x: got values up to {np.abs(whole).max():g}, wanted at most {LARGEST:g}: squares overflow")
-    rows = [_window(whole[a : a + size], bad[a : a + size], fs, kind) for a in start]
-    columns = np.array(rows, dtype=np.float32).reshape(len(rows), 9).T
-    missing, flat, clipped, likeness, sureness, evenness, in_band, skewness, rate = columns
-    few = np.isnan(rate)
+    axes = motion_axes(motion, len(channel), "interpolate")
+    if kind == "ecg" and len(axes):
+        raise SignalError("motion: got an accelerometer beside an ECG, wanted a PPG")
+    rows = [_window(whole[a : a + size], bad[a : a + size], axes[:, a : a + size], fs, kind) for a in start]
+    columns = dict(zip(COLUMNS, np.array(rows, dtype=np.float32).reshape(len(rows), len(COLUMNS)).T, strict=True))
+    c = SimpleNamespace(**columns)
+    few = np.isnan(c.rate)
     wrong = {
-        "missing": missing > 0.1,
-        "flat": flat > 0.2,
-        "clipped": clipped > 0.05,
+        "missing": c.missing > 0.1,
+        "flat": c.flat > 0.2,
+        "clipped": c.clipped > 0.05,
         "few beats": few,
-        "unlike beats": ~few & (likeness < 0.7),
-        "unsure beats": ~few & (sureness < 0.5),
-        "out of band": ~few & (in_band < 0.3),
-        "rate": ~few & ((rate < RATE_BPM[0]) | (rate > RATE_BPM[1])),
+        "unlike beats": ~few & (c.likeness < 0.7),
+        "unsure beats": ~few & (c.sureness < (0.5 if kind == "ecg" else 0.2)),
+        "detectors disagree": ~few & (c.agreement < (0.8 if kind == "ecg" else 0.7)),
+        "out of band": ~few & (c.in_band < 0.3),
+        "rate": ~few & ((c.rate < RATE_BPM[0]) | (c.rate > RATE_BPM[1])),
+        "motion": c.shaken > 0.5,
     }
-    like = likeness.clip(0, 1)
-    score = like * sureness * np.sqrt(in_band) if kind == "ecg" else np.sqrt(like) * evenness * in_band
-    score = score * (1 - clipped) * (1 - flat) * (1 - missing)
+    if kind == "ecg":
+        score = c.likeness.clip(0, 1) * c.sureness * c.agreement * np.sqrt(c.in_band)
+    elif len(axes):
+        score = np.sqrt(c.repetition * c.in_band) * c.agreement * (1 - c.shaken)
+    else:
+        score = c.dominance * c.agreement**2 * np.sqrt(c.repetition * c.sureness)
+    score = score * (1 - c.clipped) * (1 - c.flat) * (1 - c.missing)
     score[few] = 0
     reasons = tuple(tuple(name for name in REASONS if wrong[name][i]) for i in range(len(rows)))
-    return Quality(start, score, reasons, missing, flat, clipped, likeness, sureness, evenness, in_band, skewness, rate)
+    return Quality(start=start, score=score, reasons=reasons, **columns)
 
 
-def _window(x: NDArray[np.float64], bad: NDArray[np.bool_], fs: float, kind: str) -> tuple[float, ...]:
-    """Return missing, flat, clipped, likeness, sureness, evenness, share in band, skewness and rate of one window."""
+COLUMNS = (
+    "missing",
+    "flat",
+    "clipped",
+    "skewness",
+    "likeness",
+    "sureness",
+    "evenness",
+    "agreement",
+    "in_band",
+    "repetition",
+    "dominance",
+    "shaken",
+    "rate",
+)
+
+
+def _window(
+    x: NDArray[np.float64], bad: NDArray[np.bool_], axes: NDArray[np.float32], fs: float, kind: str
+) -> tuple[float, ...]:
+    """Return the columns of one window."""
     still = _runs(np.diff(x, prepend=np.nan) == 0, max(2, round(0.2 * fs)))
     clipped = still & ((x == x.max()) | (x == x.min())) & (np.ptp(x) > 0)
-    peaks, scores = (rpeaks if kind == "ecg" else ppg_peaks)(x, fs, scores=True)
+    if kind == "ecg":
+        peaks, scores = rpeaks(x, fs, scores=True)
+    else:
+        peaks, scores = ppg_peaks(x, fs, motion=axes if len(axes) else None, scores=True)
     centred = x - x.mean()
     spread = centred.std()
     skewness = float(np.mean(centred**3) / spread**3) if spread > 0 else 0.0
-    shares = bad.mean(), still.mean(), clipped.mean()
+    shares = bad.mean(), still.mean(), clipped.mean(), skewness
     if len(peaks) < 3 or spread == 0:
-        return (*shares, 0.0, 0.0, 0.0, 0.0, skewness, np.nan)
+        return (*shares, *[0.0] * 8, np.nan)
     intervals = np.diff(peaks) / fs
     evenness = max(0.0, 1 - float(intervals.std() / intervals.mean()))
     rate = 60 / float(np.median(intervals))
-    # Mirrored at both ends, so that drift does not become a step.
-    spectrum = np.fft.rfft(np.concatenate([centred[::-1], centred, centred[::-1]]))
-    f = np.fft.rfftfreq(3 * len(x), 1 / fs)
-    low, high = BAND_HZ[kind]
-    gain = (1 - np.exp(-((f / low) ** 4))) / (1 + (f / high) ** 8)
-    clean = np.fft.irfft(spectrum * gain, 3 * len(x))[len(x) : 2 * len(x)]
+    clean = _filtered(centred, fs, BAND_HZ[kind])
     before, after = (round(s * fs) for s in BEAT_S[kind])
     whole = peaks[(peaks >= before) & (peaks + after < len(x))]
     likeness = _likeness(clean[whole[:, None] + np.arange(-before, after + 1)]) if len(whole) > 2 else 0.0
-    power = np.abs(spectrum) ** 2
+    lag = round(60 / rate * fs)
+    reach = max(2, round(0.016 * fs))
+    lags = range(max(1, lag - reach), min(len(x), lag + reach + 1))
+    nearby = max((float(clean[k:] @ clean[: len(x) - k]) for k in lags), default=0.0)
+    repetition = max(0.0, nearby / max(float(clean @ clean), 1e-300))
+    power, f = _power(x, fs, BAND_HZ[kind])
+    beating = (f >= PULSE_HZ[0]) & (f <= PULSE_HZ[1])
+    strongest = float(f[beating][power[beating].argmax()])
+    rivals = beating & (np.abs(f - strongest) > 0.25)
+    dominance = 1 - float(power[rivals].max() / max(power[beating].max(), 1e-300))
     if kind == "ecg":
         inside = (f >= QRS_HZ[0]) & (f <= QRS_HZ[1])
+        agreement = _f1(peaks, _energy_beats(clean, fs), AGREE_S * fs)
     else:
         inside = np.abs(f[:, None] * 60 / rate - [1, 2, 3]).min(axis=1) < HARMONIC_HZ * 60 / rate
-    in_band = power[inside].sum() / max(power[(f >= low) & (f <= high) | inside].sum(), 1e-300)
-    return (*shares, likeness, float(scores.mean()), evenness, float(in_band), skewness, rate)
+        agreement = 2.0 ** -abs(np.log2(rate / 60 / strongest))
+    in_band = float(power[inside].sum() / max(power.sum(), 1e-300))
+    shaking = sum((_power(axis.astype(np.float64), fs, BAND_HZ[kind])[0] for axis in axes), np.zeros(len(f)))
+    shaken = float(shaking[np.abs(f - strongest) < HARMONIC_HZ].sum() / max(shaking.sum(), 1e-300))
+    judged = likeness, float(scores.mean()), evenness, agreement, in_band, repetition, dominance, shaken
+    return (*shares, *judged, rate)
+
+
+def _gain(f: NDArray[Any], band: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the response of a smooth band."""
+    return np.asarray((1 - np.exp(-((f / band[0]) ** 4))) / (1 + (f / band[1]) ** 8))
+
+
+def _filtered(centred: NDArray[np.float64], fs: float, band: tuple[float, float]) -> NDArray[np.float64]:
+    """Return a window filtered; mirrored at both ends, so that drift does not become a step."""
+    n = len(centred)
+    mirrored = np.concatenate([centred[::-1], centred, centred[::-1]])
+    spectrum = np.fft.rfft(mirrored) * _gain(np.fft.rfftfreq(3 * n, 1 / fs), band)
+    return np.fft.irfft(spectrum, 3 * n)[n : 2 * n]
+
+
+def _power(x: NDArray[np.float64], fs: float, band: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Return the power in the band, by a Hann window over the signal less its drift, and its Hz."""
+    clean = _filtered(x - x.mean(), fs, band)
+    f = np.fft.rfftfreq(4 * len(x), 1 / fs)
+    return np.square(np.abs(np.fft.rfft(clean * np.hanning(len(x)), 4 * len(x)))), f
+
+
+def _energy_beats(clean: NDArray[np.float64], fs: float) -> NDArray[np.int64]:
+    """Return the beats of a plain detector: summits of the slope's energy over 0.12 s, above a share of the usual."""
+    width = max(1, round(0.12 * fs))
+    energy = np.sqrt(np.convolve(np.diff(clean, prepend=clean[0]) ** 2, np.ones(width) / width, "same"))
+    half = round(0.3 * fs)
+    blocks = [energy[a : a + 2 * half + 1].max() for a in range(0, len(energy), 2 * half + 1)]
+    least = 0.5 * np.quantile(blocks, 0.6)
+    summits: NDArray[np.int64] = np.flatnonzero((energy[1:-1] >= energy[:-2]) & (energy[1:-1] > energy[2:])) + 1
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(energy, half // 2), 2 * (half // 2) + 1)
+    kept: NDArray[np.bool_] = (energy[summits] > least) & (energy[summits] >= around[summits].max(axis=1))
+    return summits[kept]
+
+
+def _f1(a: NDArray[np.int64], b: NDArray[np.int64], within: float) -> float:
+    """Return the share of events of two ascending lists that have one of the other nearby."""
+    if len(a) == 0 or len(b) == 0:
+        return 0.0
+    near = np.abs(a[:, None] - b) <= within
+    return float((near.any(axis=1).sum() + near.any(axis=0).sum()) / (len(a) + len(b)))
 
 
 def _runs(same: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
