@@ -118,7 +118,7 @@ mod tests {
         let off = |x: &[f32]| power(&x.iter().zip(&pulse).map(|(a, b)| a - b).collect::<Vec<_>>()) / power(&pulse);
         assert!(off(&shaken) > 8.0);
         assert!(off(&without(&shaken, &axes, fs)) < 0.1, "{}", off(&without(&shaken, &axes, fs)));
-        assert_eq!(without(&pulse, &[vec![0.0; 1200]], fs), pulse);
+        assert!(off(&without(&pulse, &[vec![0.0; 1200]], fs)) < 1e-12);
         assert!(without(&[], &[vec![]], fs).is_empty());
     }
 }
