@@ -3,8 +3,9 @@
 //! Direct form I, so that a state is the last two samples before and after each section: the chain from one sample to the
 //! next is one multiplication long, and a signal at rest has a state that can be written down. Sums run in `f64`.
 
+use crate::Float;
 use crate::design::Section;
-use crate::simd::multiply_add;
+use crate::simd::{Lanes, multiply_add};
 
 /// Samples of each lane that are in the first-level cache at a time.
 pub const TILE: usize = 512;
@@ -104,6 +105,31 @@ impl Cascade {
             }
         }
     }
+
+    /// Filters a tile's worth of four lanes, from `x` or else in place, without laying them side by side in memory: four samples of
+    /// each lane are turned in registers on their way in and out. Returns whether it did, which takes a number of samples
+    /// that four divides, one group of sections with `b2` of one, and a state that is not silent; each sample becomes what
+    /// [`Self::run`] makes of it.
+    #[inline(always)]
+    pub fn run_lanes<T: Float, V: Lanes, const REVERSE: bool>(
+        &self,
+        state: &mut State<4>,
+        x: Option<[&[T]; 4]>,
+        out: [&mut [T]; 4],
+    ) -> bool {
+        if state.silent || !self.unit || !out[0].len().is_multiple_of(4) {
+            return false;
+        }
+        let (rows, past) = (self.rows.as_slice(), state.past.as_mut_slice());
+        match rows.len() {
+            1 => run_fours::<T, V, 1, REVERSE>(rows, past, x, out, self.gain),
+            2 => run_fours::<T, V, 2, REVERSE>(rows, past, x, out, self.gain),
+            3 => run_fours::<T, V, 3, REVERSE>(rows, past, x, out, self.gain),
+            4 => run_fours::<T, V, 4, REVERSE>(rows, past, x, out, self.gain),
+            _ => return false,
+        }
+        true
+    }
 }
 
 impl<const N: usize> State<N> {
@@ -172,4 +198,62 @@ fn run_group<const N: usize, const S: usize, const FUSED: bool, const REVERSE: b
     }
     past[0] = x;
     past[1..=S].copy_from_slice(&y);
+}
+
+#[inline(always)]
+fn run_fours<T: Float, V: Lanes, const S: usize, const REVERSE: bool>(
+    rows: &[Row],
+    past: &mut [[[f64; 4]; 2]],
+    x: Option<[&[T]; 4]>,
+    out: [&mut [T]; 4],
+    gain: f64,
+) {
+    // closures over lanes would be compiled for the narrowest instruction set: loops instead
+    let gain = V::splat(gain);
+    let zero = V::splat(0.0);
+    let mut taps = [[zero; 3]; S];
+    let mut y = [[zero; 2]; S];
+    for s in 0..S {
+        taps[s] = [V::splat(rows[s].b1), V::splat(rows[s].minus_a2), V::splat(rows[s].minus_a1)];
+        y[s] = [V::from_array(past[s + 1][0]), V::from_array(past[s + 1][1])];
+    }
+    let mut before = [V::from_array(past[0][0]), V::from_array(past[0][1])];
+    let fours = out[0].len() / 4;
+    let x = x.map(|x| x.map(|x| &x.as_chunks::<4>().0[..fours]));
+    let [out0, out1, out2, out3] = out.map(|out| &mut out.as_chunks_mut::<4>().0[..fours]);
+    for i in 0..fours {
+        let i = if REVERSE { fours - 1 - i } else { i };
+        if i >= fours {
+            break; // never: it saves the check of each lane
+        }
+        let [a, b, c, d] = match x {
+            Some([x0, x1, x2, x3]) => [x0[i], x1[i], x2[i], x3[i]],
+            None => [out0[i], out1[i], out2[i], out3[i]],
+        };
+        let rows = [T::to_lanes::<V>(a), T::to_lanes::<V>(b), T::to_lanes::<V>(c), T::to_lanes::<V>(d)];
+        let mut columns = V::transpose(rows);
+        for step in 0..4 {
+            let column = if REVERSE { 3 - step } else { step };
+            let mut v = columns[column].times(gain);
+            let mut last = before;
+            before = [v, last[0]];
+            for s in 0..S {
+                let [b1, minus_a2, minus_a1] = taps[s];
+                let sum = minus_a2.times_plus(y[s][1], b1.times_plus(last[0], last[1]));
+                v = minus_a1.times_plus(y[s][0], sum.plus(v));
+                last = y[s];
+                y[s] = [v, last[0]];
+            }
+            columns[column] = v;
+        }
+        let [a, b, c, d] = V::transpose(columns);
+        out0[i] = T::from_lanes(a);
+        out1[i] = T::from_lanes(b);
+        out2[i] = T::from_lanes(c);
+        out3[i] = T::from_lanes(d);
+    }
+    past[0] = [before[0].to_array(), before[1].to_array()];
+    for s in 0..S {
+        past[s + 1] = [y[s][0].to_array(), y[s][1].to_array()];
+    }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::cascade::{Cascade, State, TILE, Tile};
 use crate::design::Section;
-use crate::simd::{Kernel, Level, dispatch, level};
+use crate::simd::{Kernel, LaneKernel, Lanes, dispatch, dispatch_lanes};
 use crate::{Error, Float, Result};
 
 /// What a warm-up leaves of a wrong state, next to the state itself: below the rounding of `f64`.
@@ -128,14 +128,13 @@ pub fn sosfiltfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, o
     }
     let cascade = Cascade::new(sections);
     let (engine, warm_up) = (Engine { cascade: &cascade, stop }, warm_up(sections));
-    let finite = match level() {
-        Level::Avx512 => dispatch(ZeroPhase::<T, 8> { engine, edge, warm_up, x, out }),
-        _ => dispatch(ZeroPhase::<T, 4> { engine, edge, warm_up, x, out }),
-    };
-    check(finite, x)
+    check(dispatch_lanes(ZeroPhase { engine, edge, warm_up, x, out }), x)
 }
 
-struct ZeroPhase<'a, T, const LANES: usize> {
+/// Blocks that a long lead is cut into.
+const LANES: usize = 4;
+
+struct ZeroPhase<'a, T> {
     engine: Engine<'a>,
     edge: usize,
     warm_up: usize,
@@ -143,11 +142,11 @@ struct ZeroPhase<'a, T, const LANES: usize> {
     out: &'a mut [T],
 }
 
-impl<T: Float, const LANES: usize> Kernel for ZeroPhase<'_, T, LANES> {
+impl<T: Float> LaneKernel for ZeroPhase<'_, T> {
     type Output = bool;
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) -> bool {
+    fn run<V: Lanes, const FUSED: bool>(self) -> bool {
         let Self { engine, edge, warm_up, x, out } = self;
         let n = x.len();
         let block = n / LANES;
@@ -162,9 +161,10 @@ impl<T: Float, const LANES: usize> Kernel for ZeroPhase<'_, T, LANES> {
         let split = lanes * block;
         let mut finite = true;
         if lanes > 0 {
-            finite &= blocks::<T, LANES, FUSED, false>(engine, &mut state, warm_up, Some(x), &mut out[..split]);
+            finite &= blocks::<T, V, FUSED, false>(engine, &mut state, warm_up, Some(x), &mut out[..split]);
         }
-        copy_through::<T, 1, FUSED, false>(engine, &mut state, &mut tile, [&x[split..]], Some([&mut out[split..]]));
+        out[split..].copy_from_slice(&x[split..]);
+        in_place::<T, FUSED, false>(engine, &mut state, &mut tile, &mut out[split..]);
         in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut after);
         finite &= state.is_finite();
 
@@ -172,7 +172,7 @@ impl<T: Float, const LANES: usize> Kernel for ZeroPhase<'_, T, LANES> {
         in_place::<f64, FUSED, true>(engine, &mut state, &mut tile, &mut after);
         if lanes > 0 {
             let rest = n - split;
-            finite &= blocks::<T, LANES, FUSED, true>(engine, &mut state, warm_up, None, &mut out[rest..]);
+            finite &= blocks::<T, V, FUSED, true>(engine, &mut state, warm_up, None, &mut out[rest..]);
             in_place::<T, FUSED, true>(engine, &mut state, &mut tile, &mut out[..rest]);
         } else {
             in_place::<T, FUSED, true>(engine, &mut state, &mut tile, out);
@@ -185,20 +185,20 @@ impl<T: Float, const LANES: usize> Kernel for ZeroPhase<'_, T, LANES> {
 /// `state` leads into the first block and comes out of the last. Without `x`, `out` is filtered in place. Returns whether
 /// every block stayed finite.
 #[inline(always)]
-fn blocks<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
+fn blocks<T: Float, V: Lanes, const FUSED: bool, const REVERSE: bool>(
     engine: Engine,
     state: &mut State<1>,
     warm_up: usize,
     x: Option<&[T]>,
     out: &mut [T],
 ) -> bool {
-    let block = out.len() / N;
-    let mut tile = new_tile::<N>();
-    let first = if REVERSE { N - 1 } else { 0 };
+    let block = out.len() / LANES;
+    let first = if REVERSE { LANES - 1 } else { 0 };
+    let mut spare = Spare { tile: new_tile(), out: [[T::default(); TILE]; LANES] };
     let mut states = {
         let source = x.unwrap_or(out);
         // the first block needs no warm-up; it runs along on samples of its own
-        let lead_in: [&[T]; N] = std::array::from_fn(|k| {
+        let lead_in: [&[T]; LANES] = std::array::from_fn(|k| {
             let edge = if REVERSE { (k + 1) * block } else { k * block };
             match (REVERSE, k == first) {
                 (false, true) => &source[..warm_up],
@@ -208,60 +208,66 @@ fn blocks<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
         });
         let at = if REVERSE { warm_up - 1 } else { 0 };
         let mut states = engine.cascade.at_rest_on(lead_in.map(|lane| lane[at].to_f64()));
-        copy_through::<T, N, FUSED, REVERSE>(engine, &mut states, &mut tile, lead_in, None);
+        for (start, len) in engine.tiles::<REVERSE>(warm_up) {
+            spare.step::<V, FUSED, REVERSE>(
+                engine.cascade,
+                &mut states,
+                Some(lead_in.map(|x| &x[start..][..len])),
+                None,
+            );
+        }
         states
     };
     states.set_lane(first, state);
     let mut parts = out.chunks_exact_mut(block);
-    let parts: [&mut [T]; N] = std::array::from_fn(|_| parts.next().unwrap_or_default());
-    match x {
-        Some(x) => {
-            let from: [&[T]; N] = std::array::from_fn(|k| &x[k * block..][..block]);
-            copy_through::<T, N, FUSED, REVERSE>(engine, &mut states, &mut tile, from, Some(parts));
-        }
-        None => lanes_in_place::<T, N, FUSED, REVERSE>(engine, &mut states, &mut tile, parts),
+    let mut parts: [&mut [T]; LANES] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    for (start, len) in engine.tiles::<REVERSE>(block) {
+        let from = x.map(|x| std::array::from_fn(|k| &x[k * block + start..][..len]));
+        let to = parts.each_mut().map(|part| &mut part[start..][..len]);
+        spare.step::<V, FUSED, REVERSE>(engine.cascade, &mut states, from, Some(to));
     }
-    *state = states.lane(N - 1 - first);
+    *state = states.lane(LANES - 1 - first);
     states.is_finite()
 }
 
-/// Filters equally long lanes tile by tile, from `x` to `out`; without `out` only the state goes on.
-#[inline(always)]
-fn copy_through<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
-    engine: Engine,
-    state: &mut State<N>,
-    tile: &mut Tile<N>,
-    x: [&[T]; N],
-    mut out: Option<[&mut [T]; N]>,
-) {
-    for (start, len) in tiles::<REVERSE>(x[0].len()) {
-        if engine.stop.load(Relaxed) {
-            break;
-        }
-        load(tile, x.map(|x| &x[start..start + len]));
+/// Room for a tile of lanes side by side, and for results that nobody wants.
+struct Spare<T> {
+    tile: Tile<LANES>,
+    out: [[T; TILE]; LANES],
+}
+
+impl<T: Float> Spare<T> {
+    /// Filters one tile of lanes, from `x` or else in place; without `out` only the state goes on.
+    #[inline(always)]
+    fn step<V: Lanes, const FUSED: bool, const REVERSE: bool>(
+        &mut self,
+        cascade: &Cascade,
+        state: &mut State<LANES>,
+        x: Option<[&[T]; LANES]>,
+        out: Option<[&mut [T]; LANES]>,
+    ) {
+        let len = x.as_ref().map_or(TILE, |x| x[0].len());
+        let mut out = out.unwrap_or(self.out.each_mut().map(|out| &mut out[..len]));
         state.hush();
-        engine.cascade.run::<N, FUSED, REVERSE>(state, tile, len);
-        if let Some(out) = &mut out {
-            store(tile, out.each_mut().map(|out| &mut out[start..start + len]));
+        if !cascade.run_lanes::<T, V, REVERSE>(state, x, out.each_mut().map(|out| &mut **out)) {
+            let len = out[0].len();
+            load(&mut self.tile, x.unwrap_or(out.each_ref().map(|out| &**out)));
+            cascade.run::<LANES, FUSED, REVERSE>(state, &mut self.tile, len);
+            store(&self.tile, out);
         }
     }
 }
 
-#[inline(always)]
-fn lanes_in_place<T: Float, const N: usize, const FUSED: bool, const REVERSE: bool>(
-    engine: Engine,
-    state: &mut State<N>,
-    tile: &mut Tile<N>,
-    mut x: [&mut [T]; N],
-) {
-    for (start, len) in tiles::<REVERSE>(x[0].len()) {
-        if engine.stop.load(Relaxed) {
-            break;
-        }
-        load(tile, x.each_ref().map(|x| &x[start..start + len]));
-        state.hush();
-        engine.cascade.run::<N, FUSED, REVERSE>(state, tile, len);
-        store(tile, x.each_mut().map(|x| &mut x[start..start + len]));
+impl Engine<'_> {
+    /// Start and length of each tile of `n` samples, in the order of filtering, until told to stop.
+    #[inline(always)]
+    fn tiles<const REVERSE: bool>(&self, n: usize) -> impl Iterator<Item = (usize, usize)> {
+        let count = n.div_ceil(TILE);
+        let tile = move |i: usize| {
+            let start = if REVERSE { count - 1 - i } else { i } * TILE;
+            (start, TILE.min(n - start))
+        };
+        (0..count).map(tile).take_while(|_| !self.stop.load(Relaxed))
     }
 }
 
@@ -272,7 +278,13 @@ fn in_place<T: Float, const FUSED: bool, const REVERSE: bool>(
     tile: &mut Tile<1>,
     x: &mut [T],
 ) {
-    lanes_in_place::<T, 1, FUSED, REVERSE>(engine, state, tile, [x]);
+    for (start, len) in engine.tiles::<REVERSE>(x.len()) {
+        let x = &mut x[start..][..len];
+        load(tile, [x]);
+        state.hush();
+        engine.cascade.run::<1, FUSED, REVERSE>(state, tile, len);
+        store(tile, [x]);
+    }
 }
 
 fn new_tile<const N: usize>() -> Tile<N> {
@@ -297,16 +309,6 @@ fn store<T: Float, const N: usize>(tile: &Tile<N>, out: [&mut [T]; N]) {
             out[k][i] = T::from_f64(from[k]);
         }
     }
-}
-
-/// Start and length of each tile of `n` samples, in the order of filtering.
-#[inline(always)]
-fn tiles<const REVERSE: bool>(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = n.div_ceil(TILE);
-    (0..count).map(move |i| {
-        let start = if REVERSE { count - 1 - i } else { i } * TILE;
-        (start, TILE.min(n - start))
-    })
 }
 
 /// Samples that `SciPy` extends each end by: three times the number of taps.

@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use crate::simd::Lanes;
+
 /// `f32` or `f64`: a kernel written over this keeps the type of its input.
 pub trait Float:
     Copy
@@ -40,10 +42,16 @@ pub trait Float:
     /// Rows to columns.
     #[must_use]
     fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4];
+
+    /// Four samples, exactly.
+    fn to_lanes<V: Lanes>(samples: [Self; 4]) -> V;
+
+    /// Four samples, each the nearest of this type.
+    fn from_lanes<V: Lanes>(lanes: V) -> [Self; 4];
 }
 
 macro_rules! float {
-    ($type:ident, $transpose:path) => {
+    ($type:ident, $transpose:path, $to_lanes:ident, $from_lanes:ident) => {
         impl Float for $type {
             const EPSILON: f64 = $type::EPSILON as f64;
 
@@ -71,9 +79,19 @@ macro_rules! float {
             fn transpose(rows: [[Self; 4]; 4]) -> [[Self; 4]; 4] {
                 $transpose(rows)
             }
+
+            #[inline(always)]
+            fn to_lanes<V: Lanes>(samples: [Self; 4]) -> V {
+                V::$to_lanes(samples)
+            }
+
+            #[inline(always)]
+            fn from_lanes<V: Lanes>(lanes: V) -> [Self; 4] {
+                lanes.$from_lanes()
+            }
         }
     };
 }
 
-float!(f32, crate::simd::transpose_f32);
-float!(f64, crate::simd::transpose);
+float!(f32, crate::simd::transpose_f32, from_floats, to_floats);
+float!(f64, crate::simd::transpose, from_array, to_array);
