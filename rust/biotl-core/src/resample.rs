@@ -4,29 +4,34 @@ use std::f64::consts::PI;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::filter::check;
-use crate::simd::{Kernel, dispatch, multiply_add};
+use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
 use crate::{Error, Float, Result};
 
-/// Outputs of one phase that share its taps.
+/// Outputs of one phase that share its taps, in two times four lanes.
 const LANES: usize = 8;
 
+/// Phases that share the samples they read.
+const PHASES: usize = 2;
+
 /// Sums that each output is split into, so that one addition need not wait for the last.
-const CHAINS: usize = 4;
+const CHAINS: usize = 2;
 
 /// One sample of each lane, on a cache line of its own: a load across two lines costs double.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Aligned([f64; LANES]);
+struct Aligned([[f64; 4]; 2]);
 
 /// A ratio of rates in lowest terms, with a row of taps for each phase between two input samples.
 #[derive(Debug, Clone)]
 pub struct Resampler {
     up: usize,
     down: usize,
-    /// Taps of a phase, a multiple of `CHAINS`.
+    /// Taps of a phase.
     length: usize,
-    /// `up` rows of `length` taps.
-    rows: Vec<f64>,
+    /// A row for every `PHASES` phases, of the taps that meet each sample from the first one of the first phase on.
+    rows: Vec<[f64; PHASES]>,
+    /// Samples of a row, a multiple of four.
+    width: usize,
     /// First input sample of each phase, less the input sample of output 0.
     first: Vec<isize>,
 }
@@ -48,13 +53,20 @@ impl Resampler {
         let (step, jump) = (up as isize, down as isize);
         // output j lies at j * down on the grid of up, input k at k * up
         let first: Vec<isize> = (0..step).map(|phase| -((half - phase * jump).div_euclid(step))).collect();
-        let length = (taps.len().div_ceil(up)).next_multiple_of(CHAINS);
-        let tap = |phase: isize, t: isize| {
-            let at = phase * jump + half - (first[phase as usize] + t) * step;
-            usize::try_from(at).ok().and_then(|at| taps.get(at)).copied().unwrap_or(0.0)
+        let length = taps.len().div_ceil(up);
+        // phases that share a row begin apart
+        let spread = first.chunks(PHASES).map(|shared| shared[shared.len() - 1] - shared[0]).max().unwrap_or(0);
+        let width = (length + spread as usize).next_multiple_of(4);
+        let tap = &|phase: usize, sample: isize| {
+            let at = phase as isize * jump + half - sample * step;
+            usize::try_from(at).ok().filter(|_| phase < up).and_then(|at| taps.get(at)).copied().unwrap_or(0.0)
         };
-        let rows = (0..step).flat_map(|phase| (0..length as isize).map(move |t| (phase, t)));
-        Ok(Self { up, down, length, rows: rows.map(|(phase, t)| tap(phase, t)).collect(), first })
+        let row = |phase: usize| {
+            let begin = first[phase];
+            (begin..begin + width as isize).map(move |sample| std::array::from_fn(|k| tap(phase + k, sample)))
+        };
+        let rows = (0..up).step_by(PHASES).flat_map(row).collect();
+        Ok(Self { up, down, length, rows, width, first })
     }
 
     /// Samples out for `n` samples in.
@@ -76,7 +88,7 @@ impl Resampler {
         if self.up == self.down {
             out.copy_from_slice(x);
         } else {
-            dispatch(Outputs { resampler: self, x, origin: 0, first: 0, stop, out });
+            dispatch_lanes(Outputs { resampler: self, x, origin: 0, first: 0, stop, out });
         }
         check(out.iter().fold(true, |finite, y| finite & y.finite()), x)
     }
@@ -92,16 +104,17 @@ struct Outputs<'a, T> {
     out: &'a mut [T],
 }
 
-impl<T: Float> Kernel for Outputs<'_, T> {
+impl<T: Float> LaneKernel for Outputs<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<V: Lanes, const FMA: bool>(self) {
         let Self { resampler, x, origin, first, stop, out } = self;
-        let Resampler { up, down, length, .. } = *resampler;
+        let Resampler { up, down, width, .. } = *resampler;
         let lowest = resampler.first.iter().copied().min().unwrap_or(0);
-        let mut samples = vec![0.0; LANES * down + length];
-        let mut lanes = vec![Aligned([0.0; LANES]); down + length];
+        let reach = (down + width).next_multiple_of(4);
+        let mut samples = vec![0.0; (LANES - 1) * down + reach];
+        let mut lanes = vec![Aligned([[0.0; 4]; 2]); reach];
         // a round is every phase of as many periods as there are lanes, begun at phase 0
         let mut start = first / up * up;
         while start < first + out.len() && !stop.load(Relaxed) {
@@ -109,20 +122,21 @@ impl<T: Float> Kernel for Outputs<'_, T> {
             let lead = usize::try_from(-from).unwrap_or(0).min(samples.len());
             let begin = usize::try_from(from).unwrap_or(0).min(x.len());
             let end = (begin + samples.len() - lead).min(x.len());
-            samples.fill(0.0);
+            samples[..lead].fill(0.0);
+            samples[lead + end - begin..].fill(0.0);
             for (to, v) in samples[lead..].iter_mut().zip(&x[begin..end]) {
                 *to = v.to_f64();
             }
-            let periods: [&[f64]; LANES] = std::array::from_fn(|k| &samples[k * down..][..down + length]);
-            for (i, lanes) in lanes.iter_mut().enumerate() {
-                lanes.0 = std::array::from_fn(|k| periods[k][i]);
-            }
+            side_by_side::<V>(&samples, down, &mut lanes);
             let until = (start + LANES * up).min(first + out.len());
-            for (phase, row) in resampler.rows.chunks_exact(length).enumerate().take(until - start) {
-                let sums = dot::<FMA>(row, &lanes[(resampler.first[phase] - lowest) as usize..]);
-                for (j, sum) in (start + phase..until).step_by(up).zip(sums) {
-                    if j >= first {
-                        out[j - first] = T::from_f64(sum);
+            for (phases, row) in resampler.rows.chunks_exact(width).enumerate() {
+                let phase = PHASES * phases;
+                let sums = dot::<V>(row, &lanes[(resampler.first[phase] - lowest) as usize..][..width]);
+                for (phase, sums) in (phase..up).zip(sums) {
+                    for (j, sum) in (start + phase..until).step_by(up).zip(sums.as_flattened()) {
+                        if j >= first {
+                            out[j - first] = T::from_f64(*sum);
+                        }
                     }
                 }
             }
@@ -131,20 +145,51 @@ impl<T: Float> Kernel for Outputs<'_, T> {
     }
 }
 
-/// The sum of products of a row of taps with each lane.
+/// Lane `k` becomes the samples from `k * down` on.
 #[inline(always)]
-fn dot<const FMA: bool>(row: &[f64], lanes: &[Aligned]) -> [f64; LANES] {
-    let mut sums = [[0.0; LANES]; CHAINS];
-    for (taps, lanes) in row.chunks_exact(CHAINS).zip(lanes.chunks_exact(CHAINS)) {
-        for chain in 0..CHAINS {
-            let (tap, x, sum) = (taps[chain], &lanes[chain].0, &mut sums[chain]);
-            for k in 0..LANES {
-                sum[k] = multiply_add::<FMA, f64>(tap, x[k], sum[k]);
+fn side_by_side<V: Lanes>(samples: &[f64], down: usize, lanes: &mut [Aligned]) {
+    for half in 0..2 {
+        let first = 4 * half;
+        let [a, b, c, d] = [0, 1, 2, 3].map(|k| &samples[(first + k) * down..][..lanes.len()]);
+        let rows = a
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .zip(b.as_chunks::<4>().0)
+            .zip(c.as_chunks::<4>().0.iter().zip(d.as_chunks::<4>().0));
+        for (((&a, &b), (&c, &d)), to) in rows.zip(lanes.as_chunks_mut::<4>().0) {
+            let rows = [V::from_array(a), V::from_array(b), V::from_array(c), V::from_array(d)];
+            let columns = V::transpose(rows);
+            for k in 0..4 {
+                to[k].0[half] = columns[k].to_array();
             }
         }
     }
-    let [a, b, c, d] = sums;
-    std::array::from_fn(|k| (a[k] + b[k]) + (c[k] + d[k]))
+}
+
+/// For each phase of a row the sum of products of its taps with each lane.
+#[inline(always)]
+fn dot<V: Lanes>(row: &[[f64; PHASES]], lanes: &[Aligned]) -> [[[f64; 4]; 2]; PHASES] {
+    // loops rather than closures, for the sake of the instruction set
+    let mut sums = [[[V::splat(0.0); 2]; PHASES]; CHAINS];
+    for (taps, lanes) in row.as_chunks::<CHAINS>().0.iter().zip(lanes.as_chunks::<CHAINS>().0) {
+        for chain in 0..CHAINS {
+            for (half, x) in lanes[chain].0.iter().enumerate() {
+                let x = V::from_array(*x);
+                for phase in 0..PHASES {
+                    let sum = &mut sums[chain][phase][half];
+                    *sum = V::splat(taps[chain][phase]).times_plus(x, *sum);
+                }
+            }
+        }
+    }
+    let mut out = [[[0.0; 4]; 2]; PHASES];
+    for (phase, out) in out.iter_mut().enumerate() {
+        for (half, out) in out.iter_mut().enumerate() {
+            *out = sums[0][phase][half].plus(sums[1][phase][half]).to_array();
+        }
+    }
+    out
 }
 
 /// A lead resampled in parts of any length: to the bit what one long part gives.
@@ -196,7 +241,7 @@ impl<T: Float> Stream<T> {
             let from = self.written - self.origin;
             out.copy_from_slice(&self.past[from..from + until - self.written]);
         } else {
-            dispatch(Outputs {
+            dispatch_lanes(Outputs {
                 resampler: &self.resampler,
                 x: &self.past,
                 origin: self.origin as isize,
