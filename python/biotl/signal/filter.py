@@ -59,6 +59,11 @@ def bandstop(
         If a parameter is out of its range, a sample is not finite under "raise", or a zero-phase signal is no longer
         than the extension (3 times the number of taps: 27 samples for the default).
 
+    Notes
+    -----
+    Band-stops of order 9 and more over most of the spectrum lie beyond double precision: from 0.6 to 115 Hz at 360 Hz
+    and order 10 SciPy and this filter each lie 1e-4 off the result in 60 digits, at order 9 from 3.4 to 151 Hz 1e-8.
+
     References
     ----------
     .. [1] S. Butterworth, "On the theory of filter amplifiers", Wireless Engineer 7, 1930.
