@@ -1,6 +1,6 @@
 """Measure `biotl.signal.rpeaks` on the 48 records of MIT-BIH beside the peers, interleaved by record, one thread.
 
-    OMP_NUM_THREADS=1 python benches/rpeaks.py [sleepecg neurokit:neurokit emrich2023 xqrs gqrs ecgdeli ...]
+    OMP_NUM_THREADS=1 python benches/rpeaks.py [sleepecg neurokit emrich2023 xqrs gqrs ecgdeli ...] [108 203 ...]
     OMP_NUM_THREADS=1 python benches/rpeaks.py stress [...]
     OMP_NUM_THREADS=1 python benches/rpeaks.py stream|fused|reliability
     python benches/rpeaks.py plot benches/plots
@@ -116,27 +116,29 @@ def f1(counts):
     return 200 * counts[0] / max(2 * counts[0] + counts[1] + counts[2], 1)
 
 
-def table(names):
-    """Print the table of whole records."""
+def table(names, records):
+    """Print the table of whole records, all 48 without a list."""
     detect = {name: peers()[name] for name in names}
     rows = {name: {} for name in names}
-    for path in sorted((DATA / "mitdb").glob("*.dat")):
-        x, marks, flutter = load(path.stem)
+    for record in records or sorted(path.stem for path in (DATA / "mitdb").glob("*.dat")):
+        x, marks, flutter = load(record)
         for name in names:
             spent = []
             for _ in range(3 if name in ("biotl", "sleepecg") else 1):
                 start = time.process_time()
                 found = detect[name](x, FS)
                 spent.append(time.process_time() - start)
-            rows[name][path.stem] = (*score(marks, found, flutter), float(np.median(spent)))
+            rows[name][record] = (*score(marks, found, flutter), float(np.median(spent)))
     usual = sum(row[2] for row in rows.get("sleepecg", rows[names[0]]).values())
     for name in names:
         print(f"\n{name}: {sum(row[2] for row in rows[name].values()) / usual:.3f} of sleepecg's processor time")
-        groups = {"all 48": list(rows[name]), "DS1": DS1, "paced": PACED}
+        groups = {title: [r for r in rows[name] if r in group] for title, group in (("DS1", DS1), ("paced", PACED))}
         groups["DS2"] = [r for r in rows[name] if r not in DS1 and r not in PACED]
-        for title, records in groups.items():
-            counts = sum(rows[name][r][0] for r in records)
-            errors = np.concatenate([rows[name][r][1] for r in records])
+        for title, group in {f"all {len(rows[name])}": list(rows[name]), **groups}.items():
+            if not group:
+                continue
+            counts = sum(rows[name][r][0] for r in group)
+            errors = np.concatenate([rows[name][r][1] for r in group])
             hit, miss, false = counts[0]
             jitter = np.abs(errors - np.median(errors)).mean()
             print(
@@ -275,7 +277,7 @@ def plot(folder):
     from matplotlib import pyplot as plt
 
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for name in ("105", "203", "222"):
+    for name in ("108", "203", "208"):
         x, marks, _ = load(name)
         found = rpeaks(x, FS)
         hit = pairs(marks, found, 54)
@@ -284,11 +286,13 @@ def plot(folder):
         span = slice(start, start + 3600)
         figure, axes = plt.subplots(figsize=(10, 2.4), layout="constrained")
         axes.plot(np.arange(*span.indices(len(x))) / FS, x[span], lw=0.7, color="0.3")
-        for beats, level, style, label in ((marks, 1.08, "k|", "marked"), (found, 1.0, "C3v", "found")):
+        for beats, level, style, label in ((marks, 0.2, "k|", "marked"), (found, 0.08, "C3v", "found")):
             inside = beats[(beats >= start) & (beats < start + 3600)]
-            axes.plot(inside / FS, np.full(len(inside), level * x[span].max()), style, ms=6, label=label)
+            axes.plot(
+                inside / FS, np.full(len(inside), x[span].max() + level * np.ptp(x[span])), style, ms=6, label=label
+            )
         axes.set(title=f"MIT-BIH {name}", xlabel="s", ylabel="mV")
-        axes.legend(loc="lower right", ncols=2, fontsize="small")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize="small")
         figure.savefig(Path(folder) / f"rpeaks_{name}.png", dpi=80)
 
 
@@ -302,4 +306,5 @@ if __name__ == "__main__":
     elif words[:1] == ["stress"]:
         stress(words[1:] or ["biotl", "sleepecg"])
     else:
-        table(words if "biotl" in words else ["biotl", *words] if words else ["biotl", "sleepecg"])
+        names = [word for word in words if not word.isdigit()] or ["biotl", "sleepecg"]
+        table(names if "biotl" in names else ["biotl", *names], [word for word in words if word.isdigit()])
