@@ -5,7 +5,7 @@ import pytest
 
 from biotl.errors import SignalError
 from biotl.records import read
-from biotl.signal import delineate, rpeaks, segment
+from biotl.signal import delineate, resample, rpeaks, segment
 
 
 def bump(t, at, width):
@@ -121,3 +121,66 @@ def test_segments_by_delineation_tile_the_record(mitdb):
     assert len(segment(np.zeros(500), [], 360, mode="delineated")) == 1
     with pytest.raises(SignalError, match="mode: got 'best'"):
         segment(x, beats, record.fs, mode="best")
+
+
+def noises(fs=500, seconds=20):
+    """Return, by name, what is no heart, and where a detector might put its beats."""
+    n = round(fs * seconds)
+    t, rng = np.arange(n) / fs, np.random.default_rng(5)
+    beats = np.arange(fs // 2, n - fs // 2, round(0.8 * fs))
+    spikes = np.zeros(n)
+    spikes[beats], spikes[beats + 1] = 1, 1
+    return {
+        "flat": np.zeros(n),
+        "noise": rng.standard_normal(n),
+        "hum": np.sin(2 * np.pi * 50 * t),
+        "calibration": (t % 1 < 0.2).astype(float),
+        "pacing spikes": spikes,
+    }, beats
+
+
+@pytest.mark.parametrize("name", ["flat", "noise", "hum", "calibration", "pacing spikes"])
+def test_what_is_no_heart_has_no_waves_worth_trusting(name):
+    every, beats = noises()
+    for gain in (1.0, -0.01):
+        waves = delineate(gain * every[name], beats, 500)
+        assert waves.p.present.mean() < 0.1
+        for wave in (waves.p, waves.qrs, waves.t):
+            assert np.median(wave.confidence) < 0.4
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bad_sample_in_a_minute_costs_at_most_two_beats(mitdb, value):
+    record = read(mitdb / "100")
+    clean = record.signal[0][:21_600].astype(float)
+    beats = rpeaks(clean, record.fs)
+    expected = delineate(clean, beats, record.fs)
+    for at in range(5000, 5400, 40):
+        x = clean.copy()
+        x[at] = value
+        found = delineate(x, beats, record.fs, nan_policy="mask")
+        changed = np.zeros(len(beats), bool)
+        for wave in ("p", "qrs", "t"):
+            one, other = getattr(found, wave), getattr(expected, wave)
+            for point in ("onset", "peak", "offset"):
+                moved = np.abs(getattr(one, point) - getattr(other, point)) > 0.03 * record.fs
+                changed |= moved | (one.present != other.present)
+        assert changed.sum() <= 2
+
+
+@pytest.mark.parametrize("flip", [-1, 1])
+@pytest.mark.parametrize("fs", [250, 360, 1000])
+def test_rate_and_polarity_hardly_move_a_real_beat(mitdb, fs, flip):
+    record = read(mitdb / "103")
+    x = record.signal[0][:21_600].astype(float)
+    beats = rpeaks(x, record.fs)
+    y = flip * resample(x, record.fs, fs)
+    moved = np.clip(np.round(beats * fs / record.fs), 0, len(y) - 1).astype(np.int64)
+    expected, found = delineate(x, beats, record.fs), delineate(y, moved, fs)
+    for wave, ms in (("p", 30), ("qrs", 20), ("t", 30)):
+        one, other = getattr(expected, wave), getattr(found, wave)
+        both = one.present & other.present
+        assert both.mean() > 0.95
+        for point in ("onset", "offset"):
+            apart = getattr(other, point)[both] / fs - getattr(one, point)[both] / record.fs
+            assert np.median(np.abs(apart)) < ms / 1000

@@ -43,7 +43,8 @@ __all__ = [
     "sos_reach",
     "sosfilt",
     "sosfiltfilt",
-    "wave_features",
+    "wave_complexes",
+    "wave_surroundings",
     "wavedec",
     "waverec",
     "wfdb_annotations",
@@ -94,7 +95,14 @@ def wfdb_read(path: _Path, verify: bool) -> tuple[_About, NDArray[np.float32]]: 
 def delineate(
     x: _Floats, rpeaks: NDArray[np.int64], fs: float
 ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]: ...
-def wave_features(x: NDArray[np.float64], rpeaks: NDArray[np.int64], fs: float) -> list[NDArray[np.float32]]: ...
+def wave_complexes(x: NDArray[np.float64], rpeaks: NDArray[np.int64], fs: float) -> NDArray[np.float32]: ...
+def wave_surroundings(
+    x: NDArray[np.float64],
+    rpeaks: NDArray[np.int64],
+    fs: float,
+    onset: NDArray[np.float32],
+    offset: NDArray[np.float32],
+) -> list[NDArray[np.float32]]: ...
 def ppg_peaks(x: _Floats, motion: NDArray[np.float32], fs: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def zscore_windows(x: _Floats, size: int, hop: int, epsilon: float, mask: bool, out: _Floats) -> None: ...
 

@@ -76,10 +76,12 @@ def delineate(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, nan_policy: NanPoli
 
     Notes
     -----
-    Three small networks see the signal before, in and after the complex, alone and averaged over the beats within five
-    that look alike, and the rhythm; they were trained on the marks of LUDB 1-70 [1]_ and, for the presence of P, on
-    MIT-BIH DS1 (``benches/train_waves.py``; figures by ``benches/waves.py``). A P wave is reported only where it is
-    more likely than not: in fibrillation, in flutter and before ventricular beats it is absent.
+    Three small convolutional networks: one sees the complex, alone and averaged over the beats within five that look
+    alike; two look out from its onset at what lies before and after it, likewise, and at the rhythm. They were trained
+    on the marks of LUDB 1-70 [1]_ and six records of QTDB in many guises, among them paced beats and beats whose P
+    waves were taken out, and, for the presence of P, on MIT-BIH DS1 (``benches/train_waves.py``; figures by
+    ``benches/waves.py``). A P wave is reported only where it is more likely than not: in fibrillation, in flutter and
+    before ventricular beats it is absent. Where there is no heart beat at a peak given, the confidence is low.
 
     References
     ----------

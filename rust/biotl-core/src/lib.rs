@@ -13,6 +13,7 @@ pub mod float;
 pub mod kmeans;
 pub mod median;
 mod motion;
+pub mod network;
 pub mod peaks;
 mod peaks_weights;
 mod perceptron;

@@ -1,22 +1,19 @@
 //! Onset, peak and offset of P, QRS and T for given R peaks, or that a wave is absent.
 //!
-//! One network of two hidden layers a wave looks at the beat ([`crate::zones`]) and answers with three times against
-//! the R peak, how far each may be off, and the log-odds that the wave is there.
+//! One small convolutional network a wave ([`crate::network`]) looks at the beat ([`crate::zones`]) and answers with
+//! three times against the R peak, how far each may be off, and the log-odds that the wave is there.
 
 use std::sync::OnceLock;
 
-use crate::zones::{INPUTS, zones};
-use crate::{Float, Result, simd};
+use crate::network::Network;
+use crate::zones::{ROWS, Zones};
+use crate::{Float, Result};
 
-/// Units of the two hidden layers.
-const HIDDEN: [usize; 2] = [96, 48];
-/// Three times, three logarithms of their mean error, one log-odds.
-const OUTPUTS: usize = 7;
 /// Log-odds from which a wave is there: P, QRS, T.
 const PRESENT: [f32; 3] = [0.0, f32::NEG_INFINITY, 0.0];
 /// A point is right when it is within this many seconds.
 const RIGHT_S: f32 = 0.04;
-/// Little-endian `f32`, written by `benches/train_waves.py`: for each wave, for each layer, weights by input, then bias.
+/// Little-endian `f32`, written by `benches/train_waves.py`: the networks for P, QRS and T.
 static WEIGHTS: &[u8] = include_bytes!("waves.weights");
 
 /// Waves of the beats of one lead, each list as long as the R peaks.
@@ -32,16 +29,20 @@ pub struct Waves {
 /// # Errors
 /// A rate below 50 Hz, peaks outside the record or not ascending, or a sample that is not finite.
 pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64) -> Result<Waves> {
-    let rows = zones(x, rpeaks, fs)?;
-    let answers = simd::dispatch(Answer { networks: networks(), rows: &rows });
+    let zones = Zones::new(x, rpeaks, fs)?;
+    let [p, qrs, t] = networks();
+    let complexes = qrs.run(&zones.complexes());
+    let point = |n: usize| zones.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
+    let [before, after] = zones.surroundings(&point(0), &point(2));
+    let answers = [p.run(&before), complexes, t.run(&after)];
     let mut waves = Waves {
         points: std::array::from_fn(|_| vec![-1; rpeaks.len()]),
         confidence: std::array::from_fn(|_| vec![0.0; rpeaks.len()]),
     };
     for (wave, answers) in answers.iter().enumerate() {
-        for (beat, answer) in answers.chunks_exact(OUTPUTS).enumerate() {
+        for (beat, answer) in answers.iter().enumerate() {
             let right: f32 = answer[3..6].iter().map(|log| 1.0 - (-RIGHT_S / log.exp()).exp()).sum::<f32>() / 3.0;
-            let there = if wave == 1 { 1.0 } else { 1.0 / (1.0 + (-answer[6]).exp()) };
+            let there = 1.0 / (1.0 + (-answer[6]).exp());
             waves.confidence[wave][beat] = right * there;
             if answer[6] <= PRESENT[wave] {
                 continue;
@@ -83,72 +84,10 @@ fn order(points: &mut [Vec<i64>; 9], beat: usize, first: usize, from: i64, to: i
     }
 }
 
-/// A fully connected layer: weights by input, and bias.
-struct Layer {
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-fn networks() -> &'static [Vec<Layer>; 3] {
-    static NETWORKS: OnceLock<[Vec<Layer>; 3]> = OnceLock::new();
+fn networks() -> &'static [Network; 3] {
+    static NETWORKS: OnceLock<[Network; 3]> = OnceLock::new();
     NETWORKS.get_or_init(|| {
         let mut values = WEIGHTS.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b));
-        INPUTS.map(|inputs| {
-            let sizes = [inputs, HIDDEN[0], HIDDEN[1], OUTPUTS];
-            let layer = |s: &[usize]| Layer {
-                weights: values.by_ref().take(s[0] * s[1]).collect(),
-                bias: values.by_ref().take(s[1]).collect(),
-            };
-            sizes.windows(2).map(layer).collect()
-        })
+        ROWS.map(|row| Network::read(row, &mut values))
     })
-}
-
-/// The three networks over the rows of all beats.
-struct Answer<'a> {
-    networks: &'a [Vec<Layer>; 3],
-    rows: &'a [Vec<f32>; 3],
-}
-
-impl simd::Kernel for Answer<'_> {
-    type Output = [Vec<f32>; 3];
-
-    #[inline(always)]
-    fn run<const FMA: bool>(self) -> [Vec<f32>; 3] {
-        std::array::from_fn(|wave| {
-            let mut answers = Vec::with_capacity(self.rows[wave].len() / INPUTS[wave] * OUTPUTS);
-            let [mut first, mut second, mut last] = [[0.0; HIDDEN[0]], [0.0; HIDDEN[0]], [0.0; HIDDEN[0]]];
-            let [one, two, three] = [0, 1, 2].map(|n| &self.networks[wave][n]);
-            for row in self.rows[wave].chunks_exact(INPUTS[wave]) {
-                one.run(row, &mut first);
-                let first = &mut first[..HIDDEN[0]];
-                rectify(first);
-                two.run(first, &mut second[..HIDDEN[1]]);
-                let second = &mut second[..HIDDEN[1]];
-                rectify(second);
-                three.run(second, &mut last[..OUTPUTS]);
-                answers.extend_from_slice(&last[..OUTPUTS]);
-            }
-            answers
-        })
-    }
-}
-
-impl Layer {
-    #[inline(always)]
-    fn run(&self, x: &[f32], out: &mut [f32]) {
-        out.copy_from_slice(&self.bias);
-        for (&v, weights) in x.iter().zip(self.weights.chunks_exact(out.len())) {
-            for (o, &w) in out.iter_mut().zip(weights) {
-                *o += v * w;
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn rectify(x: &mut [f32]) {
-    for v in x {
-        *v = v.max(0.0);
-    }
 }

@@ -1,22 +1,29 @@
-//! What the delineation networks see of a beat: the signal before, in and after its QRS complex, alone and averaged
-//! with the beats around that look alike, in units of its own amplitude.
+//! What the delineation networks see of a beat: its complex, and from the onset of that what lies before and after it,
+//! alone and averaged with the beats around that look alike, in units of its own amplitude.
 
+use crate::network::Row;
 use crate::{Error, Float, Result};
 
-/// Points before the QRS complex: from, pitch and half width of each mean, in seconds.
-const BEFORE: Grid<39> = Grid { from: -0.40, pitch: 0.010, half: 0.008 };
-/// Points in the complex.
-const WITHIN: Grid<46> = Grid { from: -0.16, pitch: 0.008, half: 0.004 };
-/// Points after it.
-const AFTER: Grid<32> = Grid { from: 0.06, pitch: 0.020, half: 0.012 };
-/// Inputs of the networks for P, QRS and T.
-pub const INPUTS: [usize; 3] = [2 * 39 + 11, 46 + 13, 3 * 32 + 3];
+/// Points in the complex, from the R peak.
+const WITHIN: Grid<51> = Grid { from: -0.18, pitch: 0.008, half: 0.004 };
+/// Points about the complex, from the R peak.
+const ABOUT: Grid<12> = Grid { from: -0.46, pitch: 0.08, half: 0.03 };
+/// Points before the complex, from its onset.
+const BEFORE: Grid<48> = Grid { from: -0.43, pitch: 0.010, half: 0.008 };
+/// Points after it, from its onset.
+const AFTER: Grid<33> = Grid { from: 0.06, pitch: 0.020, half: 0.012 };
+/// What the networks for P, QRS and T see.
+pub const ROWS: [Row; 3] = [
+    Row { streams: 2, points: 48, context: 11 },
+    Row { streams: 2, points: 51, context: 16 },
+    Row { streams: 3, points: 33, context: 4 },
+];
 /// Beats to either side that are averaged, and that make the rhythm.
 const AROUND: usize = 5;
 /// Correlation of the complexes from which two beats look alike.
 const ALIKE: f32 = 0.85;
-/// The wave after a beat is not looked for closer than this to the next R peak, in seconds.
-const NEXT_S: f64 = 0.06;
+/// Waves are not looked for closer than this to the R peaks of the beats before and after, in seconds.
+const APART_S: [f64; 2] = [0.10, 0.06];
 
 struct Grid<const N: usize> {
     from: f64,
@@ -30,44 +37,128 @@ struct Means {
     fs: f64,
 }
 
-/// One beat in units of its own amplitude.
-struct Beat {
-    before: [f32; 39],
-    within: [f32; 46],
-    after: [f32; 32],
+/// A complex in units of its own amplitude.
+struct Complex {
+    within: [f32; 51],
+    about: [f32; 12],
     /// `within` at zero mean and unit norm.
-    shape: [f32; 46],
-    /// Level before the complex against the level in it.
-    rest: f32,
-    last_before: [f32; 8],
+    shape: [f32; 51],
+    base: f32,
+    scale: f32,
     previous: f32,
     next: f32,
 }
 
-/// Inputs of the three networks for every beat.
-///
-/// # Errors
-/// A rate below 50 Hz, peaks outside the record or not ascending, or a sample that is not finite.
-pub fn zones<T: Float>(x: &[T], rpeaks: &[i64], fs: f64) -> Result<[Vec<f32>; 3]> {
-    if !(50.0..=100_000.0).contains(&fs) {
-        return Err(Error::parameter("fs", fs, "50 to 100000 Hz"));
+/// The beats of a lead.
+pub struct Zones {
+    means: Means,
+    times: Vec<f64>,
+    complexes: Vec<Complex>,
+    /// For each beat, itself and the beats around that look alike.
+    alike: Vec<Vec<usize>>,
+}
+
+impl Zones {
+    /// Look at the complexes.
+    ///
+    /// # Errors
+    /// A rate below 50 Hz, peaks outside the record or not ascending, or a sample that is not finite.
+    pub fn new<T: Float>(x: &[T], rpeaks: &[i64], fs: f64) -> Result<Self> {
+        if !(50.0..=100_000.0).contains(&fs) {
+            return Err(Error::parameter("fs", fs, "50 to 100000 Hz"));
+        }
+        let ascending = rpeaks.windows(2).all(|w| w[0] < w[1]);
+        if !ascending || rpeaks.first().is_some_and(|&p| p < 0) || rpeaks.last().is_some_and(|&p| p >= x.len() as i64) {
+            return Err(Error::parameter(
+                "rpeaks",
+                "peaks out of order or outside",
+                format!("ascending in 0..{}", x.len()),
+            ));
+        }
+        let means = Means::new(x, fs)?;
+        let times: Vec<f64> = rpeaks.iter().map(|&p| p as f64 / fs).collect();
+        let complexes: Vec<Complex> = (0..times.len()).map(|i| Complex::new(&means, &times, i)).collect();
+        let alike = (0..complexes.len())
+            .map(|i| {
+                let own = &complexes[i].shape;
+                let near = i.saturating_sub(AROUND)..(i + AROUND + 1).min(complexes.len());
+                near.filter(|&j| j == i || dot(&complexes[j].shape, own) > ALIKE).collect()
+            })
+            .collect();
+        Ok(Self { means, times, complexes, alike })
     }
-    let ascending = rpeaks.windows(2).all(|w| w[0] < w[1]);
-    if !ascending || rpeaks.first().is_some_and(|&p| p < 0) || rpeaks.last().is_some_and(|&p| p >= x.len() as i64) {
-        return Err(Error::parameter(
-            "rpeaks",
-            "peaks out of order or outside",
-            format!("ascending in 0..{}", x.len()),
-        ));
+
+    /// Mean of a value over the beats that look alike.
+    pub fn smooth(&self, values: &[f32]) -> Vec<f32> {
+        let mean = |beats: &Vec<usize>| beats.iter().map(|&j| values[j]).sum::<f32>() / beats.len() as f32;
+        self.alike.iter().map(mean).collect()
     }
-    let means = Means::new(x, fs)?;
-    let times: Vec<f64> = rpeaks.iter().map(|&p| p as f64 / fs).collect();
-    let beats: Vec<Beat> = (0..times.len()).map(|i| Beat::new(&means, &times, i)).collect();
-    let mut rows = INPUTS.map(|n| Vec::with_capacity(n * beats.len()));
-    for i in 0..beats.len() {
-        inputs(&beats, &times, i, &mut rows);
+
+    /// Inputs of the network for QRS.
+    pub fn complexes(&self) -> Vec<f32> {
+        let mut rows = Vec::with_capacity(ROWS[1].len() * self.times.len());
+        for (beat, alike) in self.complexes.iter().zip(&self.alike) {
+            rows.extend(beat.within);
+            rows.extend(average(alike, |j| &self.complexes[j].within));
+            rows.extend(beat.about);
+            let last = rows.len();
+            rows.extend([beat.previous.ln(), beat.next.ln(), alike.len() as f32 / 11.0, 0.0]);
+            rows[last + 3] = width(&beat.within);
+        }
+        rows
     }
-    Ok(rows)
+
+    /// Inputs of the networks for P and T, given where each complex begins and ends, in seconds from its R peak.
+    pub fn surroundings(&self, onset: &[f32], offset: &[f32]) -> [Vec<f32>; 2] {
+        let beats = self.times.len();
+        let mut before: Vec<[f32; 48]> = Vec::with_capacity(beats);
+        let mut after: Vec<[f32; 33]> = Vec::with_capacity(beats);
+        for (i, beat) in self.complexes.iter().enumerate() {
+            let time = self.times[i] + f64::from(onset[i]);
+            let earliest = i.checked_sub(1).map_or(f64::MIN, |j| self.times[j] + APART_S[0]);
+            let latest = self.times.get(i + 1).map_or(f64::MAX, |t| t - APART_S[1]);
+            let unit = |v: f32| ((v - beat.base) * beat.scale).clamp(-9.0, 9.0);
+            before.push(self.means.grid(&BEFORE, time, earliest, f64::MAX).map(unit));
+            after.push(self.means.grid(&AFTER, time, f64::MIN, latest).map(unit));
+        }
+        let mut rows = [0, 2].map(|n| Vec::with_capacity(ROWS[n].len() * beats));
+        for (i, beat) in self.complexes.iter().enumerate() {
+            let duration = 10.0 * (offset[i] - onset[i]);
+            let gaps = [beat.previous.ln(), beat.next.ln()];
+            self.before(i, &before, gaps, duration, &mut rows[0]);
+            let (own, joint) = (&after[i], average(&self.alike[i], |j| &after[j]));
+            let (level, wide) = (mean(own), spread(own));
+            rows[1].extend(own);
+            rows[1].extend(joint);
+            rows[1].extend(own.iter().map(|v| (v - level) / wide));
+            rows[1].extend([wide.ln(), gaps[0], gaps[1], duration]);
+        }
+        rows
+    }
+
+    /// Append the inputs of P for one beat.
+    fn before(&self, i: usize, before: &[[f32; 48]], gaps: [f32; 2], duration: f32, rows: &mut Vec<f32>) {
+        let alike = &self.alike[i];
+        let level = mean(&before[i]);
+        let own = before[i].map(|v| v - level);
+        let joint = average(alike, |j| &before[j]);
+        let level_of_all = mean(&joint);
+        let joint = joint.map(|v| v - level_of_all);
+        let n = alike.len() as f32;
+        let mut others = joint;
+        for (o, v) in others.iter_mut().zip(&own) {
+            *o = *o * n - v;
+        }
+        let coherence = dot(&others, &own) / (norm(&others) * norm(&own)).max(1e-9);
+        let (usual, jump) = rhythm(&self.times, i);
+        let against = |gap: f32| (gap / usual).ln().clamp(-1.0, 1.0);
+        let (alone, together) = (spread(&own), spread(&joint));
+        let beat = &self.complexes[i];
+        rows.extend(own.map(|v| v / alone));
+        rows.extend(joint.map(|v| v / together));
+        rows.extend([alone.ln(), together.ln(), level, gaps[0], gaps[1], (4.0 * jump).min(2.0), n / 11.0]);
+        rows.extend([against(beat.previous), against(beat.next), coherence, duration]);
+    }
 }
 
 impl Means {
@@ -99,31 +190,27 @@ impl Means {
         ((self.at(to) - self.at(from)) / (to - from).max(1e-6)) as f32
     }
 
-    fn grid<const N: usize>(&self, grid: &Grid<N>, time: f64, latest: f64) -> [f32; N] {
-        std::array::from_fn(|n| self.mean(time + (grid.from + n as f64 * grid.pitch).min(latest), grid.half))
+    /// Means about a time, none of them before the earliest or after the latest.
+    fn grid<const N: usize>(&self, grid: &Grid<N>, time: f64, earliest: f64, latest: f64) -> [f32; N] {
+        std::array::from_fn(|n| {
+            self.mean((time + grid.from + n as f64 * grid.pitch).max(earliest).min(latest), grid.half)
+        })
     }
 }
 
-impl Beat {
+impl Complex {
     fn new(means: &Means, times: &[f64], i: usize) -> Self {
         let time = times[i];
         let gap = |other: Option<&f64>| other.map_or(1.0, |&t| (t - time).abs()).clamp(0.25, 2.0);
         let (previous, next) = (gap(i.checked_sub(1).and_then(|j| times.get(j))), gap(times.get(i + 1)));
-        let mut before = means.grid(&BEFORE, time, f64::MAX);
-        let mut within = means.grid(&WITHIN, time, f64::MAX);
-        let mut after = means.grid(&AFTER, time, next - NEXT_S);
+        let mut within = means.grid(&WITHIN, time, time - previous + APART_S[0], time + next - APART_S[1]);
+        let mut about = means.grid(&ABOUT, time, time - previous + APART_S[0], time + next - APART_S[1]);
         let base = median(&mut within.clone());
         let highest = within.iter().copied().fold(f32::MIN, f32::max);
         let lowest = within.iter().copied().fold(f32::MAX, f32::min);
         let scale = 1.0 / (highest - lowest).max(f32::MIN_POSITIVE);
-        for v in before.iter_mut().chain(&mut within).chain(&mut after) {
+        for v in within.iter_mut().chain(&mut about) {
             *v = ((*v - base) * scale).clamp(-9.0, 9.0);
-        }
-        let rest = before[before.len() - 1];
-        let last_before = std::array::from_fn(|n| before[before.len() - 8 + n]);
-        let level = mean(&before);
-        for v in &mut before {
-            *v -= level;
         }
         let centre = mean(&within);
         let mut shape = within.map(|v| v - centre);
@@ -131,50 +218,25 @@ impl Beat {
         for v in &mut shape {
             *v *= norm;
         }
-        Self { before, within, after, shape, rest, last_before, previous: previous as f32, next: next as f32 }
+        Self { within, about, shape, base, scale, previous: previous as f32, next: next as f32 }
     }
 }
 
-/// Append the inputs of beat `i` to those of P, QRS and T.
-fn inputs(beats: &[Beat], times: &[f64], i: usize, rows: &mut [Vec<f32>; 3]) {
-    let beat = &beats[i];
-    let (first, last) = (i.saturating_sub(AROUND), (i + AROUND + 1).min(beats.len()));
-    let (mut before, mut after, mut alike) = ([0.0_f32; 39], [0.0_f32; 32], 0.0_f32);
-    for other in &beats[first..last] {
-        if dot(&other.shape, &beat.shape) > ALIKE {
-            alike += 1.0;
-            add(&mut before, &other.before);
-            add(&mut after, &other.after);
+/// Mean over some beats, point by point.
+fn average<'a, const N: usize>(beats: &[usize], of: impl Fn(usize) -> &'a [f32; N]) -> [f32; N] {
+    let mut total = [0.0; N];
+    for &j in beats {
+        for (t, v) in total.iter_mut().zip(of(j)) {
+            *t += v;
         }
     }
-    let mut others = before;
-    for (o, v) in others.iter_mut().zip(&beat.before) {
-        *o -= v;
-    }
-    let coherence = dot(&others, &beat.before) / (norm(&others) * norm(&beat.before)).max(1e-9);
-    let part = 1.0 / alike.max(1.0);
-    before = before.map(|v| v * part);
-    after = after.map(|v| v * part);
-    let (usual, jump) = rhythm(times, i);
-    let against = |gap: f32| (gap / usual).ln().clamp(-1.0, 1.0);
-    let middle = median(&mut beat.within.clone());
-    let width = beat.within.iter().map(|v| (v - middle).abs()).sum::<f32>() / beat.within.len() as f32;
-    let (own, joint) = (spread(&beat.before), spread(&before));
-    let (previous, next) = (beat.previous.ln(), beat.next.ln());
-    let [p, qrs, t] = rows;
-    p.extend(beat.before.iter().map(|v| v / own));
-    p.extend(before.iter().map(|v| v / joint));
-    p.extend([own.ln(), joint.ln(), beat.rest, previous, next]);
-    p.extend([(4.0 * jump).min(2.0), alike / (last - first) as f32, against(beat.previous), against(beat.next)]);
-    p.extend([coherence, 4.0 * width]);
-    qrs.extend(beat.within);
-    qrs.extend(beat.last_before);
-    qrs.extend([beat.after[0], beat.after[1], beat.after[2], previous, next]);
-    let (level, wide) = (mean(&beat.after), spread(&beat.after));
-    t.extend(beat.after);
-    t.extend(after);
-    t.extend(beat.after.iter().map(|v| (v - level) / wide));
-    t.extend([wide.ln(), previous, next]);
+    total.map(|t| t / beats.len() as f32)
+}
+
+/// Mean distance from the usual level: large where the complex is wide.
+fn width(within: &[f32]) -> f32 {
+    let middle = median(&mut within.to_vec());
+    4.0 * within.iter().map(|v| (v - middle).abs()).sum::<f32>() / within.len() as f32
 }
 
 /// The usual RR interval around a beat in seconds, and the usual change from one to the next against it.
@@ -187,12 +249,6 @@ fn rhythm(times: &[f64], i: usize) -> (f32, f32) {
     }
     let usual = median(&mut intervals.clone());
     (usual, median(&mut jumps) / usual)
-}
-
-fn add(total: &mut [f32], part: &[f32]) {
-    for (t, p) in total.iter_mut().zip(part) {
-        *t += p;
-    }
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -43,7 +43,7 @@ mod _core {
     #[pymodule_export]
     use super::wavelet::{baseline_level, remove_wavelet_baseline, wavedec, waverec};
     #[pymodule_export]
-    use super::waves::{delineate, wave_features};
+    use super::waves::{delineate, wave_complexes, wave_surroundings};
     #[pymodule_export]
     use super::wfdb::{wfdb_annotations, wfdb_codes, wfdb_native, wfdb_read};
     #[pymodule_export]

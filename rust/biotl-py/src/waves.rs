@@ -2,7 +2,8 @@
 
 use crate::error::to_py;
 use crate::matrix::{Vector, rows};
-use biotl_core::{Float, waves, zones};
+use biotl_core::zones::{ROWS, Zones};
+use biotl_core::{Float, waves};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 
@@ -34,15 +35,33 @@ fn find<T: Float + Element>(
     py.detach(|| waves::delineate(x, rpeaks, fs)).map_err(to_py)
 }
 
-/// What the three delineation networks see of every beat of one lead.
+/// What the delineation network for QRS sees of every beat of one lead.
 #[pyfunction]
-pub fn wave_features<'py>(
+pub fn wave_complexes<'py>(
     py: Python<'py>,
     x: PyReadonlyArray1<'py, f64>,
     rpeaks: PyReadonlyArray1<'py, i64>,
     fs: f64,
+) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    let (x, rpeaks) = (x.as_slice()?, rpeaks.as_slice()?);
+    let features = py.detach(|| Zones::new(x, rpeaks, fs).map(|z| z.complexes())).map_err(to_py)?;
+    rows(py, features, ROWS[1].len())
+}
+
+/// What the networks for P and T see, given where each complex begins and ends, in seconds from its R peak.
+#[pyfunction]
+pub fn wave_surroundings<'py>(
+    py: Python<'py>,
+    x: PyReadonlyArray1<'py, f64>,
+    rpeaks: PyReadonlyArray1<'py, i64>,
+    fs: f64,
+    onset: PyReadonlyArray1<'py, f32>,
+    offset: PyReadonlyArray1<'py, f32>,
 ) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
     let (x, rpeaks) = (x.as_slice()?, rpeaks.as_slice()?);
-    let features = py.detach(|| zones::zones(x, rpeaks, fs)).map_err(to_py)?;
-    features.into_iter().zip(zones::INPUTS).map(|(f, n)| rows(py, f, n)).collect()
+    let (onset, offset) = (onset.as_slice()?, offset.as_slice()?);
+    let features = py
+        .detach(|| Zones::new(x, rpeaks, fs).map(|z| z.surroundings(&z.smooth(onset), &z.smooth(offset))))
+        .map_err(to_py)?;
+    features.into_iter().zip([ROWS[0], ROWS[2]]).map(|(f, row)| rows(py, f, row.len())).collect()
 }

@@ -1,0 +1,172 @@
+//! A small convolutional network over the rows of many beats, sixteen at a time.
+
+use crate::simd::{self, multiply_add};
+
+/// Beats at a time.
+const LANES: usize = 16;
+/// Outputs at a time: their sums stay in registers.
+const BLOCK: usize = 4;
+/// Outputs and taps of the two convolutions, the first of which skips every second point.
+const FILTERS: [(usize, usize); 2] = [(16, 7), (24, 5)];
+/// Units of the layer behind them.
+const HIDDEN: usize = 48;
+/// Three times, three logarithms of their mean error, one log-odds.
+pub const OUTPUTS: usize = 7;
+
+type Lanes = [f32; LANES];
+
+/// What a row holds: several streams of points, and values that have no place in them.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// Streams, one after another.
+    pub streams: usize,
+    /// Points of each.
+    pub points: usize,
+    /// Values behind them.
+    pub context: usize,
+}
+
+impl Row {
+    /// Values of a row.
+    pub const fn len(self) -> usize {
+        self.streams * self.points + self.context
+    }
+}
+
+/// A convolution, or with one point and one tap a fully connected layer.
+struct Layer {
+    inputs: usize,
+    taps: usize,
+    stride: usize,
+    /// For each block of outputs, for each input, for each tap.
+    weights: Vec<[f32; BLOCK]>,
+    bias: Vec<[f32; BLOCK]>,
+}
+
+/// Two convolutions and two fully connected layers.
+pub struct Network {
+    row: Row,
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    layers: [Layer; 4],
+}
+
+impl Network {
+    /// Read a network from a list of numbers: mean and scale of every input, then of each layer the weights by output,
+    /// input and tap, and the bias.
+    pub fn read(row: Row, values: &mut impl Iterator<Item = f32>) -> Self {
+        let mean = values.take(row.len()).collect();
+        let scale = values.take(row.len()).collect();
+        let [(one, wide), (two, narrow)] = FILTERS;
+        let flat = two * row.points.div_ceil(2) + row.context;
+        let layers = [
+            Layer::read(row.streams, one, wide, 2, values),
+            Layer::read(one, two, narrow, 1, values),
+            Layer::read(flat, HIDDEN, 1, 1, values),
+            Layer::read(HIDDEN, OUTPUTS, 1, 1, values),
+        ];
+        Self { row, mean, scale, layers }
+    }
+
+    /// The answers of the network to rows.
+    pub fn run(&self, rows: &[f32]) -> Vec<[f32; OUTPUTS]> {
+        simd::dispatch(Answer { network: self, rows })
+    }
+}
+
+impl Layer {
+    fn read(inputs: usize, outputs: usize, taps: usize, stride: usize, values: &mut impl Iterator<Item = f32>) -> Self {
+        let mut next = || values.next().unwrap_or_default();
+        let blocks = outputs.div_ceil(BLOCK);
+        let (mut weights, mut bias) = (vec![[0.0; BLOCK]; blocks * inputs * taps], vec![[0.0; BLOCK]; blocks]);
+        for output in 0..outputs {
+            for n in 0..inputs * taps {
+                weights[output / BLOCK * inputs * taps + n][output % BLOCK] = next();
+            }
+        }
+        for output in 0..outputs {
+            bias[output / BLOCK][output % BLOCK] = next();
+        }
+        Self { inputs, taps, stride, weights, bias }
+    }
+
+    #[inline(always)]
+    fn run<const FMA: bool>(&self, x: &[Lanes], y: &mut Vec<Lanes>) {
+        let points = x.len() / self.inputs;
+        let (out, reach) = (points.div_ceil(self.stride), self.taps / 2);
+        y.clear();
+        y.resize(self.bias.len() * BLOCK * out, [0.0; LANES]);
+        let blocks = self.weights.chunks_exact(self.inputs * self.taps).zip(&self.bias);
+        for ((weights, bias), y) in blocks.zip(y.chunks_exact_mut(BLOCK * out)) {
+            for p in 0..out {
+                let centre = p * self.stride;
+                let (first, last) = (reach.saturating_sub(centre), self.taps.min(points + reach - centre));
+                let mut sums = [[0.0; LANES]; BLOCK];
+                for b in 0..BLOCK {
+                    sums[b] = [bias[b]; LANES];
+                }
+                for (weights, x) in weights.chunks_exact(self.taps).zip(x.chunks_exact(points)) {
+                    for (w, v) in weights[first..last].iter().zip(&x[centre + first - reach..]) {
+                        for b in 0..BLOCK {
+                            for lane in 0..LANES {
+                                sums[b][lane] = multiply_add::<FMA, f32>(w[b], v[lane], sums[b][lane]);
+                            }
+                        }
+                    }
+                }
+                for b in 0..BLOCK {
+                    y[b * out + p] = sums[b];
+                }
+            }
+        }
+    }
+}
+
+struct Answer<'a> {
+    network: &'a Network,
+    rows: &'a [f32],
+}
+
+impl simd::Kernel for Answer<'_> {
+    type Output = Vec<[f32; OUTPUTS]>;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> Self::Output {
+        let Network { row, mean, scale, layers: [one, two, three, four] } = self.network;
+        let mut answers = vec![[0.0; OUTPUTS]; self.rows.len() / row.len()];
+        let (mut x, mut y) = (vec![[0.0; LANES]; row.len()], Vec::new());
+        let signal = row.streams * row.points;
+        for (rows, answers) in self.rows.chunks(LANES * row.len()).zip(answers.chunks_mut(LANES)) {
+            x.resize(row.len(), [0.0; LANES]);
+            for (lane, values) in rows.chunks_exact(row.len()).enumerate() {
+                for (n, v) in values.iter().enumerate() {
+                    x[n][lane] = (v - mean[n]) * scale[n];
+                }
+            }
+            let context = x.split_off(signal);
+            one.run::<FMA>(&x, &mut y);
+            rectify(&mut y);
+            two.run::<FMA>(&y, &mut x);
+            rectify(&mut x);
+            x.extend(context);
+            three.run::<FMA>(&x, &mut y);
+            rectify(&mut y);
+            four.run::<FMA>(&y, &mut x);
+            for (lane, answer) in answers.iter_mut().enumerate() {
+                for (a, x) in answer.iter_mut().zip(&x) {
+                    *a = x[lane];
+                }
+            }
+        }
+        answers
+    }
+}
+
+#[inline(always)]
+fn rectify(x: &mut [Lanes]) {
+    for lanes in x {
+        for v in lanes {
+            *v = if *v > 0.0 { *v } else { 0.0 };
+        }
+    }
+}
