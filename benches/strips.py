@@ -77,7 +77,7 @@ def amplitude(strip):
 def fibrillate(rng, strip, size):
     """Add waves of fibrillation (4 to 9 Hz, irregular) or flutter (saw teeth)."""
     n, fs = len(strip.x), strip.fs
-    drift = np.cumsum(rng.standard_normal(n)) * rng.uniform(0, 0.05) / np.sqrt(fs)
+    drift = np.cumsum(rng.standard_normal(n)) * rng.uniform(0, 0.5) / np.sqrt(fs)
     phase = 2 * np.pi * np.cumsum(rng.uniform(3.5, 9) * np.exp(drift) / fs)
     teeth = np.sin(phase) + rng.uniform(0, 0.5) * np.sin(2 * phase + rng.uniform(0, 6))
     swell = np.exp(np.interp(np.arange(n), np.linspace(0, n, 12), rng.normal(0, 0.4, 12)))
@@ -132,13 +132,13 @@ def change(rng, strip, other):
     if other is not None and rng.random() < 0.3:
         strip = mix(rng, strip, other)
     factors = {kind: np.exp(np.clip(rng.normal(0, s), -2 * s, 2 * s)) for kind, s in STRETCH.items()}
-    paced, lost, fused = rng.random(3) < (0.12, 0.12, 0.15)
+    paced, lost, fused = rng.random(3) < (0.12, 0.25, 0.15)
     if paced:
         factors["qrs"] = rng.uniform(1.1, 2.2)
     if fused:
         factors["rest"] = rng.uniform(0.03, 0.5)
     has_p = (strip.present[:, 0] == 1).any()
-    strip = warp(rng, strip, factors, rng.choice([0.02, 0.2]))
+    strip = warp(rng, strip, factors, 0.2 if rng.random() < (0.7 if lost else 0.3) else 0.02)
     size = amplitude(strip)
     if rng.random() < 0.5:
         strip = rescale(strip, "p", rng.uniform(0.5, 1.6))
@@ -147,9 +147,9 @@ def change(rng, strip, other):
     if has_p and (lost or (paced and rng.random() < 0.7)):
         strip = without_p(strip)
         kind = rng.random()
-        if kind < 0.4:
+        if kind < 0.65:
             strip = fibrillate(rng, strip, size)
-        elif kind < 0.6:
+        elif kind < 0.8:
             strip = dissociate(rng, strip, size)
     if paced:
         strip = pace(rng, strip, size)

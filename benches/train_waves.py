@@ -112,7 +112,7 @@ def collect(rng):
     """Yield, pass by pass, strip, R peaks, which of them are marked, and what the QRS network sees of each."""
     every = hearts()
     for n in range(PASSES):
-        for leads in [*every, [None] * 40]:
+        for leads in [*every, [None] * 50]:
             for i, strip in enumerate(leads):
                 other = leads[(i + int(rng.integers(1, len(leads)))) % len(leads)] if len(leads) > 3 else None
                 guise = strips.heartless(rng) if strip is None else strips.change(rng, strip, other) if n else strip
@@ -135,7 +135,7 @@ def presence(rng, nets):
         x = x * rng.choice([-1, 1])
         rows, _ = around(nets[fold], x, beats, rate, _core.wave_complexes(x, beats, rate))
         for chosen in (present == 1, (present == 0) & ventricular, (present == 0) & ~ventricular):
-            index = rng.permutation(np.flatnonzero(chosen))[:400]
+            index = rng.permutation(np.flatnonzero(chosen))[:800]
             yield rows[index], present[index].astype(np.float32), np.full(len(index), fold)
 
 
@@ -180,7 +180,7 @@ def train(validate):
         np.concatenate([fold, folds]),
         np.concatenate([target[:, 0], none]),
         np.concatenate([present[:, 0], known]),
-        np.concatenate([one, np.full(len(rows), 0.5, np.float32)]),
+        np.concatenate([one, np.full(len(rows), 0.7, np.float32)]),
     )
     data[2] = (np.concatenate([t for _, t in seen]), fold, target[:, 2], present[:, 2], one)
     if not validate:

@@ -1,11 +1,15 @@
 """Waves around given R peaks: floors on marks that were not trained on, order, absence, and what is refused."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from biotl.errors import SignalError
 from biotl.records import read
 from biotl.signal import delineate, resample, rpeaks, segment
+from conftest import data_folder
 
 
 def bump(t, at, width):
@@ -184,3 +188,29 @@ def test_rate_and_polarity_hardly_move_a_real_beat(mitdb, fs, flip):
         for point in ("onset", "offset"):
             apart = getattr(other, point)[both] / fs - getattr(one, point)[both] / record.fs
             assert np.median(np.abs(apart)) < ms / 1000
+
+
+# mean distance in ms from the marks of P onset, QRS onset, QRS offset and T offset over twelve leads (None: no P wave),
+# and the share of beats without P that may be given one
+FLOORS = {}
+
+
+@pytest.mark.parametrize("subject", FLOORS)
+def test_no_record_of_ludb_gets_worse(monkeypatch, subject):
+    data_folder("ludb")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benches")
+    ludb = importlib.import_module("marked").ludb
+    distances, invented = [[], [], [], []], []
+    for strip in next(ludb(subject, subject)):
+        beats = rpeaks(strip.x, strip.fs)
+        nearest = np.abs(beats[:, None] - strip.points[:, 1, 1]).argmin(0)
+        waves = delineate(strip.x, beats, strip.fs)
+        found = (waves.p.onset, waves.qrs.onset, waves.qrs.offset, waves.t.offset)
+        for n, ((wave, point), at) in enumerate(zip(((0, 0), (1, 0), (1, 2), (2, 2)), found, strict=True)):
+            there = (at[nearest] >= 0) & np.isfinite(strip.points[:, wave, point])
+            distances[n].extend(1000 / strip.fs * np.abs(at[nearest] - strip.points[:, wave, point])[there])
+        invented.extend(waves.p.present[nearest][strip.present[:, 0] == 0])
+    *most, share = FLOORS[subject]
+    for values, limit in zip(distances, most, strict=True):
+        assert limit is None or np.mean(values) <= limit
+    assert not invented or np.mean(invented) <= share

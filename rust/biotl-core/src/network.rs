@@ -28,7 +28,7 @@ pub struct Row {
 
 impl Row {
     /// Values of a row.
-    pub const fn len(self) -> usize {
+    pub const fn width(self) -> usize {
         self.streams * self.points + self.context
     }
 }
@@ -55,8 +55,8 @@ impl Network {
     /// Read a network from a list of numbers: mean and scale of every input, then of each layer the weights by output,
     /// input and tap, and the bias.
     pub fn read(row: Row, values: &mut impl Iterator<Item = f32>) -> Self {
-        let mean = values.take(row.len()).collect();
-        let scale = values.take(row.len()).collect();
+        let mean = values.take(row.width()).collect();
+        let scale = values.take(row.width()).collect();
         let [(one, wide), (two, narrow)] = FILTERS;
         let flat = two * row.points.div_ceil(2) + row.context;
         let layers = [
@@ -133,12 +133,12 @@ impl simd::Kernel for Answer<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Self::Output {
         let Network { row, mean, scale, layers: [one, two, three, four] } = self.network;
-        let mut answers = vec![[0.0; OUTPUTS]; self.rows.len() / row.len()];
-        let (mut x, mut y) = (vec![[0.0; LANES]; row.len()], Vec::new());
+        let mut answers = vec![[0.0; OUTPUTS]; self.rows.len() / row.width()];
+        let (mut x, mut y) = (vec![[0.0; LANES]; row.width()], Vec::new());
         let signal = row.streams * row.points;
-        for (rows, answers) in self.rows.chunks(LANES * row.len()).zip(answers.chunks_mut(LANES)) {
-            x.resize(row.len(), [0.0; LANES]);
-            for (lane, values) in rows.chunks_exact(row.len()).enumerate() {
+        for (rows, answers) in self.rows.chunks(LANES * row.width()).zip(answers.chunks_mut(LANES)) {
+            x.resize(row.width(), [0.0; LANES]);
+            for (lane, values) in rows.chunks_exact(row.width()).enumerate() {
                 for (n, v) in values.iter().enumerate() {
                     x[n][lane] = (v - mean[n]) * scale[n];
                 }
@@ -167,6 +167,55 @@ fn rectify(x: &mut [Lanes]) {
     for lanes in x {
         for v in lanes {
             *v = if *v > 0.0 { *v } else { 0.0 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers between -0.5 and 0.5 that look random.
+    fn numbers(seed: u32) -> impl Iterator<Item = f32> {
+        (seed..).map(|n| (n.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0 - 0.5)
+    }
+
+    #[test]
+    fn a_layer_is_a_convolution_with_zeros_beyond_the_ends() {
+        let (inputs, outputs, taps, points) = (3, 6, 5, 11);
+        for stride in [1, 2] {
+            let layer = Layer::read(inputs, outputs, taps, stride, &mut numbers(7));
+            let weights: Vec<f32> = numbers(7).take(outputs * inputs * taps + outputs).collect();
+            let x: Vec<Lanes> = numbers(99).take(inputs * points).map(|v| [v; LANES]).collect();
+            let mut y = Vec::new();
+            layer.run::<false>(&x, &mut y);
+            for output in 0..outputs {
+                for (p, centre) in (0..points).step_by(stride).enumerate() {
+                    let mut expected = weights[outputs * inputs * taps + output];
+                    for input in 0..inputs {
+                        for tap in 0..taps {
+                            let at = centre + tap;
+                            if (2..points + 2).contains(&at) {
+                                expected +=
+                                    weights[(output * inputs + input) * taps + tap] * x[input * points + at - 2][0];
+                            }
+                        }
+                    }
+                    assert!((y[output * points.div_ceil(stride) + p][LANES - 1] - expected).abs() < 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_answered_alike_alone_and_among_others() {
+        let row = Row { streams: 2, points: 9, context: 3 };
+        let network = Network::read(row, &mut numbers(1));
+        let rows: Vec<f32> = numbers(5000).take(37 * row.width()).collect();
+        let together = network.run(&rows);
+        assert_eq!(together.len(), 37);
+        for (row, answer) in rows.chunks_exact(row.width()).zip(&together) {
+            assert_eq!(network.run(row)[0], *answer);
         }
     }
 }

@@ -39,12 +39,13 @@ pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64) -> Result<Waves> {
         points: std::array::from_fn(|_| vec![-1; rpeaks.len()]),
         confidence: std::array::from_fn(|_| vec![0.0; rpeaks.len()]),
     };
-    for (wave, answers) in answers.iter().enumerate() {
-        for (beat, answer) in answers.iter().enumerate() {
+    for (wave, own) in answers.iter().enumerate() {
+        for (beat, (answer, complex)) in own.iter().zip(&answers[1]).enumerate() {
             let right: f32 = answer[3..6].iter().map(|log| 1.0 - (-RIGHT_S / log.exp()).exp()).sum::<f32>() / 3.0;
-            let there = 1.0 / (1.0 + (-answer[6]).exp());
-            waves.confidence[wave][beat] = right * there;
-            if answer[6] <= PRESENT[wave] {
+            // what is no complex has nothing around it either
+            let there = answer[6].min(complex[6]);
+            waves.confidence[wave][beat] = right / (1.0 + (-there).exp());
+            if there <= PRESENT[wave] {
                 continue;
             }
             for (points, &after_s) in waves.points[3 * wave..].iter_mut().zip(&answer[..3]) {

@@ -96,14 +96,12 @@ impl Zones {
 
     /// Inputs of the network for QRS.
     pub fn complexes(&self) -> Vec<f32> {
-        let mut rows = Vec::with_capacity(ROWS[1].len() * self.times.len());
+        let mut rows = Vec::with_capacity(ROWS[1].width() * self.times.len());
         for (beat, alike) in self.complexes.iter().zip(&self.alike) {
             rows.extend(beat.within);
             rows.extend(average(alike, |j| &self.complexes[j].within));
             rows.extend(beat.about);
-            let last = rows.len();
-            rows.extend([beat.previous.ln(), beat.next.ln(), alike.len() as f32 / 11.0, 0.0]);
-            rows[last + 3] = width(&beat.within);
+            rows.extend([beat.previous.ln(), beat.next.ln(), alike.len() as f32 / 11.0, width(&beat.within)]);
         }
         rows
     }
@@ -121,7 +119,7 @@ impl Zones {
             before.push(self.means.grid(&BEFORE, time, earliest, f64::MAX).map(unit));
             after.push(self.means.grid(&AFTER, time, f64::MIN, latest).map(unit));
         }
-        let mut rows = [0, 2].map(|n| Vec::with_capacity(ROWS[n].len() * beats));
+        let mut rows = [0, 2].map(|n| Vec::with_capacity(ROWS[n].width() * beats));
         for (i, beat) in self.complexes.iter().enumerate() {
             let duration = 10.0 * (offset[i] - onset[i]);
             let gaps = [beat.previous.ln(), beat.next.ln()];

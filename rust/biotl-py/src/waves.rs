@@ -45,7 +45,7 @@ pub fn wave_complexes<'py>(
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let (x, rpeaks) = (x.as_slice()?, rpeaks.as_slice()?);
     let features = py.detach(|| Zones::new(x, rpeaks, fs).map(|z| z.complexes())).map_err(to_py)?;
-    rows(py, features, ROWS[1].len())
+    rows(py, features, ROWS[1].width())
 }
 
 /// What the networks for P and T see, given where each complex begins and ends, in seconds from its R peak.
@@ -63,5 +63,5 @@ pub fn wave_surroundings<'py>(
     let features = py
         .detach(|| Zones::new(x, rpeaks, fs).map(|z| z.surroundings(&z.smooth(onset), &z.smooth(offset))))
         .map_err(to_py)?;
-    features.into_iter().zip([ROWS[0], ROWS[2]]).map(|(f, row)| rows(py, f, row.len())).collect()
+    features.into_iter().zip([ROWS[0], ROWS[2]]).map(|(f, row)| rows(py, f, row.width())).collect()
 }
