@@ -192,7 +192,21 @@ def test_rate_and_polarity_hardly_move_a_real_beat(mitdb, fs, flip):
 
 # mean distance in ms from the marks of P onset, QRS onset, QRS offset and T offset over twelve leads (None: no P wave),
 # and the share of beats without P that may be given one
-FLOORS = {}
+FLOORS = {
+    71: (14, 5, 7, 30, 0.00),
+    73: (14, 7, 11, 25, 0.00),
+    77: (14, 8, 8, 16, 0.00),
+    80: (13, 9, 8, 13, 0.00),
+    83: (None, 22, 20, 29, 0.06),
+    85: (8, 11, 8, 21, 0.00),
+    88: (None, 10, 9, 49, 0.06),
+    90: (None, 26, 12, 30, 0.19),
+    93: (None, 25, 18, 39, 0.14),
+    95: (None, 10, 11, 25, 0.16),
+    96: (None, 8, 8, 24, 0.09),
+    99: (10, 6, 7, 14, 0.00),
+    100: (12, 7, 8, 14, 0.00),
+}
 
 
 @pytest.mark.parametrize("subject", FLOORS)
