@@ -28,6 +28,7 @@ pub struct Row {
 
 impl Row {
     /// Values of a row.
+    #[must_use]
     pub const fn width(self) -> usize {
         self.streams * self.points + self.context
     }
@@ -69,6 +70,7 @@ impl Network {
     }
 
     /// The answers of the network to rows.
+    #[must_use]
     pub fn run(&self, rows: &[f32]) -> Vec<[f32; OUTPUTS]> {
         simd::dispatch(Answer { network: self, rows })
     }

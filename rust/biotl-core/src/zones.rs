@@ -89,12 +89,14 @@ impl Zones {
     }
 
     /// Mean of a value over the beats that look alike.
+    #[must_use]
     pub fn smooth(&self, values: &[f32]) -> Vec<f32> {
         let mean = |beats: &Vec<usize>| beats.iter().map(|&j| values[j]).sum::<f32>() / beats.len() as f32;
         self.alike.iter().map(mean).collect()
     }
 
     /// Inputs of the network for QRS.
+    #[must_use]
     pub fn complexes(&self) -> Vec<f32> {
         let mut rows = Vec::with_capacity(ROWS[1].width() * self.times.len());
         for (beat, alike) in self.complexes.iter().zip(&self.alike) {
@@ -107,6 +109,7 @@ impl Zones {
     }
 
     /// Inputs of the networks for P and T, given where each complex begins and ends, in seconds from its R peak.
+    #[must_use]
     pub fn surroundings(&self, onset: &[f32], offset: &[f32]) -> [Vec<f32>; 2] {
         let beats = self.times.len();
         let mut before: Vec<[f32; 48]> = Vec::with_capacity(beats);
