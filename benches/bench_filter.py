@@ -20,5 +20,5 @@ def test_zero_phase(benchmark, dtype, leads, band, peer):
     if peer == "biotl":
         benchmark(getattr(signal, band), x, 360, **edges)
     else:
-        sos = scipy.signal.butter(4, list(edges.values()), band, fs=360, output="sos")
+        sos = scipy.signal.butter(4, np.squeeze(list(edges.values())), band, fs=360, output="sos")
         benchmark(scipy.signal.sosfiltfilt, sos, x)
