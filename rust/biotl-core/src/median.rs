@@ -11,7 +11,7 @@ mod tally;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::{Error, Result};
-use ranks::{Ranks, dense, steps};
+use ranks::{Ranks, STRIDES, dense, steps};
 use tally::{Small, Tally};
 
 /// Samples of output that are ranked together, unless the window asks for more.
@@ -176,7 +176,7 @@ fn medians<T: Sample>(x: &[T], sizes: &[usize], stop: &AtomicBool, mut wanted: W
         let end = (start + chunk).min(n);
         let mut part = Part { from: start.saturating_sub(halo), to: (end + halo).min(n), n };
         let (from, seen) = (part.from, &x[part.from..part.to]);
-        let low = steps(seen, &mut steps_up).filter(|_| dense(&steps_up));
+        let low = steps(seen, &mut steps_up).filter(|_| dense(&steps_up, STRIDES[1]));
         if let Some(low) = low {
             let small = small.get_or_insert_with(Small::new);
             part.medians(&mut steps_up, sizes, |codes, size, out| small.medians(codes, size, out));
@@ -187,7 +187,7 @@ fn medians<T: Sample>(x: &[T], sizes: &[usize], stop: &AtomicBool, mut wanted: W
         ranks.rank(seen, from)?;
         tally.fit(ranks.values.len());
         let Ranks { codes, values, .. } = &mut ranks;
-        if dense(codes) {
+        if dense(codes, STRIDES[0]) {
             part.medians(codes, sizes, |codes, size, out| tally.medians::<true>(codes, size, out));
         } else {
             part.medians(codes, sizes, |codes, size, out| tally.medians::<false>(codes, size, out));

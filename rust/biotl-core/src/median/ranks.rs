@@ -6,13 +6,14 @@ use crate::{Error, Result};
 /// Integers that span less than this are their own codes.
 const DENSE: u64 = 8192;
 
-/// Codes between neighbours up to which a median pointer had better visit every code on its way.
-const STRIDE: u64 = 16;
+/// Codes between neighbours up to which a median pointer had better visit every code on its way: of a signal's ranks, and
+/// of small whole numbers, whose visits cost least and need no ranking before.
+pub const STRIDES: [u64; 2] = [16, 64];
 
-/// A median moves no further in all than its signal: do neighbours lie few codes apart?
-pub fn dense<C: Copy + Into<u32>>(codes: &[C]) -> bool {
+/// A median moves no further in all than its signal: do neighbours lie less than `stride` codes apart?
+pub fn dense<C: Copy + Into<u32>>(codes: &[C], stride: u64) -> bool {
     let path: u64 = codes.windows(2).map(|w| u64::from(w[0].into().abs_diff(w[1].into()))).sum();
-    path < STRIDE * codes.len() as u64
+    path < stride * codes.len() as u64
 }
 
 /// The least and the greatest sample.
