@@ -10,6 +10,7 @@ from biotl.datasets.recordings import load_recording, prepare_files, prepare_rec
 from biotl.datasets.shards import open_shard, write_shard
 from biotl.errors import ConfigError, RecordError
 from biotl.records import ecg
+from biotl.records.write import write_wfdb
 
 SPEC = SignalSpec()
 ARRAYS = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "empty": np.zeros((0, 4), np.int64)}
@@ -97,3 +98,14 @@ def test_a_damaged_shard_is_made_again(mitdb, tmp_path):
     (again,), refused = prepare_files([mitdb / "100"], SPEC, tmp_path)
     assert refused == []
     np.testing.assert_array_equal(again.sentence.start, first.sentence.start)
+
+
+def test_a_shard_of_files_that_are_others_now_is_made_again_or_refused(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for seconds in (40.0, 50.0):
+        path = write_wfdb(ecg(1, 0, duration_s=seconds), tmp_path / "raw")
+        ((recording,), _) = prepare_files([path], SPEC, tmp_path / "shards")
+        assert seconds - 2 < recording.sentence.stop[-1] / SPEC.fs <= seconds
+    none, refused = prepare_files([tmp_path / "elsewhere" / path.name], SPEC, tmp_path / "shards")
+    assert none == []
+    assert "elsewhere" in str(refused[0])

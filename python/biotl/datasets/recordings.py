@@ -1,5 +1,7 @@
 """Recordings prepared for learning: a sentence, what the reference says of its beats, and who was recorded."""
 
+import glob
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+import biotl
 from biotl.datasets.beats import BeatLabels, label_beats, reference_beats
 from biotl.datasets.sentences import Sentence, prepare
 from biotl.datasets.shards import open_shard, write_shard
@@ -69,15 +72,27 @@ def prepare_recording(record: Record, spec: SignalSpec, *, subject: str | None =
     return Recording(record.name, subject or record.subject, sentence, beats)
 
 
-def save_recording(recording: Recording, folder: Path | str, spec: SignalSpec) -> None:
-    """Write a recording as a shard."""
+def origin(path: Path) -> str:
+    """Return a sha256 of biotl's version and of the files named after a recording: what its shard was made of."""
+    total = hashlib.sha256(biotl.__version__.encode())
+    for file in sorted({*path.parent.glob(glob.escape(path.name) + ".*"), path}):
+        if file.is_file():
+            total.update(f"\0{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def save_recording(recording: Recording, folder: Path | str, spec: SignalSpec, *, source: str = "") -> None:
+    """Write a recording as a shard; ``source`` is what `origin` says of its files."""
     arrays = {**vars(recording.sentence), "label": recording.beats.label, "missed": recording.beats.missed}
-    write_shard(folder, arrays, spec=spec, subjects=(recording.subject,), meta={"record": recording.name})
+    meta = {"record": recording.name, "origin": source}
+    write_shard(folder, arrays, spec=spec, subjects=(recording.subject,), meta=meta)
 
 
-def load_recording(folder: Path | str, spec: SignalSpec) -> Recording:
-    """Open what `save_recording` wrote, memory-mapped; see `open_shard` for what is refused."""
+def load_recording(folder: Path | str, spec: SignalSpec, *, source: str = "") -> Recording:
+    """Open what `save_recording` wrote, memory-mapped; refused as in `open_shard`, or where its files have changed."""
     shard = open_shard(folder, spec=spec)
+    if (got := shard.meta.get("origin")) != source:
+        raise RecordError(str(folder), "origin", f"{got}", source, "prepare the recording again")
     arrays = dict(shard.arrays)
     beats = BeatLabels(arrays.pop("label"), arrays.pop("missed"))
     return Recording(shard.meta["record"], shard.subjects[0], Sentence(**arrays), beats)
@@ -101,7 +116,8 @@ def prepare_files(
     spec : SignalSpec
         The preprocessing.
     folder : Path, optional
-        Where shards are kept; one that lies there whole under the same spec is opened instead of made.
+        Where shards are kept; one that lies there whole, of the same files and spec, is opened instead of
+        made.
     subject : callable
         Subject of a record name.
     threads : int, optional
@@ -120,14 +136,15 @@ def prepare_files(
     def one(path: Path) -> Recording | BiotlError:
         try:
             place = folder / path.name if folder else None
+            source = origin(path) if place else ""
             if place and (place / "manifest.json").is_file():
                 try:
-                    return load_recording(place, spec)
+                    return load_recording(place, spec, source=source)
                 except (ConfigError, RecordError):
-                    pass  # of another spec, or damaged: made anew from the recording below
+                    pass  # of another spec, of other files, or damaged: made anew from the recording below
             recording = prepare_recording(read(path), spec, subject=subject(path.name))
             if place:
-                save_recording(recording, place, spec)
+                save_recording(recording, place, spec, source=source)
             return recording
         except BiotlError as error:
             return error
