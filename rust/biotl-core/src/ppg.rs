@@ -1,6 +1,6 @@
 //! Pulses of a photoplethysmogram: its steepest rises, joined into the likeliest rhythm.
 //!
-//! The slope over 0.1 s stands above dicrotic notches and drift. Of its maxima, [`tempo::chain`] picks those that are
+//! The slope over 0.1 s stands above dicrotic notches and drift. Of its maxima, `tempo::chain` picks those that are
 //! steepest and most even, so that a burst of motion has to be both stronger and in step to be taken for pulses; what an
 //! accelerometer explains of the slope is taken off before, where there is one.
 
