@@ -12,10 +12,12 @@ import yaml
 
 from biotl.cli import main
 from biotl.errors import BiotlError, TrainingError
+from biotl.models.ecgbert import ECGBert
 from biotl.recipes.registry import RECIPES
 from biotl.training.checkpoint import Checkpoint, save
 from biotl.training.data import Task, View
 from biotl.training.doctor import examine
+from biotl.training.groups import without_group
 from biotl.training.losses import LOSSES
 from biotl.training.stages import Config
 from biotl.training.trainer import Trainer
@@ -232,6 +234,20 @@ def test_a_class_without_examples_is_a_warning_before_and_during(tmp_path, capsy
     ]
     Trainer(config(tmp_path, HEAD), task).fit()
     assert "warning: view main: class F has no example in training" in capsys.readouterr().err
+
+
+def test_a_dropout_that_no_group_holds_is_a_warning_before_and_during(tmp_path, capsys):
+    task = points_task(train=Of("100"), validation=Of("103", seed=1))
+    task.model.between = torch.nn.Dropout(0.1)
+    (found,) = examine(config(tmp_path, HEAD), task)
+    assert (found.level, found.check) == ("warning", "dropout")
+    assert found.message.startswith("between is in no group of the model")
+    Trainer(config(tmp_path, HEAD), task).fit()
+    assert "warning: between is in no group of the model" in capsys.readouterr().err
+
+
+def test_ecgbert_holds_every_dropout_in_a_group():
+    assert without_group(ECGBert(classes=3)) == []
 
 
 def test_a_sound_run_has_no_finding(tmp_path):

@@ -99,6 +99,7 @@ class ECGBert(nn.Module):
             self.wave_embedding,
             self.patch_embedding,
             self.feature_embedding,
+            self.dropout,
         ]
         return {
             "embedding": embedding,

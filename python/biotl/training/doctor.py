@@ -14,7 +14,7 @@ from biotl.training import guards
 from biotl.training.checkpoint import inherit
 from biotl.training.data import Batches, Task, View
 from biotl.training.evaluate import measure, outputs, predict, update
-from biotl.training.groups import apply
+from biotl.training.groups import apply, without_group
 from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
 from biotl.training.stages import Config, Stage
@@ -49,7 +49,7 @@ def examine(config: Config, task: Task) -> list[Finding]:
     list of Finding
         Empty if nothing is wrong.
     """
-    found: list[Finding] = []
+    found = list(model_findings(task.model))
     looked_at: set[str] = set()
     state = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
     for stage in config.stages:
@@ -64,6 +64,13 @@ def examine(config: Config, task: Task) -> list[Finding]:
             task.model.zero_grad(set_to_none=True)
             task.model.load_state_dict(state)
     return found
+
+
+def model_findings(model: nn.Module) -> Iterator[Finding]:
+    """Yield what a model's groups leave out."""
+    for path in without_group(model):
+        message = f"{path} is in no group of the model, so that it stays off unless a stage trains all"
+        yield Finding("warning", "dropout", f"{message}: name it in groups()")
 
 
 def view_findings(stage: Stage, task: Task) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from biotl.errors import ConfigError
 from biotl.training.config import nearest
@@ -61,6 +62,14 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
 def declared(model: nn.Module) -> dict[str, list[Member]]:
     """Return the groups that a model declares, from the input to the output."""
     return dict(model.groups()) if hasattr(model, "groups") else {}  # type: ignore[operator]
+
+
+def without_group(model: nn.Module) -> list[str]:
+    """Return the dropouts that no declared group holds, and that no group a stage trains can therefore turn on."""
+    groups = [member for members in declared(model).values() for member in members]
+    held = {id(module) for member in groups if isinstance(member, nn.Module) for module in member.modules()}
+    drops = [path for path, module in model.named_modules() if isinstance(module, _DropoutNd) and module.p > 0]
+    return [path for path in drops if held and id(model.get_submodule(path)) not in held]
 
 
 def _by_path(model: nn.Module, path: str) -> list[Member]:

@@ -160,7 +160,10 @@ class Trainer:
 
     def _look_first(self, stage: Stage) -> None:
         """Refuse what is known to be wrong before anything is trained; see `doctor`."""
-        for finding in doctor.view_findings(stage, self.task) if stage.view not in self.looked_at else ():
+        found = [] if self.looked_at else list(doctor.model_findings(self.model))
+        if stage.view not in self.looked_at:
+            found += doctor.view_findings(stage, self.task)
+        for finding in found:
             if finding.level == "error":
                 raise TrainingError(finding.message)
             self.log.say(f"warning: {finding.message}")
