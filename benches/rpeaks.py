@@ -6,9 +6,10 @@
     python benches/rpeaks.py plot benches/plots
 
 The first prints, for lead 0 of whole records, sensitivity, PPV and F1 at 150 and 50 ms, mean error and jitter,
-processor time against sleepecg, and DS1, DS2 and the paced records apart. The second adds noise (`noise.py`) to five
-minutes of each record of DS1 and prints F1 at 150 ms, and likewise for strips of 10 s, each a start in mid-record. The
-third measures the stream, two leads of which one is spoilt, and what a score is worth. The last draws hard stretches.
+processor time against sleepecg (biotl where that is not run), and DS1, DS2 and the paced records apart. The second
+adds noise (`noise.py`) to five minutes of each record of DS1 and prints F1 at 150 ms, and likewise for strips of 10
+s, each a start in mid-record. The third measures the stream, two leads of which one is spoilt, and what a score is
+worth. The last draws hard stretches.
 Without names: biotl and sleepecg.
 """
 
@@ -129,9 +130,10 @@ def table(names, records):
                 found = detect[name](x, FS)
                 spent.append(time.process_time() - start)
             rows[name][record] = (*score(marks, found, flutter), float(np.median(spent)))
-    usual = sum(row[2] for row in rows.get("sleepecg", rows[names[0]]).values())
+    peer = "sleepecg" if "sleepecg" in rows else names[0]
+    usual = sum(row[2] for row in rows[peer].values())
     for name in names:
-        print(f"\n{name}: {sum(row[2] for row in rows[name].values()) / usual:.3f} of sleepecg's processor time")
+        print(f"\n{name}: {sum(row[2] for row in rows[name].values()) / usual:.3f} of {peer}'s processor time")
         groups = {title: [r for r in rows[name] if r in group] for title, group in (("DS1", DS1), ("paced", PACED))}
         groups["DS2"] = [r for r in rows[name] if r not in DS1 and r not in PACED]
         for title, group in {f"all {len(rows[name])}": list(rows[name]), **groups}.items():
