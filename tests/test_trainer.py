@@ -1,39 +1,30 @@
-"""The trainer: four pipelines to come need nothing new of it, and what it does to weights is exactly what it says."""
+"""The trainer: what it does to weights is exactly what it says, and what it cannot do it refuses before it starts."""
 
-import json
 import math
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from biotl.errors import BiotlError, ConfigError, TrainingError
 from biotl.training.checkpoint import load
 from biotl.training.data import Batches, Task, View, epoch_parts, mix, order
-from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
-from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
 from toys import (
     FULL,
     HEAD,
     Jittered,
-    MaskedWaves,
     Net,
-    PatchEncoder,
     Points,
     SequenceRegression,
-    SpikeTrains,
-    Spiking,
-    Waves,
     Workouts,
     config,
+    losses,
     points_task,
     seeded,
 )
@@ -45,147 +36,6 @@ def weights(result):
 
 def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def losses(result, key="train.loss"):
-    return [row[key] for row in result.history if row["kind"] == "epoch"]
-
-
-# Four pipelines to come: a data set, a model, stages; no line in the trainer
-
-
-def test_a_spiking_classifier_in_two_stages(tmp_path):
-    task = Task(seeded(Spiking), {"main": View(SpikeTrains(96), SpikeTrains(48, seed=1))})
-    common = {
-        "loss": {"name": "focal", "alpha": 0.75},
-        "metrics": "classification",
-        "optimizer": {"name": "adam", "weight_decay": 1e-3},
-        "select": [
-            {"metric": "sensitivity", "mode": "max", "target": 0.95},
-            {"metric": "specificity", "mode": "max"},
-        ],
-    }
-    stages = [
-        common | {"name": "readout", "trains": "layer2", "lr": 1e-2, "epochs": 2},
-        common | {"name": "all", "lr": 1e-2, "epochs": 6, "patience": 10},
-    ]
-    result = Trainer(config(tmp_path, *stages), task).fit()
-    assert result.best["all"]["g_mean"] > 0.6
-    assert losses(result)[-1] < losses(result)[0]
-
-
-def test_masked_regression_of_sequences_in_two_stages(tmp_path):
-    task = Task(seeded(SequenceRegression), {"main": View(Workouts(48), Workouts(16, seed=1))})
-    common = {
-        "loss": "masked_mse",
-        "metrics": "regression",
-        "select": {"metric": "mae", "mode": "min"},
-        "batch_size": 8,
-    }
-    plateau = {"name": "plateau", "patience": 1, "min_lr": 1e-6}
-    stages = [
-        common | {"name": "top", "trains": ["layer1", "head"], "lr": 1e-2, "schedule": plateau, "epochs": 3},
-        common | {"name": "all", "lr": 1e-2, "epochs": 8, "schedule": plateau},
-    ]
-    result = Trainer(config(tmp_path, *stages), task).fit()
-    assert result.best["all"]["mae"] < result.best["top"]["mae"]
-    assert result.best["all"]["mae"] < np.abs(Workouts(16, seed=1).target[Workouts(16, seed=1).mask]).mean()
-
-
-def ssl_stage(**changes):
-    loss = ["masked_reconstruction", {"name": "stft", "times": 0.3}]
-    schedule = {"name": "cosine", "warmup_epochs": 1}
-    return {"name": "ssl", "loss": loss, "lr": 1e-2, "schedule": schedule, "epochs": 3, "batch_size": 8} | changes
-
-
-@pytest.fixture(scope="module")
-def pretrained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ssl")
-    task = Task(seeded(PatchEncoder), {"main": View(MaskedWaves(32), MaskedWaves(16, seed=1))})
-    # the head takes no part in reconstruction: it is not among what trains
-    stage = ssl_stage(trains=["patch_embed", "blocks", "decoder"])
-    return Trainer(config(folder, stage), task).fit()
-
-
-def test_masked_reconstruction_with_a_spectral_loss(pretrained):
-    assert losses(pretrained, "loss")[-1] < losses(pretrained, "loss")[0]
-    row = pretrained.best["ssl"]
-    assert row["loss"] == pytest.approx(row["loss.masked_reconstruction"] + 0.3 * row["loss.stft"])
-
-
-def test_an_inflated_encoder_in_three_stages(tmp_path, pretrained):
-    wide = seeded(PatchEncoder, n_channels=4)
-    narrow = pretrained.model.eval()
-    source = pretrained.folder / "checkpoints" / "best-ssl.safetensors"
-    common = {
-        "view": "main",
-        "loss": "cross_entropy",
-        "metrics": ["classification", "auroc"],
-        "batch_size": 8,
-        "lr": 1e-2,
-    }
-    common["select"] = {"metric": "auroc", "mode": "max"}
-    stages = [
-        common | {"name": "new", "trains": ["patch_embed.new_channels", "head"], "init": str(source), "min_share": 0.5},
-        common | {"name": "top", "trains": ["blocks[-2:]", "head"], "layer_decay": 0.7},
-        common | {"name": "whole", "trains": ["patch_embed", "blocks", "head"], "lr": 1e-3, "epochs": 2},
-    ]
-    task = Task(wide, {"main": View(Waves(32, 4), Waves(16, 4, seed=1))})
-    trainer = Trainer(config(tmp_path, *stages), task)
-    seen = []
-    update = trainer._update
-
-    def spy(parts):
-        if not seen:  # the weights are in, and nothing is trained yet
-            x = torch.randn(3, 4, 64)
-            with torch.no_grad():
-                seen.append(
-                    torch.equal(wide.eval()(x)["logits"], wide(x * torch.tensor([0.0, 0, 1, 1])[:, None])["logits"])
-                )
-                x[:, :2] = 0
-                seen.append(torch.equal(wide(x)["logits"], narrow(x[:, 2:])["logits"]))
-        return update(parts)
-
-    trainer._update = spy
-    result = trainer.fit()
-    assert seen == [True, True]  # zero-inflated: the new channels change nothing, bit for bit
-    lineage = load(tmp_path / "checkpoints" / "best-whole.safetensors").state["lineage"]
-    assert lineage[0]["transfer"]["missing"] == ["patch_embed.new_channels"]
-    assert lineage[0]["lineage"][0]["stage"] == "ssl"
-    assert not torch.equal(result.model.patch_embed.new_channels, torch.zeros(16, 16))
-
-
-def test_a_recipe_brings_its_own_loss_and_metric(tmp_path):
-    class Count:
-        def __init__(self):
-            self.n = 0
-
-        def update(self, _outputs, batch):
-            self.n += len(batch["labels"])
-
-        def compute(self):
-            return {"n": float(self.n)}
-
-    LOSSES["toy"] = lambda power=2.0: lambda outputs, _: outputs["logits"].abs().pow(power).mean()
-    METRICS["toy"] = Count
-    try:
-        stage = HEAD | {
-            "loss": {"name": "toy", "power": 1.5},
-            "metrics": "toy",
-            "select": {"metric": "n", "mode": "max"},
-        }
-        result = Trainer(config(tmp_path, stage), points_task()).fit()
-    finally:
-        del LOSSES["toy"], METRICS["toy"]
-    assert result.best["head"]["n"] == 24
-
-
-def test_pretraining_is_a_stage_over_another_view(tmp_path):
-    views = {"masked": View(MaskedWaves(16), MaskedWaves(8, seed=1)), "beats": View(Waves(16), Waves(8, seed=1))}
-    fine = {"name": "fine", "view": "beats", "trains": ["patch_embed", "blocks", "head"], "loss": "cross_entropy"}
-    stages = [ssl_stage(view="masked", epochs=1, trains=["patch_embed", "blocks", "decoder"]), fine]
-    result = Trainer(config(tmp_path, *stages), Task(seeded(PatchEncoder), views)).fit()
-    assert set(result.best) == {"ssl", "fine"}
 
 
 # What it does to weights
@@ -401,111 +251,6 @@ def test_seeds_of_neighbours_are_unrelated():
     seeds = {mix(seed, epoch, update) for seed in range(8) for epoch in range(8) for update in range(8)}
     assert len(seeds) == 512
     assert all(0 <= seed < 2**63 for seed in seeds)
-
-
-# The run folder
-
-
-def test_the_run_folder_explains_the_run(tmp_path):
-    train = Jittered(48)
-    train.digest = "abc"
-    result = Trainer(config(tmp_path), points_task(train=train, about={"labels": ["N", "S", "V"]})).fit()
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert len(rows) == len(result.history)
-    assert all(row["samples_per_s"] > 0 for row in rows if row["kind"] == "epoch")
-    environment = json.loads((tmp_path / "env.json").read_text())
-    assert environment["data"]["main.train"] == {"samples": 48, "sha256": "abc"}
-    assert environment["versions"]["torch"] in torch.__version__
-    resolved = yaml.safe_load((tmp_path / "config.resolved.yaml").read_text())
-    assert resolved["stages"][0]["optimizer"]["name"] == "adamw"
-    assert (tmp_path / "training_curves.png").read_bytes()[:4] == b"\x89PNG"
-    best = load(tmp_path / "checkpoints" / "best-full.safetensors").state
-    assert best["about"] == {"labels": ["N", "S", "V"]}
-    assert best["metrics"]["macro_f1"] == result.best["full"]["macro_f1"]
-    assert [step["stage"] for step in best["lineage"]] == ["head", "full"]
-
-
-def test_what_is_undefined_is_null_in_the_log(tmp_path):
-    class OneClass(Points):
-        def __getitem__(self, index):
-            return super().__getitem__(index) | {"labels": np.int64(1)}
-
-    Trainer(config(tmp_path, HEAD | {"metrics": "auroc"}), points_task(validation=OneClass(8))).fit()
-    assert '"auroc": null' in (tmp_path / "metrics.jsonl").read_text()
-
-
-def test_a_run_is_not_overwritten(tmp_path):
-    Trainer(config(tmp_path, HEAD), points_task()).fit()
-    with pytest.raises(ConfigError, match="holds a run: go on with --resume"):
-        Trainer(config(tmp_path, HEAD), points_task())
-
-
-def test_periodic_checkpoints_stay(tmp_path):
-    Trainer(config(tmp_path, HEAD | {"epochs": 4}, keep_every=2), points_task()).fit()
-    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    assert [name for name in names if name.startswith("epoch")] == [
-        "epoch-head-0002.safetensors",
-        "epoch-head-0004.safetensors",
-    ]
-    assert sum(name.startswith("last") for name in names) == 2
-
-
-def test_tensorboard_gets_the_figures_where_it_is_installed(tmp_path):
-    pytest.importorskip("tensorboard")
-    Trainer(config(tmp_path, HEAD, loggers=["tensorboard"]), points_task()).fit()
-    assert list((tmp_path / "tensorboard").glob("events*"))
-
-
-def logged(folder, logger, monkeypatch):
-    """Log a run that stops after its first epoch and is resumed, so that it is logged as one."""
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_keep", lambda self, *_: self.caught.append(15))
-        with pytest.raises(StoppedError):
-            Trainer(config(folder, loggers=[logger], log_every=1), points_task()).fit()
-    return Trainer(config(folder, loggers=[logger], log_every=1), points_task(), resume=True).fit()
-
-
-def expected(result, stage, kind, figure):
-    return [(row["step"], row[figure]) for row in result.history if (row["stage"], row["kind"]) == (stage, kind)]
-
-
-@pytest.mark.filterwarnings("default")  # of its dependencies
-def test_mlflow_gets_one_run_with_parameters_and_figures_where_it_is_installed(tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    result = logged(tmp_path / "run", "mlflow", monkeypatch)
-    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'run' / 'mlflow.db'}")
-    (run,) = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
-    assert run.info.status == "FINISHED"
-    assert (run.data.params["seed"], run.data.params["stages.1.trains.0"]) == ("3", "all")
-    for stage, kind, figure in (("head", "update", "loss"), ("full", "epoch", "macro_f1")):
-        history = client.get_metric_history(run.info.run_id, f"{stage}/{kind}.{figure}")
-        assert sorted((m.step, m.value) for m in history) == expected(result, stage, kind, figure)
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # nothing beside the run folder
-
-
-@pytest.mark.filterwarnings("default")
-def test_trackio_gets_one_run_with_parameters_and_figures_where_it_is_installed(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read when it is imported
-    pytest.importorskip("trackio")
-    result = logged(tmp_path / "run", "trackio", monkeypatch)
-    assert capsys.readouterr().out == ""
-    with sqlite3.connect(tmp_path / "trackio" / "toy.db") as store:
-        ((name, settings),) = store.execute("select run_name, config from configs")
-        rows = [(step, json.loads(text)) for step, text in store.execute("select step, metrics from metrics")]
-    assert (name, json.loads(settings)["seed"]) == ("run", 3)
-    for stage, kind, figure in (("head", "update", "loss"), ("full", "epoch", "macro_f1")):
-        key = f"{stage}/{kind}.{figure}"
-        assert sorted((step, row[key]) for step, row in rows if key in row) == expected(result, stage, kind, figure)
-
-
-def test_a_logger_that_is_not_installed_names_its_extra(tmp_path, monkeypatch):
-    from biotl.errors import MissingExtraError
-
-    monkeypatch.setitem(__import__("sys").modules, "trackio", None)
-    with pytest.raises(MissingExtraError, match=r"trackio is not installed: pip install 'biotl\[trackio\]'"):
-        Trainer(config(tmp_path, HEAD, loggers=["trackio"]), points_task()).fit()
 
 
 # What it refuses before it starts

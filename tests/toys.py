@@ -251,3 +251,8 @@ def write_recipe(folder, names, dropout=0.1):
     for subject, name in enumerate(sorted(names)):
         write_wfdb(dataclasses.replace(ecg(0, subject, duration_s=25.0), name=name), folder / "mitdb")
     (folder / "config.yaml").write_text(RECIPE.format(root=folder / "mitdb", dropout=dropout))
+
+
+def losses(result, key="train.loss"):
+    """What a run gave, epoch by epoch."""
+    return [row[key] for row in result.history if row["kind"] == "epoch"]
