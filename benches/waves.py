@@ -3,7 +3,8 @@
     python benches/waves.py [biotl neurokit:dwt neurokit:cwt ecgdeli ...]
     python benches/waves.py --plot benches/plots
 
-LUDB 71-100: every lead apart, inside its annotated span; a wave counts as absent only between two annotated complexes.
+LUDB 71-100: every lead apart, inside its annotated span; a P or T wave counts as absent only between two annotated
+complexes, and every complex found from the first annotated one to the last that is none of them as invented.
 QTDB, the nine records from MIT-BIH DS2: marks of one cardiologist made on both leads together, scored mark by mark, on
 the first lead and, as is customary, on the lead that comes nearer to each mark. What is not marked there is not known
 to be absent, so PPV stands for LUDB only. P waves invented on beats without one: by kind of beat, LUDB 71-100 and
@@ -70,14 +71,15 @@ PEERS |= {"neurokit:peak": lambda: neurokit("peak"), "ecgdeli": lambda: ecgdeli}
 
 
 class Score:
-    """Errors of the points and counts of the waves."""
+    """Errors of the points and counts of the waves; PPV where every wave of a span is marked."""
 
-    def __init__(self):
+    def __init__(self, *, whole=False):
+        self.whole = whole
         self.errors = [[] for _ in NAMES]
         self.counts = np.zeros((3, 4), int)  # marked, found of them, absent, invented or misplaced
 
-    def add(self, found, strip):
-        """Count the beats of a lead: `found` (beats, 9), -1 where absent, against its marks."""
+    def add(self, found, strip, extra=0):
+        """Count the beats of a lead: `found` (beats, 9), -1 where absent, against its marks; `extra` complexes."""
         found, fs = found.reshape(-1, 3, 3), strip.fs
         errors = np.where(found >= 0, 1000 * (found - strip.points) / fs, np.nan)
         hit = (strip.present == 1) & (np.abs(np.nan_to_num(errors[:, :, 1], nan=1e9)) <= 150)
@@ -85,6 +87,7 @@ class Score:
         absent = strip.present == 0
         false = given & (absent | ((strip.present == 1) & ~hit))
         self.counts += np.stack([(strip.present == 1).sum(0), hit.sum(0), absent.sum(0), false.sum(0)], 1)
+        self.counts[1, 3] += extra
         for n in range(9):
             e = errors[hit[:, n // 3], n // 3, n % 3]
             self.errors[n].extend(e[np.isfinite(e)])
@@ -96,10 +99,10 @@ class Score:
             + "---|" * 6
         )
         for wave, name in enumerate(("P", "QRS", "T")):
-            marked, found, absent, false = self.counts[wave]
+            marked, found, _, false = self.counts[wave]
             if not marked:
                 continue
-            ppv = f"{100 * found / max(found + false, 1):.2f}" if absent else "-"
+            ppv = f"{100 * found / max(found + false, 1):.2f}" if self.whole else "-"
             errors = [np.array(e) for e in self.errors[3 * wave : 3 * wave + 3]]
             figures = " | ".join(f"{e.mean():+.1f} +- {e.std():.1f}" if len(e) else "-" for e in errors)
             near = f"{100 * (np.abs(errors[1]) <= 40).mean():.1f}" if len(errors[1]) else "-"
@@ -107,14 +110,21 @@ class Score:
 
 
 def matched(find, strip):
-    """Return what a delineator finds at the marked beats of a lead: (beats, 9), -1 where absent."""
-    peaks = rpeaks(strip.x, strip.fs)
+    """Return what a delineator finds at the marked beats of a lead, (beats, 9), -1 where absent, and at others.
+
+    Others are complexes within 150 ms of the span of the marks that are not the nearest to any of them.
+    """
+    peaks, reach = rpeaks(strip.x, strip.fs), 0.15 * strip.fs
     found, marks = np.full((len(strip.points), 9), -1), strip.points[:, 1, 1]
-    if len(peaks):
-        nearest = np.abs(peaks[:, None] - marks).argmin(0)
-        near = np.abs(peaks[nearest] - marks) <= 0.15 * strip.fs
-        found[near] = find(strip.x, peaks, strip.fs)[nearest[near]]
-    return found
+    if not len(peaks):
+        return found, 0
+    every = find(strip.x, peaks, strip.fs)
+    nearest = np.abs(peaks[:, None] - marks).argmin(0)
+    near = np.abs(peaks[nearest] - marks) <= reach
+    found[near] = every[nearest[near]]
+    other = (peaks >= marks[0] - reach) & (peaks <= marks[-1] + reach) & (every[:, 4] >= 0)
+    other[nearest[near]] = False
+    return found, int(other.sum())
 
 
 def nearer(one, two, strip):
@@ -134,16 +144,16 @@ def run(name):
             print(f"  {name} failed on a lead: {type(error).__name__}: {error}", file=sys.stderr)
             return np.full((len(peaks), 9), -1)
 
-    score, invented = Score(), {}
+    score, invented = Score(whole=True), {}
     for strip in (lead for leads in ludb(71, 100) for lead in leads):
-        found = matched(find, strip)
-        score.add(found, strip)
+        found, extra = matched(find, strip)
+        score.add(found, strip, extra)
         kind = "paced" if strip.subject in PACED else "fibrillation" if strip.subject in FIBRILLATION else "other"
         invented.setdefault(f"LUDB 71-100, {kind}", []).extend(found[strip.present[:, 0] == 0, 1] >= 0)
     score.report(f"{name}: LUDB 71-100, twelve leads apart")
     first, best = Score(), Score()
     for one, two in qtdb(QTDB_TEST):
-        found = [matched(find, strip) for strip in (one, two)]
+        found = [matched(find, strip)[0] for strip in (one, two)]
         first.add(found[0], one)
         best.add(nearer(*found, one), one)
     first.report(f"{name}: QTDB, nine records, first lead")
@@ -174,7 +184,7 @@ def draw(path, strip, seconds=4.0):
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    found, fs = matched(biotl, strip).reshape(-1, 3, 3), strip.fs
+    found, fs = matched(biotl, strip)[0].reshape(-1, 3, 3), strip.fs
     start = max(0, int(np.nanmin(strip.points)) - 10)
     x = strip.x[start : start + int(seconds * fs)]
     low, high = x.min(), x.max()
