@@ -52,8 +52,8 @@ pub fn chain(signal: &[f32], events: &[(usize, f32)], fs: f64) -> Vec<Event> {
     let mut steps: Vec<[Step; TEMPI]> = Vec::with_capacity(events.len());
     let mut best: Vec<(usize, f32)> = Vec::with_capacity(events.len());
     for (n, &(at, strength)) in events.iter().enumerate() {
-        // The best way to arrive before the tempo drifts, and from how far back.
-        let mut arrive = ([f32::MIN; TEMPI], [0_u16; TEMPI]);
+        // The best way to arrive before the tempo drifts, and whence: over a pause from the best tempo there was.
+        let mut arrive = ([f32::MIN; TEMPI], [Step::default(); TEMPI]);
         let mut earlier = None;
         for m in (0..n).rev() {
             let gap = (at - events[m].0) as f32;
@@ -66,10 +66,13 @@ pub fn chain(signal: &[f32], events: &[(usize, f32)], fs: f64) -> Vec<Event> {
             }
             let log = gap.ln();
             for k in 0..TEMPI {
-                let sum =
-                    if gap <= longest { total[m][k] - UNEVEN * (log - logs[k]).powi(2) } else { best[m].1 - PAUSE };
+                let (sum, tempo) = if gap <= longest {
+                    (total[m][k] - UNEVEN * (log - logs[k]).powi(2), k)
+                } else {
+                    (best[m].1 - PAUSE, best[m].0)
+                };
                 if sum > arrive.0[k] {
-                    (arrive.0[k], arrive.1[k]) = (sum, (n - m) as u16);
+                    (arrive.0[k], arrive.1[k]) = (sum, Step { back: (n - m) as u16, tempo: tempo as u16 });
                 }
             }
         }
@@ -83,7 +86,7 @@ pub fn chain(signal: &[f32], events: &[(usize, f32)], fs: f64) -> Vec<Event> {
             for from in k.saturating_sub(STEPS)..(k + STEPS + 1).min(TEMPI) {
                 let arrived = arrive.0[from] - drift[from.abs_diff(k)];
                 if arrived > sum {
-                    (sum, step) = (arrived, Step { back: arrive.1[from], tempo: from as u16 });
+                    (sum, step) = (arrived, arrive.1[from]);
                 }
             }
             sums[k] = sum + strength + LIKE * like[k];
