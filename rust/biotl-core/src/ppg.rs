@@ -21,6 +21,8 @@ const GATE: (usize, f32) = (5, 0.08);
 /// From how long before a rise to how long after it pulses should be alike, in seconds, and correlations with the pulses
 /// around that count nothing.
 const ALIKE: (f64, f64, f32) = (0.2, 0.3, 0.4);
+/// What is up within this many seconds is up at once; the share of its height by which a pulse may be, and a step is.
+const AT_ONCE: (f64, f32, f32) = (1.0 / 30.0, 0.65, 0.85);
 
 /// Pulses with the weight of each.
 pub struct Pulses {
@@ -41,29 +43,31 @@ pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64) -> Result<Pulses> 
     if let Some(axis) = axes.iter().find(|axis| axis.len() != x.len()) {
         return Err(Error::parameter("motion", format!("{} samples", axis.len()), format!("{} as of x", x.len())));
     }
-    let step = ((fs / 60.0) as usize).max(1);
+    let step = ((fs / 120.0) as usize).max(1);
     let low_fs = fs / step as f64;
-    let mut slope = slopes(&average(x, step)?.0, low_fs);
+    let mut low = average(x, step)?.0;
+    let mut slope = slopes(&low, low_fs);
     if !axes.is_empty() {
         let lows = axes.iter().map(|axis| Ok(slopes(&average(axis, step)?.0, low_fs))).collect::<Result<Vec<_>>>()?;
         slope = motion::without(&slope, &lows, low_fs);
     }
     // Blood rushes in faster than it runs off, so a steep fall means a sensor that counts downwards.
     if slope.iter().map(|&v| f64::from(v).powi(3)).sum::<f64>() < 0.0 {
-        for v in &mut slope {
+        for v in slope.iter_mut().chain(&mut low) {
             *v = -*v;
         }
     }
     let rises = rises(&slope, low_fs);
     let chain = tempo::chain(&slope, &rises, low_fs);
-    let score = scores(&slope, &rises, &chain, low_fs);
+    let mut score = scores(&slope, &rises, &chain, low_fs);
+    for (score, gradual) in score.iter_mut().zip(gradual(&low, &rises, &chain, low_fs)) {
+        *score *= gradual;
+    }
     let mut pulses = Pulses { at: Vec::with_capacity(chain.len()), score: Vec::with_capacity(chain.len()) };
     for (n, event) in chain.iter().enumerate() {
-        let mut around = score[n.saturating_sub(GATE.0)..(n + GATE.0 + 1).min(score.len())].to_vec();
-        around.sort_unstable_by(f32::total_cmp);
         let place = crest(&slope, rises[event.index].0, event.period, low_fs) * step as f64 + (step - 1) as f64 / 2.0;
         let at = (place.round() as i64).min(x.len() as i64 - 1);
-        if around[around.len() / 2] >= GATE.1 && pulses.at.last().is_none_or(|&last| last < at) {
+        if median_around(&score, n) >= GATE.1 && pulses.at.last().is_none_or(|&last| last < at) {
             pulses.at.push(at);
             pulses.score.push(score[n]);
         }
@@ -107,9 +111,11 @@ fn scores(slope: &[f32], rises: &[(usize, f32)], chain: &[Event], fs: f64) -> Ve
         let rise = rises[event.index].0;
         let mut wave: Vec<f32> =
             (rise..=rise + before + after).map(|i| slope[i.saturating_sub(before).min(last)]).collect();
-        let norm = wave.iter().map(|v| v * v).sum::<f32>().sqrt();
+        // less its mean: breath and drift are alike everywhere
+        let mean = wave.iter().sum::<f32>() / wave.len() as f32;
+        let norm = wave.iter().map(|v| (v - mean).powi(2)).sum::<f32>().sqrt();
         for v in &mut wave {
-            *v /= norm.max(f32::MIN_POSITIVE);
+            *v = (*v - mean) / norm.max(f32::MIN_POSITIVE);
         }
         wave
     };
@@ -133,6 +139,31 @@ fn scores(slope: &[f32], rises: &[(usize, f32)], chain: &[Event], fs: f64) -> Ve
             (rises[own].1.min(1.0) * alike / (1.0 + passed * passed)).clamp(0.0, 1.0)
         })
         .collect()
+}
+
+/// Whether each rise of the chain, with those around, takes its time as that of a pulse, 1, or is up at once as a step or
+/// a spike, 0.
+fn gradual(low: &[f32], rises: &[(usize, f32)], chain: &[Event], fs: f64) -> Vec<f32> {
+    let (before, after) = ((ALIKE.0 * fs) as usize, (ALIKE.1 * fs) as usize);
+    let at_once = ((AT_ONCE.0 * fs).round() as usize).max(1);
+    let share = |event: &Event| {
+        let rise = rises[event.index].0;
+        let wave = &low[rise.saturating_sub(before)..(rise + after).min(low.len())];
+        let (foot, top) = wave.iter().fold((f32::MAX, f32::MIN), |(foot, top), &v| (v.min(foot), v.max(top)));
+        let jump = wave.windows(at_once + 1).map(|w| w[at_once] - w[0]).fold(0.0, f32::max);
+        jump / (top - foot).max(f32::MIN_POSITIVE)
+    };
+    let shares: Vec<f32> = chain.iter().map(share).collect();
+    (0..chain.len())
+        .map(|n| ((AT_ONCE.2 - median_around(&shares, n)) / (AT_ONCE.2 - AT_ONCE.1)).clamp(0.0, 1.0))
+        .collect()
+}
+
+/// Median of a value and the `GATE.0` before and after it.
+fn median_around(values: &[f32], n: usize) -> f32 {
+    let mut around = values[n.saturating_sub(GATE.0)..(n + GATE.0 + 1).min(values.len())].to_vec();
+    around.sort_unstable_by(f32::total_cmp);
+    around[around.len() / 2]
 }
 
 /// Where the slope crosses zero after a rise, between samples.
