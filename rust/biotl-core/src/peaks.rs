@@ -27,6 +27,11 @@ const ROOM: usize = 96;
 /// An R wave counts this much more than a Q or S wave.
 const UPWARD: f32 = 1.07;
 
+/// Within how many seconds of a peak its complex lies, and its surroundings.
+const AROUND_S: (f64, f64) = (0.1, 0.4);
+/// A complex no higher than this many steps of the converter has to stand out of its surroundings.
+const STEPS: f64 = 3.0;
+
 /// R peaks with the probability of each.
 pub struct Peaks {
     /// Sample indices, ascending.
@@ -64,7 +69,26 @@ pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64) -> Result<Peaks> {
         let first = (own - start) / envelope.step;
         find(&envelope, &summit, start, first..first + STRETCH * envelope.block, &mut peaks);
     }
-    Ok(peaks)
+    let all = peaks.at.into_iter().zip(peaks.score);
+    let (at, score) = all.filter(|&(at, _)| leads.iter().any(|lead| !last_bit(lead, at as usize, fs))).unzip();
+    Ok(Peaks { at, score })
+}
+
+/// Whether a peak is but the last bits of a converter flickering: a few steps high, and what is around it not
+/// much less.
+fn last_bit<T: Float>(lead: &[T], at: usize, fs: f64) -> bool {
+    let reach = |seconds: f64| (at.saturating_sub((seconds * fs) as usize), (at + 1 + (seconds * fs) as usize));
+    let ((from, to), (first, end)) = (reach(AROUND_S.0), reach(AROUND_S.1));
+    let (to, end) = (to.min(lead.len()), end.min(lead.len()));
+    let height = |part: &[T]| {
+        let (low, high) =
+            part.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (v.to_f64().min(low), v.to_f64().max(high)));
+        high - low
+    };
+    let steps = lead[from..to].windows(2).map(|pair| (pair[1].to_f64() - pair[0].to_f64()).abs());
+    let own = height(&lead[from..to]);
+    own <= STEPS * steps.filter(|&step| step > 0.0).fold(f64::MAX, f64::min)
+        && 2.0 * height(&lead[first..from]).max(height(&lead[to..end])) >= own
 }
 
 /// The beats of a stretch that begins at a sample of the record, those within `own` only.
@@ -227,6 +251,16 @@ mod tests {
         assert!(rpeaks::<f32>(&[&[]], 360.0).unwrap().at.is_empty());
         assert!(rpeaks(&[&[1.0_f32]], 360.0).unwrap().at.is_empty());
         assert!(rpeaks(&[&vec![0.5_f64; 3600]], 360.0).unwrap().at.is_empty());
+    }
+
+    #[test]
+    fn the_last_bit_of_a_converter_has_no_beats_and_a_coarse_converter_has_all() {
+        let last_bit: Vec<f64> = (0..20_000_u64)
+            .map(|i| f64::from(i.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) % 11 == 0))
+            .collect();
+        assert!(rpeaks(&[&last_bit], 100.0).unwrap().at.is_empty());
+        let coarse: Vec<f64> = beats(360.0, 20.0, 4.0).iter().map(|v| v.round()).collect();
+        assert_eq!(rpeaks(&[&coarse], 360.0).unwrap().at.len(), 25);
     }
 
     #[test]
