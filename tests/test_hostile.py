@@ -232,7 +232,7 @@ def test_a_missing_sample_is_refused_bridged_or_costs_what_covers_it(name, bad):
         if some.shape == all_.shape and some.dtype.kind == "f":
             kept = ~np.isnan(some)
             assert np.array_equal(some[kept], all_[kept])
-            assert kept.any() or name == "zscore"
+            assert kept.any() or name in {"zscore", "ppg_peaks"}  # an ECG has no pulses
     assert np.array_equal(holed, np.where(np.arange(N) == at, bad, x), equal_nan=True)
 
 

@@ -57,6 +57,13 @@ def test_bidmc_agrees_with_its_ecg():
     assert ppv > 0.985
 
 
+@pytest.mark.parametrize("start", [500, 2500, 5000, 8000])
+def test_no_start_loses_what_lies_before_a_bad_stretch(start):
+    z = np.load(data_folder("ecgppg") / "bidmc_01.npz")
+    found = ppg_peaks(z["ppg"][start:30000], 125) / 125
+    assert len(found) * 60 / ((30000 - start) / 125) == pytest.approx(88.3, abs=1.5)
+
+
 # F1 with and without the accelerometer, a little under what was measured; benches/ppg.py --records shows each
 FLOORS = {
     "01_TYPE01": (0.87, 0.76),
@@ -106,35 +113,7 @@ def test_scores_are_between_0_and_1():
     peaks, scores = ppg_peaks(ppg(125) + 0.05 * np.random.default_rng(0).standard_normal(3750), 125, scores=True)
     assert len(peaks) == len(scores)
     assert ((scores >= 0) & (scores <= 1)).all()
-
-
-RNG = np.random.default_rng(3)
-NO_PULSE = {
-    "flat": np.full(7500, 3.0),
-    "disconnected": np.where(np.arange(7500) < 3, 1.0, 0.0),
-    "white noise": RNG.standard_normal(7500),
-    "last bit": np.round(0.3 * RNG.standard_normal(7500)),
-    "wandering": np.cumsum(RNG.standard_normal(7500)),
-    "mains hum": np.sin(2 * np.pi * 50 * np.arange(7500) / 125),
-    "hum and noise": np.sin(2 * np.pi * 50 * np.arange(7500) / 125) + 0.1 * RNG.standard_normal(7500),
-}
-
-
-@pytest.mark.parametrize("case", NO_PULSE)
-def test_what_has_no_pulse_gives_none_or_unsure_ones(case):
-    _, scores = ppg_peaks(NO_PULSE[case], 125, scores=True)
-    assert len(scores) == 0 or np.mean(scores) < 0.35
-    assert np.mean(ppg_peaks(ppg(125), 125, scores=True)[1]) > 0.7
-
-
-@pytest.mark.parametrize("policy", ["mask", "interpolate"])
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_one_bad_sample_costs_at_most_two_pulses(policy, bad):
-    x = ppg(125)
-    expected = ppg_peaks(x, 125)
-    x[1500] = bad
-    found = ppg_peaks(x, 125, nan_policy=policy)
-    assert len(np.setdiff1d(expected, found)) <= 2
+    assert scores.mean() > 0.7
 
 
 @pytest.mark.parametrize("part", [1, 7, 100, 1250, 10**6])

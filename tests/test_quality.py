@@ -133,23 +133,6 @@ def test_each_fault_of_a_real_ecg_is_named_and_costs(real, reason):
     assert (spoilt.score < clean.score).all()
 
 
-DISCONNECTED = {
-    "flat": np.zeros(3600),
-    "noise of the amplifier": np.round(0.4 * RNG.standard_normal(3600)) / 200,
-    "hum": np.sin(2 * np.pi * 50 * np.arange(3600) / FS),
-    "drift": np.cumsum(RNG.standard_normal(3600)) / 100,
-    "saturated": np.full(3600, 5.12),
-}
-
-
-@pytest.mark.parametrize("kind", ["ecg", "ppg"])
-@pytest.mark.parametrize("case", DISCONNECTED)
-def test_a_disconnected_lead_is_poor_and_says_why(case, kind):
-    q = quality(DISCONNECTED[case], FS, kind=kind)
-    assert q.score[0] < 0.3
-    assert q.reasons[0]
-
-
 def test_noise_lowers_the_score_of_a_real_ecg_step_by_step(real):
     noise = np.random.default_rng(7).standard_normal(len(real))
     medians = [np.median(quality(real + level * noise, FS, kind="ecg").score) for level in (0, 0.05, 0.1, 0.2, 0.8)]

@@ -13,6 +13,7 @@ from biotl.errors import SignalError
 
 NanPolicy = Literal["raise", "mask", "interpolate"]
 Floats = NDArray[np.floating[Any]]
+Scored = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 def coerce(x: ArrayLike, *, integers: bool = False, name: str = "x") -> NDArray[Any]:
@@ -213,3 +214,10 @@ def around(before: int, after: int) -> Callable[[int], tuple[NDArray[np.int64], 
         return i - before, i + after + 1
 
     return span
+
+
+def joined(parts: list[Scored]) -> Scored:
+    """Return events and their scores, found part by part, on end."""
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0, np.float32)
+    return np.concatenate([events for events, _ in parts]), np.concatenate([scores for _, scores in parts])

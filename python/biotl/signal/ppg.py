@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 
-from ._arrays import NanPolicy, as_leads, bridge, check_policy, coerce, covered
+from ._arrays import NanPolicy, Scored, as_leads, bridge, check_policy, coerce, covered, joined
 
 RISE_S = 0.15
 HOP_S = 0.5
@@ -60,8 +60,8 @@ def ppg_peaks(
     ndarray of int64, shape (pulses,)
         Sample of the crest after each steep rise, ascending: where the signal smoothed over 35 ms turns.
     ndarray of float32, shape (pulses,)
-        Only with `scores`: how steep the rise is against the local level, less what the steepest rise passed over
-        beside it is of that; 0 to 1.
+        Only with `scores`: how steep the rise is against the local level, less what the rises passed over beside it
+        are of that, how like those around, and whether it takes its time: 0 to 1.
 
     Raises
     ------
@@ -74,7 +74,9 @@ def ppg_peaks(
     Of the maxima of the slope (derivative of a Gaussian of 35 ms), dynamic programming picks the chain that is steepest
     and most even, as [1]_ tracks musical beats; its tempo may drift and is found along with it, as in [2]_, helped by
     the autocorrelation of the slope over 8 s. Stretches where what is passed over is as steep as what is picked, as in
-    noise and hum, hold no pulse. The whole record is looked at; `PulseStream` looks at a part of bounded length.
+    noise and hum, or where most rises are up within 1/30 s, as of a calibration square and of paced spikes, hold no
+    pulse; hum at a rate that folds it to the frequency of a heart looks like one. The whole record is looked at;
+    `PulseStream` looks at a part of bounded length.
 
     With `motion`, ridge regression over stretches of 8 s on the axes at 13 lags (-0.1 to 0.3 s) says what to take off.
 
@@ -117,6 +119,11 @@ class PulseStream:
     delay_s : float
         Longest time between a crest and its report, at least 1 s.
 
+    Attributes
+    ----------
+    scores : ndarray of float32
+        The score of each of the pulses that `push` or `flush` returned last, as of `ppg_peaks`.
+
     Examples
     --------
     >>> t = np.arange(2500) / 125
@@ -139,6 +146,7 @@ class PulseStream:
         self._heard = 0
         self._looked = 0
         self._last = -1
+        self.scores = np.empty(0, np.float32)
 
     def push(self, x: ArrayLike, *, motion: ArrayLike | None = None) -> NDArray[np.int64]:
         """Take the next samples, and the accelerometer (axes, samples) beside them; return the pulses now sure.
@@ -175,26 +183,27 @@ class PulseStream:
                 self._looked = self._heard
                 # a pulse that moves a little from one look to the next is neither lost nor late
                 found.append(self._find(round((self.delay_s - SHIFT_S) * self.fs) - self._hop))
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+        peaks, self.scores = joined(found)
+        return peaks
 
     def flush(self) -> NDArray[np.int64]:
         """Return the pulses that are still held back; the stream has ended."""
-        return self._find(0)
+        peaks, self.scores = joined([self._find(0)] if self._heard else [])
+        return peaks
 
-    def _find(self, ahead: int) -> NDArray[np.int64]:
-        """Return the pulses not yet returned that have `ahead` samples after them."""
-        if self._heard == 0:
-            return np.empty(0, np.int64)
+    def _find(self, ahead: int) -> Scored:
+        """Return the pulses not yet returned that have `ahead` samples after them, and their scores."""
         motion = self._held[1:] if len(self._held) > 1 else None
         first = self._heard - self._held.shape[1]
-        peaks = ppg_peaks(self._held[0], self.fs, motion=motion, nan_policy="interpolate") + first
+        peaks, score = ppg_peaks(self._held[0], self.fs, motion=motion, nan_policy="interpolate", scores=True)
+        peaks = peaks + first
         earliest = self._last + REFRACTORY_S * self.fs if self._last >= 0 else -1
         if ahead:
             earliest = max(earliest, self._heard - round(self.delay_s * self.fs))
-        found: NDArray[np.int64] = peaks[(peaks > earliest) & (peaks < self._heard - ahead)]
-        if len(found):
-            self._last = int(found[-1])
-        return found
+        due = (peaks > earliest) & (peaks < self._heard - ahead)
+        if due.any():
+            self._last = int(peaks[due][-1])
+        return peaks[due], score[due]
 
 
 def motion_axes(motion: ArrayLike | None, samples: int, nan_policy: NanPolicy) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 
-from ._arrays import Floats, NanPolicy, as_leads, bridge, check_policy, coerce, covered
+from ._arrays import Floats, NanPolicy, Scored, as_leads, bridge, check_policy, coerce, covered, joined
 
 REFRACTORY_S = 0.2
 QRS_S = 0.05
@@ -110,6 +110,11 @@ class RPeakStream:
         Longest time between a peak and its report, at least 1 s: what lies ahead of a peak within it is all that the
         decision may use. A part longer than a hop of 0.25 s is reported on when it is pushed.
 
+    Attributes
+    ----------
+    scores : ndarray of float32
+        The probability of each of the peaks that `push` or `flush` returned last, as of `rpeaks`.
+
     Examples
     --------
     >>> t = np.arange(7200) / 360
@@ -133,6 +138,7 @@ class RPeakStream:
         self._first = 0
         self._decided = 0
         self._last = -1
+        self.scores = np.empty(0, np.float32)
 
     def push(self, x: ArrayLike) -> NDArray[np.int64]:
         """Take the next samples, (samples,) or (leads, samples); return the peaks that are now sure.
@@ -154,35 +160,35 @@ class RPeakStream:
             self._held = new[:, :0].copy()
         elif len(new) != len(self._held):
             raise SignalError(f"x: got {len(new)} leads, wanted {len(self._held)} as before")
-        found = [np.empty(0, np.int64)]
+        found = []
         while self._waiting + new.shape[1] >= self._hop:
             part, new = np.split(new, [self._hop - self._waiting], axis=1)
             self._parts.append(part)
             found.append(self._find(round((self.delay_s - HOP_S - SETTLED_S) * self.fs)))
         self._parts.append(new.copy())
         self._waiting += new.shape[1]
-        return np.concatenate(found)
+        peaks, self.scores = joined(found)
+        return peaks
 
     def flush(self) -> NDArray[np.int64]:
         """Return the peaks that are still held back; the stream has ended."""
-        return self._find(0)
+        peaks, self.scores = joined([] if self._held is None else [self._find(0)])
+        return peaks
 
-    def _find(self, ahead: int) -> NDArray[np.int64]:
-        """Return the peaks not yet returned that have `ahead` samples after them."""
-        if self._held is None:
-            return np.empty(0, np.int64)
-        joined = np.concatenate([self._held, *self._parts], axis=1)
+    def _find(self, ahead: int) -> Scored:
+        """Return the peaks not yet returned that have `ahead` samples after them, and their scores."""
+        held = np.concatenate([self._held, *self._parts], axis=1)
         self._parts, self._waiting = [], 0
-        surplus = max(0, joined.shape[1] - round((HISTORY_S + self.delay_s) * self.fs))
-        self._held, self._first = joined[:, surplus:], self._first + surplus
-        peaks: NDArray[np.int64] = rpeaks(self._held, self.fs, nan_policy="interpolate") + self._first
-        end = self._first + self._held.shape[1] - ahead
+        surplus = max(0, held.shape[1] - round((HISTORY_S + self.delay_s) * self.fs))
+        self._held, self._first = held[:, surplus:], self._first + surplus
+        peaks, score = rpeaks(self._held, self.fs, nan_policy="interpolate", scores=True)
+        peaks, end = peaks + self._first, self._first + self._held.shape[1] - ahead
         # A beat that is taken for one only now that it is older than the delay comes too late.
         earliest = max(
             self._decided - SETTLED_S * self.fs, self._last + REFRACTORY_S * self.fs if self._last >= 0 else 0
         )
-        found: NDArray[np.int64] = peaks[(peaks >= earliest) & (peaks < end)]
+        due = (peaks >= earliest) & (peaks < end)
         self._decided = end
-        if len(found):
-            self._last = int(found[-1])
-        return found
+        if due.any():
+            self._last = int(peaks[due][-1])
+        return peaks[due], score[due]
