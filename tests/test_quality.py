@@ -133,6 +133,16 @@ def test_each_fault_of_a_real_ecg_is_named_and_costs(real, reason):
     assert (spoilt.score < clean.score).all()
 
 
+def test_hardly_a_window_of_recordings_as_they_are_has_a_reason(mitdb):
+    import wfdb
+
+    reasons = []
+    for name in ("106", "114", "118", "119", "124", "203", "208", "215", "223"):
+        x = wfdb.rdrecord(str(mitdb / name), sampfrom=72_000, sampto=115_200, channels=[0]).p_signal[:, 0]
+        reasons += quality(x, FS, kind="ecg").reasons
+    assert np.mean([len(named) > 0 for named in reasons]) < 0.08, reasons
+
+
 def test_noise_lowers_the_score_of_a_real_ecg_step_by_step(real):
     noise = np.random.default_rng(7).standard_normal(len(real))
     medians = [np.median(quality(real + level * noise, FS, kind="ecg").score) for level in (0, 0.05, 0.1, 0.2, 0.8)]
