@@ -1,11 +1,11 @@
-"""R peaks: floors on real records, rates, polarities, leads, streams, hostile input, and what is refused."""
+"""R peaks: floors on real records, rates, polarities, leads, and what is refused."""
 
 import numpy as np
 import pytest
 
 from biotl.errors import SignalError
 from biotl.records import read
-from biotl.signal import RPeakStream, rpeaks
+from biotl.signal import rpeaks
 
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
 
@@ -183,53 +183,6 @@ def test_slow_and_quick_hearts(bpm):
     assert sum(errors(expected, found[found > 100], 18)) <= 3
 
 
-def streamed(stream, x, lengths):
-    """Push `x` in parts of the lengths in turn; return each peak with the number of samples pushed when it came."""
-    at, peaks, heard = 0, [], []
-    while at < x.shape[-1]:
-        part = x[..., at : at + lengths[len(peaks) % len(lengths)]]
-        at += part.shape[-1]
-        peaks.append(stream.push(part))
-        heard += [at] * len(peaks[-1])
-    last = stream.flush()
-    return np.concatenate([*peaks, last]), np.array(heard + [x.shape[-1]] * len(last))
-
-
-def test_a_stream_finds_what_the_whole_record_does(mitdb):
-    x = read(mitdb / "203").signal[0][: 360 * 300]
-    found, _ = streamed(RPeakStream(360), x, [77])
-    assert (np.diff(found) > 0).all()
-    assert sum(errors(rpeaks(x, 360), found, 18)) <= 5
-
-
-@pytest.mark.parametrize("delay_s", [1.0, 3.0])
-def test_a_stream_reports_within_its_delay(mitdb, delay_s):
-    x = read(mitdb / "208").signal[0][: 360 * 120]
-    found, heard = streamed(RPeakStream(360, delay_s=delay_s), x, [7])
-    assert ((heard - found) <= delay_s * 360 + 7).all()
-
-
-def test_the_parts_of_a_stream_change_nothing(mitdb):
-    x = read(mitdb / "203").signal[:, : 360 * 60]
-    expected, _ = streamed(RPeakStream(360), x, [1000])
-    for lengths in ([1], [90], [89, 3, 200], [x.shape[1]]):
-        np.testing.assert_array_equal(streamed(RPeakStream(360), x, lengths)[0], expected)
-
-
-def test_a_stream_does_not_grow():
-    stream = RPeakStream(360)
-    streamed(stream, np.tile(ecg(360), 20), [500])
-    assert stream._held.shape[1] <= 19 * 360
-
-
-@pytest.mark.parametrize("fs", [100, 128, 250, 360, 500, 1000])
-def test_a_stream_places_peaks_to_two_milliseconds_and_a_half(fs):
-    found, _ = streamed(RPeakStream(fs), ecg(fs, 60), [50])
-    off = (found / fs - 0.5 + 0.4) % 0.8 - 0.4
-    assert len(found) == 75
-    assert np.abs(off - np.median(off)).mean() < 0.0025
-
-
 def test_a_start_in_mid_record_finds_the_same_beats(mitdb):
     x = read(mitdb / "231").signal[0]
     for start in (100_123, 300_077):
@@ -248,10 +201,3 @@ def test_a_sample_that_is_not_finite_is_named():
 def test_a_cube_is_refused_by_its_shape():
     with pytest.raises(SignalError, match=r"got shape \(2, 2, 5\)"):
         rpeaks(np.zeros((2, 2, 5)), 360)
-
-
-def test_a_stream_keeps_its_leads():
-    stream = RPeakStream(360)
-    stream.push(np.zeros(100))
-    with pytest.raises(SignalError, match="got 2 leads, wanted 1"):
-        stream.push(np.zeros((2, 100)))
