@@ -12,6 +12,8 @@ const PERIOD_S: (f64, f64) = (0.28, 1.9);
 const GAP_S: (f64, f64, f64) = (0.25, 2.0, 4.0);
 /// Length of the stretch that the autocorrelation is taken over, and from one to the next, in seconds.
 const LIKE_S: (f64, f64) = (8.0, 1.0);
+/// Rate that the autocorrelation needs, in Hz.
+const LIKE_HZ: f64 = 30.0;
 /// What an interval costs that is `e` times the period, or the period divided by `e`.
 const UNEVEN: f32 = 6.0;
 /// What a period costs that grows by a factor of `e` from one event to the next, or shrinks so.
@@ -108,16 +110,18 @@ pub fn chain(signal: &[f32], events: &[(usize, f32)], fs: f64) -> Vec<Event> {
     found
 }
 
-/// Autocorrelation at each period, for each second; of pairs of samples, which is enough of a smooth signal.
+/// Autocorrelation at each period, for each second; of samples taken together, which is enough of a smooth signal.
 fn likeness(signal: &[f32], periods: &[f32; TEMPI], fs: f64) -> Vec<[f32; TEMPI]> {
-    let pairs: Vec<f32> = signal.chunks_exact(2).map(|p| p[0] + p[1]).collect();
-    let (length, hop) = (LIKE_S.0 * fs / 2.0, LIKE_S.1 * fs / 2.0);
-    let seconds = (pairs.len() as f64 / hop).ceil().max(1.0) as usize;
+    let group = ((fs / LIKE_HZ).round() as usize).max(2);
+    let low: Vec<f32> = signal.chunks_exact(group).map(|part| part.iter().sum()).collect();
+    let fs = fs / group as f64;
+    let (length, hop) = (LIKE_S.0 * fs, LIKE_S.1 * fs);
+    let seconds = (low.len() as f64 / hop).ceil().max(1.0) as usize;
     (0..seconds)
         .map(|n| {
             let middle = (n as f64 + 0.5) * hop;
-            let from = ((middle - length / 2.0).max(0.0) as usize).min(pairs.len().saturating_sub(length as usize));
-            let around = &pairs[from..(from + length as usize).min(pairs.len())];
+            let from = ((middle - length / 2.0).max(0.0) as usize).min(low.len().saturating_sub(length as usize));
+            let around = &low[from..(from + length as usize).min(low.len())];
             let mean = around.iter().sum::<f32>() / around.len().max(1) as f32;
             let level: Vec<f32> = around.iter().map(|v| v - mean).collect();
             let product = |lag: usize| {
@@ -126,7 +130,7 @@ fn likeness(signal: &[f32], periods: &[f32; TEMPI], fs: f64) -> Vec<[f32; TEMPI]
                 sum / late.len().max(level.len() / 4).max(1) as f32
             };
             let power = product(0);
-            let lag = |k: usize| periods[k] / 2.0;
+            let lag = |k: usize| periods[k] / group as f32;
             let products: Vec<f32> = (lag(0) as usize..=lag(TEMPI - 1) as usize + 1).map(product).collect();
             std::array::from_fn(|k| {
                 let place = lag(k) - lag(0).floor();
