@@ -55,14 +55,14 @@ def ecgdeli(x, peaks, fs):
     import ecgdeli as library
 
     lead = library.annotate(library.filter_ecg(x, fs=int(fs)), fs=int(fs), waves="PQRST").leads[0]
-    names = [f"{w}_{p}" for w in ("p", "qrs", "t") for p in ("onset", "peak", "offset")]
-    names[4] = "r_peak"
-    own = np.stack([np.asarray(getattr(lead, n), float) for n in names], 1)
+    names = ("p_on", "p_peak", "p_off", "qrs_on", "r_peak", "qrs_off", "t_on", "t_peak", "t_off")
+    own = np.stack([getattr(lead, n) for n in names], 1)
+    own[(own < 0) | (own >= len(x))] = -1
     out = np.full((len(peaks), 9), -1)
     for i, peak in enumerate(peaks):
         near = np.abs(own[:, 4] - peak).argmin() if len(own) else None
         if near is not None and abs(own[near, 4] - peak) <= 0.15 * fs:
-            out[i] = np.nan_to_num(own[near], nan=-1)
+            out[i] = own[near]
     return out
 
 
