@@ -92,6 +92,7 @@ def over_leads(
     span: Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]],
     samples: Callable[[int], int] = int,
     integers: Literal["float64", "fast", "keep"] = "float64",
+    recursive: bool = False,
 ) -> NDArray[Any]:
     """Run `kernel` over the leads of `x` under a NaN policy.
 
@@ -112,6 +113,9 @@ def over_leads(
         From the number of samples to that of samples out.
     integers : {"float64", "fast", "keep"}
         Whole numbers become float64 before the kernel; in the kernel; or stay what they are.
+    recursive : bool
+        The kernel ends on a float64 state that stays infinite once a value was, and refuses it: only a result in
+        float32 can overflow unseen.
 
     Returns
     -------
@@ -132,7 +136,8 @@ def over_leads(
     bad = None if whole or nan_policy == "raise" else ~np.isfinite(leads)
     if bad is None or not bad.any():
         kernel(leads, out)
-        refuse_overflow(out)
+        if not recursive or out.dtype == np.float32:
+            refuse_overflow(out)
     else:
         kernel(bridge(leads, bad), out)
         refuse_overflow(out)

@@ -190,4 +190,4 @@ def _run(x: ArrayLike, sos: NDArray[np.float64], *, causal: bool, nan_policy: Na
         return around(reach, 0 if causal else reach)(n)
 
     kernel = _core.sosfilt if causal else _core.sosfiltfilt
-    return over_leads(x, lambda leads, out: kernel(leads, sos, out), nan_policy=nan_policy, span=span)
+    return over_leads(x, lambda leads, out: kernel(leads, sos, out), nan_policy=nan_policy, span=span, recursive=True)

@@ -186,14 +186,16 @@ def resample_segments(
     check_policy(nan_policy)
     leads, bad = (as_leads(array), None) if nan_policy == "raise" else mended(as_leads(array), nan_policy)
     out = _core.resample_segments(leads[0], begin, end, length)
-    if nan_policy == "raise" and not clear(out):
+    sound = clear(out)
+    if nan_policy == "raise" and not sound:
         # only a sample with a part in a value shows, and only then is it looked for
         bad = ~np.isfinite(leads)
         held = begin[covered(bad, begin, end)[0]]
         if held.size:
             at = held[0] + int(np.argmax(bad[0, held[0] :]))
             raise not_finite(array[at], at)
-    refuse_overflow(out)
+    if not sound:
+        refuse_overflow(out)
     if bad is None:
         return out
     if nan_policy == "mask":

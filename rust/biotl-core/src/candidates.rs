@@ -3,7 +3,11 @@
 //! Every feature is a ratio, a time or a correlation, so that neither unit nor rate nor polarity matters; every one
 //! looks at a bounded stretch of signal, so that a stream sees the same as a whole record.
 
+use std::ops::Range;
+
 use crate::envelope::{Envelope, Haar};
+use crate::perceptron::Perceptron;
+use crate::simd;
 
 /// Features that a maximum has by itself and among its neighbours.
 pub const LOCAL: usize = 24;
@@ -27,64 +31,108 @@ const WIDTHS_S: [f64; 4] = [0.02, 0.04, 0.08, 0.16];
 const AROUND: usize = 4;
 /// Points of a shape, 10 ms apart.
 const SHAPE: usize = 19;
+/// Values side by side in a register.
+const REGISTER: usize = 8;
 
-/// The maxima of an envelope.
-pub struct Candidates<'a> {
-    envelope: &'a Envelope,
+/// Blocks that the local features look ahead: 2 s.
+const AHEAD: usize = 2;
+
+/// The maxima of an envelope, and what the first network makes of them.
+pub struct Candidates {
+    fs: f64,
     /// Where they lie, in samples of the envelope.
     pub at: Vec<usize>,
+    /// Their local features.
+    pub local: Vec<[f32; LOCAL]>,
+    /// What the first network makes of those.
+    pub logit: Vec<f32>,
     spans: [(i64, i64); SPANS_S.len()],
     widths: [Haar; WIDTHS_S.len()],
     shape: [i64; SHAPE],
 }
 
-/// A likely beat, as maxima nearby see it.
-struct Beat {
-    index: usize,
-    log_value: f32,
-    shape: Vec<f32>,
+/// Even parts around some maxima, in every lead, each row at unit norm and filled up with zeros to whole registers.
+struct Shapes {
+    width: usize,
+    values: Vec<f32>,
 }
 
-impl<'a> Candidates<'a> {
-    /// Every maximum worth a look.
-    pub fn new(envelope: &'a Envelope) -> Self {
-        let at = envelope.maxima((SAME_WAVE_S * envelope.fs) as usize, SHARE);
-        let samples = |seconds: f64| (seconds * envelope.fs).round() as i64;
+impl Shapes {
+    fn row(&self, place: usize) -> &[f32] {
+        &self.values[place * self.width..][..self.width]
+    }
+
+    /// Correlation of two shapes.
+    #[inline(always)]
+    fn likeness(&self, one: usize, other: usize) -> f32 {
+        let mut strands = [0.0; REGISTER];
+        for (a, b) in self.row(one).as_chunks::<REGISTER>().0.iter().zip(self.row(other).as_chunks::<REGISTER>().0) {
+            for ((s, a), b) in strands.iter_mut().zip(a).zip(b) {
+                *s += a * b;
+            }
+        }
+        strands.iter().sum()
+    }
+}
+
+/// Maxima that are judged: where each stands among all, what it looks like, and which of them are likely beats.
+struct Wanted<'a> {
+    index: &'a [usize],
+    log_value: Vec<f32>,
+    shapes: Shapes,
+    beats: Vec<usize>,
+}
+
+impl Candidates {
+    /// None yet.
+    pub fn new(fs: f64) -> Self {
+        let samples = |seconds: f64| (seconds * fs).round() as i64;
         Self {
-            envelope,
-            at,
+            fs,
+            at: Vec::new(),
+            local: Vec::new(),
+            logit: Vec::new(),
             spans: SPANS_S.map(|(from, to)| (samples(from), samples(to))),
-            widths: WIDTHS_S.map(|width| envelope.haar(width)),
+            widths: WIDTHS_S.map(|width| Haar::new(width, fs)),
             shape: std::array::from_fn(|n| samples(0.01 * (n as f64 - (SHAPE / 2) as f64))),
         }
     }
 
-    /// Local features of every maximum.
-    pub fn local(&self) -> Vec<[f32; LOCAL]> {
-        (0..self.at.len()).map(|i| self.local_of(i)).collect()
+    /// Every maximum worth a look in the window of an envelope that has just moved on.
+    pub fn follow(&mut self, envelope: &Envelope, net: &Perceptron<LOCAL, LOCAL_HIDDEN>) {
+        let gone = self.at.partition_point(|&at| at < envelope.gone);
+        let first = (envelope.fresh / envelope.block).saturating_sub(AHEAD);
+        let kept = self.at.partition_point(|&at| at < envelope.gone + first * envelope.block).max(gone);
+        self.at.truncate(kept);
+        self.at.drain(..gone);
+        for at in &mut self.at {
+            *at -= envelope.gone;
+        }
+        self.local.truncate(kept);
+        self.local.drain(..gone);
+        self.logit.truncate(kept);
+        self.logit.drain(..gone);
+        let kept = self.at.len();
+        envelope.maxima((SAME_WAVE_S * self.fs) as usize, SHARE, first, &mut self.at);
+        let mut local = std::mem::take(&mut self.local);
+        simd::dispatch(Local { candidates: self, envelope, rows: &mut local });
+        self.local = local;
+        self.logit.extend(net.logits(&self.local[kept..]));
     }
 
-    fn local_of(&self, i: usize) -> [f32; LOCAL] {
-        let e = self.envelope;
+    #[inline(always)]
+    fn local_of(&self, e: &Envelope, i: usize) -> [f32; LOCAL] {
         let at = self.at[i];
-        let own = ln(e.value[at]);
-        let share = |v: f32| (ln(v) - own).clamp(-5.0, 5.0);
-        let (usual, largest) = e.level(at);
-        let mut f = [0.0; LOCAL];
-        f[0] = -share(usual);
-        f[1] = -share(largest);
-        for (f, &span) in f[2..].iter_mut().zip(&self.spans) {
-            *f = share(e.mean(at, span));
-        }
-        for (f, width) in f[8..].iter_mut().zip(&self.widths) {
-            *f = share(e.broad(at, width));
-        }
-        f[12] = e.weighted(at).map(|(lead, weight)| (weight * lead.even[at]).powi(2)).sum::<f32>().sqrt() / e.value[at];
-        let far = |n: usize| i.checked_sub(n).map(|j| self.at[j]);
-        let neighbours = [far(1), far(2), self.at.get(i + 1).copied(), self.at.get(i + 2).copied()];
-        for (f, neighbour) in f[13..].chunks_mut(2).zip(neighbours) {
-            f[0] = neighbour.map_or(2.0, |b| (b.abs_diff(at) as f64 / e.fs).min(2.0) as f32);
-            f[1] = neighbour.map_or(-4.0, |b| share(e.value[b]));
+        let own = e.value[at];
+        // all that becomes the logarithm of a share of the own value, side by side
+        let mut f = [own; LOCAL];
+        (f[0], f[1]) = e.level(at);
+        f[2..8].copy_from_slice(&e.means(at, &self.spans));
+        f[8..12].copy_from_slice(&e.broad(at, &self.widths));
+        let neighbours = [i.checked_sub(1), i.checked_sub(2), Some(i + 1), Some(i + 2)];
+        let neighbours = neighbours.map(|j| j.and_then(|j| self.at.get(j).copied()));
+        for (f, neighbour) in f[14..].iter_mut().step_by(2).zip(neighbours) {
+            *f = neighbour.map_or(own, |b| e.value[b]);
         }
         let reach = e.fs as usize;
         let mut highest = [0.0_f32; 3];
@@ -94,34 +142,38 @@ impl<'a> Candidates<'a> {
         for &b in self.at[i + 1..].iter().take_while(|&&b| b - at < reach) {
             raise(&mut highest, e.value[b]);
         }
-        for (f, v) in f[21..].iter_mut().zip(highest) {
-            *f = share(v);
+        f[21..].copy_from_slice(&highest);
+        let log_own = ln(own);
+        for f in &mut f {
+            *f = (ln(*f) - log_own).clamp(-5.0, 5.0);
+        }
+        (f[0], f[1]) = (-f[0], -f[1]);
+        f[12] = e.weighted(at).map(|(lead, weight)| (weight * lead.even[at]).powi(2)).sum::<f32>().sqrt() / own;
+        for (f, neighbour) in f[13..21].chunks_mut(2).zip(neighbours) {
+            f[0] = neighbour.map_or(2.0, |b| (b.abs_diff(at) as f64 / e.fs).min(2.0) as f32);
+            if neighbour.is_none() {
+                f[1] = -4.0;
+            }
         }
         f
     }
 
-    /// Context features of the maxima that `wanted` names, given the logit of every maximum.
-    pub fn context(&self, local: &[[f32; LOCAL]], logit: &[f32], wanted: &[usize]) -> Vec<[f32; CONTEXT]> {
-        let likely: Vec<usize> = wanted.iter().copied().filter(|&i| logit[i] > 0.0).collect();
-        let beats: Vec<Beat> = self.thin(&likely, logit).into_iter().map(|i| self.beat(i)).collect();
-        let features = |&i: &usize| {
-            let mut f = [0.0; CONTEXT];
-            let (own, rest) = f.split_at_mut(LOCAL);
-            own.copy_from_slice(&local[i]);
-            rest[0] = sureness(logit[i]);
-            self.rivals(i, logit, rest);
-            match beats.binary_search_by_key(&i, |b| b.index) {
-                Ok(known) => self.rhythm(&beats[known], &beats, logit, rest),
-                Err(_) => self.rhythm(&self.beat(i), &beats, logit, rest),
-            }
-            f
+    /// Context features of some of the maxima that `index` names, ascending: those in `places` of it.
+    pub fn context(&self, envelope: &Envelope, index: &[usize], places: Range<usize>) -> Vec<[f32; CONTEXT]> {
+        let likely: Vec<usize> = index.iter().copied().filter(|&i| self.logit[i] > 0.0).collect();
+        let place = |i| index.partition_point(|&j| j < i);
+        let wanted = Wanted {
+            index,
+            log_value: index.iter().map(|&i| ln(envelope.value[self.at[i]])).collect(),
+            shapes: self.shapes(envelope, index),
+            beats: self.thin(&likely, &self.logit).into_iter().map(place).collect(),
         };
-        wanted.iter().map(features).collect()
+        simd::dispatch(Context { candidates: self, wanted, places })
     }
 
     /// Keep the likeliest of those that lie within the refractory period of one another.
     pub fn thin(&self, likely: &[usize], logit: &[f32]) -> Vec<usize> {
-        let reach = (REFRACTORY_S * self.envelope.fs) as usize;
+        let reach = (REFRACTORY_S * self.fs) as usize;
         let mut kept: Vec<usize> = Vec::with_capacity(likely.len());
         for &i in likely {
             while kept.last().is_some_and(|&k| self.at[i] - self.at[k] < reach && logit[k] < logit[i]) {
@@ -135,35 +187,38 @@ impl<'a> Candidates<'a> {
     }
 
     /// How likely the best other maximum is within 0.3 s before and after.
-    fn rivals(&self, i: usize, logit: &[f32], f: &mut [f32]) {
-        let (at, reach) = (self.at[i], (0.3 * self.envelope.fs) as usize);
-        let best = |best: f32, j: usize| best.max(sureness(logit[j]));
+    fn rivals(&self, i: usize, f: &mut [f32]) {
+        let (at, reach) = (self.at[i], (0.3 * self.fs) as usize);
+        let best = |best: f32, j: usize| best.max(sureness(self.logit[j]));
         f[1] = (0..i).rev().take_while(|&j| at - self.at[j] < reach).fold(-3.0, best);
         f[2] = (i + 1..self.at.len()).take_while(|&j| self.at[j] - at < reach).fold(-3.0, best);
     }
 
     /// Times and shapes against the beats around, the maximum itself and its refractory period left out.
-    fn rhythm(&self, own: &Beat, beats: &[Beat], logit: &[f32], f: &mut [f32]) {
-        let (at, fs) = (self.at[own.index], self.envelope.fs as f32);
-        let reach = (REFRACTORY_S * self.envelope.fs) as usize;
-        let far = (8.0 * self.envelope.fs) as usize;
-        let before_end = beats.partition_point(|b| self.at[b.index] + reach <= at);
-        let after_start = beats.partition_point(|b| self.at[b.index] < at + reach);
+    #[inline(always)]
+    fn rhythm(&self, own: usize, wanted: &Wanted, f: &mut [f32]) {
+        let Wanted { index, log_value, shapes, beats } = wanted;
+        let (at, fs) = (self.at[index[own]], self.fs as f32);
+        let reach = (REFRACTORY_S * self.fs) as usize;
+        let far = (8.0 * self.fs) as usize;
+        let time = |beat: usize| self.at[index[beat]];
+        let before_end = beats.partition_point(|&b| time(b) + reach <= at);
+        let after_start = beats.partition_point(|&b| time(b) < at + reach);
         let mut first = before_end.saturating_sub(AROUND);
         let mut last = (after_start + AROUND).min(beats.len());
-        while first < before_end && at - self.at[beats[first].index] >= far {
+        while first < before_end && at - time(beats[first]) >= far {
             first += 1;
         }
-        while last > after_start && self.at[beats[last - 1].index] - at >= far {
+        while last > after_start && time(beats[last - 1]) - at >= far {
             last -= 1;
         }
         let (before, after) = (&beats[first..before_end], &beats[after_start..last]);
-        let gap = |b: Option<&Beat>| b.map_or(3.0, |b| (self.at[b.index].abs_diff(at) as f32 / fs).min(3.0));
+        let gap = |b: Option<&usize>| b.map_or(3.0, |&b| (time(b).abs_diff(at) as f32 / fs).min(3.0));
         let (previous, next) = (gap(before.last()), gap(after.first()));
         let mut intervals = [0.0; 2 * AROUND];
         let mut n = 0;
         for pair in before.windows(2).chain(after.windows(2)) {
-            intervals[n] = (self.at[pair[1].index] - self.at[pair[0].index]) as f32 / fs;
+            intervals[n] = (time(pair[1]) - time(pair[0])) as f32 / fs;
             n += 1;
         }
         let intervals = &mut intervals[..n];
@@ -181,36 +236,86 @@ impl<'a> Candidates<'a> {
         let (mut best, mut mean, mut value, mut square, mut sure) = (-1.0_f32, 0.0, 0.0, 0.0, 0.0);
         let n = before.len() + after.len();
         let part = 1.0 / n.max(1) as f32;
-        for beat in before.iter().chain(after) {
-            let likeness: f32 = own.shape.iter().zip(&beat.shape).map(|(a, b)| a * b).sum();
+        for &beat in before.iter().chain(after) {
+            let likeness = shapes.likeness(own, beat);
             best = best.max(likeness);
             mean += likeness * part;
-            value += beat.log_value * part;
-            square += beat.log_value * beat.log_value * part;
-            sure += sureness(logit[beat.index]) * part;
+            value += log_value[beat] * part;
+            square += log_value[beat] * log_value[beat] * part;
+            sure += sureness(self.logit[index[beat]]) * part;
         }
         f[10] = best;
         f[11] = mean;
-        f[12] = if n == 0 { 0.0 } else { (own.log_value - value).clamp(-4.0, 4.0) };
+        f[12] = if n == 0 { 0.0 } else { (log_value[own] - value).clamp(-4.0, 4.0) };
         f[13] = (square - value * value).max(0.0).sqrt();
         f[14] = sure;
         f[15] = n as f32 / (2 * AROUND) as f32;
     }
 
-    /// The even part around a maximum, in every lead, at unit norm.
-    fn beat(&self, index: usize) -> Beat {
-        let e = self.envelope;
-        let at = self.at[index];
+    /// The shapes of the maxima that `index` names.
+    fn shapes(&self, e: &Envelope, index: &[usize]) -> Shapes {
         let last = e.value.len() as i64 - 1;
-        let mut shape = Vec::with_capacity(SHAPE * e.leads.len());
-        for (lead, weight) in e.weighted(at) {
-            shape.extend(self.shape.map(|offset| weight * lead.even[(at as i64 + offset).clamp(0, last) as usize]));
+        let width = (SHAPE * e.leads.len()).next_multiple_of(REGISTER).max(REGISTER);
+        let mut values = vec![0.0; index.len() * width];
+        for (&i, row) in index.iter().zip(values.chunks_exact_mut(width)) {
+            let at = self.at[i];
+            for ((lead, weight), part) in e.weighted(at).zip(row.chunks_mut(SHAPE)) {
+                for (p, offset) in part.iter_mut().zip(self.shape) {
+                    *p = weight * lead.even[(at as i64 + offset).clamp(0, last) as usize];
+                }
+            }
+            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+            for v in row {
+                *v /= norm;
+            }
         }
-        let norm = shape.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        for s in &mut shape {
-            *s /= norm;
+        Shapes { width, values }
+    }
+}
+
+/// Local features of the maxima that have none yet.
+struct Local<'a> {
+    candidates: &'a Candidates,
+    envelope: &'a Envelope,
+    rows: &'a mut Vec<[f32; LOCAL]>,
+}
+
+impl simd::Kernel for Local<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for i in self.rows.len()..self.candidates.at.len() {
+            self.rows.push(self.candidates.local_of(self.envelope, i));
         }
-        Beat { index, log_value: ln(e.value[at]), shape }
+    }
+}
+
+/// The loop of [`Candidates::context`].
+struct Context<'a> {
+    candidates: &'a Candidates,
+    wanted: Wanted<'a>,
+    places: Range<usize>,
+}
+
+impl simd::Kernel for Context<'_> {
+    type Output = Vec<[f32; CONTEXT]>;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> Self::Output {
+        let Self { candidates, wanted, places } = self;
+        let mut features = Vec::with_capacity(places.len());
+        for place in places {
+            let i = wanted.index[place];
+            let mut f = [0.0; CONTEXT];
+            let (own, rest) = f.split_at_mut(LOCAL);
+            own.copy_from_slice(&candidates.local[i]);
+            rest[0] = sureness(candidates.logit[i]);
+            candidates.rivals(i, rest);
+            candidates.rhythm(place, &wanted, rest);
+            features.push(f);
+        }
+        features
     }
 }
 
@@ -220,6 +325,7 @@ fn sureness(logit: f32) -> f32 {
 }
 
 /// Natural logarithm to 1e-4, from the exponent and a polynomial of the fraction; of nothing, that of the least number.
+#[inline(always)]
 fn ln(x: f32) -> f32 {
     let bits = x.max(f32::MIN_POSITIVE).to_bits();
     let exponent = (bits >> 23) as f32 - 127.0;
@@ -229,10 +335,10 @@ fn ln(x: f32) -> f32 {
 }
 
 /// Put a value into a short descending list.
-fn raise(highest: &mut [f32; 3], value: f32) {
-    if let Some(place) = highest.iter().position(|&h| value > h) {
-        highest[place..].rotate_right(1);
-        highest[place] = value;
+#[inline(always)]
+fn raise(highest: &mut [f32; 3], mut value: f32) {
+    for h in highest {
+        (*h, value) = if value > *h { (value, *h) } else { (*h, value) };
     }
 }
 

@@ -20,7 +20,7 @@ const TILE: usize = 256;
 /// No wavelet reaches further than this, in samples: the low rate is below 300 Hz.
 const REACH: usize = 12;
 
-/// One or more leads at the low rate, with their joint envelope: one stretch of a record at a time, in the same memory.
+/// One or more leads at the low rate, with their joint envelope: a window that moves over the record and fits a cache.
 pub struct Envelope {
     /// Samples of the input per sample here.
     pub step: usize,
@@ -28,6 +28,12 @@ pub struct Envelope {
     pub fs: f64,
     /// Samples here per block.
     pub block: usize,
+    /// Samples here before the window.
+    pub start: usize,
+    /// Samples that have left the window when it last moved.
+    pub gone: usize,
+    /// What lies before this was the same before the window last moved.
+    pub fresh: usize,
     /// Joint norm of the wavelet pairs.
     pub value: Vec<f32>,
     /// The leads.
@@ -43,7 +49,7 @@ pub struct Envelope {
 /// One lead at the low rate.
 #[derive(Default)]
 pub struct Lead {
-    /// The averaged signal, less its first sample.
+    /// The averaged signal, less the first sample of the record.
     pub low: Vec<f32>,
     /// The even part of the wavelet pair: positive on a peak that points up.
     pub even: Vec<f32>,
@@ -57,6 +63,14 @@ pub struct Lead {
 
 /// Seven offsets in samples, half a width apart: the edges of an odd and an even Haar wavelet.
 pub struct Haar([i64; 7]);
+
+impl Haar {
+    /// Those of a width in seconds.
+    pub fn new(width_s: f64, fs: f64) -> Self {
+        let edge = |half: i32| (f64::from(half) * 0.5 * width_s * fs + 0.5).floor() as i64;
+        Self([-3, -2, -1, 0, 1, 2, 3].map(edge))
+    }
+}
 
 impl Envelope {
     /// Choose a low rate, and nothing more.
@@ -73,6 +87,9 @@ impl Envelope {
             step,
             fs,
             block: (BLOCK_S * fs) as usize,
+            start: 0,
+            gone: 0,
+            fresh: 0,
             value: Vec::new(),
             leads: (0..leads).map(|_| Lead::default()).collect(),
             wavelets: wavelets(fs),
@@ -81,37 +98,51 @@ impl Envelope {
         })
     }
 
-    /// Average, filter and take levels of a stretch of the leads, which are as many as were said and of one length.
+    /// Move the window on: average, filter and take levels of what is new in it. The leads are as many as were said and of
+    /// one length; a window begins with a block, and its end does not go back.
     ///
     /// # Errors
-    /// A sample in the stretch that is not finite.
-    pub fn fill<T: Float>(&mut self, leads: &[&[T]], stretch: Range<usize>) -> Result<()> {
+    /// A new sample that is not finite.
+    pub fn fill<T: Float>(&mut self, leads: &[&[T]], window: Range<usize>) -> Result<()> {
+        self.gone = window.start / self.step - self.start;
+        self.start += self.gone;
         let (odd, even) = &self.wavelets;
         let single = leads.len() == 1;
+        // the levels of the last blocks looked for blocks that were not there, and so did the weights of several leads
+        let held = self.value.len().saturating_sub(self.gone) / self.block;
+        let first = held.saturating_sub(if single { BLOCKS.1 } else { 2 * BLOCKS.1 } + 1);
+        self.fresh = first * self.block;
         for (x, lead) in leads.iter().zip(&mut self.leads) {
-            average_into(x, stretch.clone(), self.step, &mut lead.low, &mut lead.sum)?;
+            forget(&mut lead.low, self.gone);
+            forget(&mut lead.sum, self.gone);
+            forget(&mut lead.even, self.gone);
+            let seen = window.start + lead.low.len() * self.step;
+            average_into(x, seen..window.end, self.step, &mut lead.low, &mut lead.sum)?;
             let norm = if single { &mut self.value } else { &mut lead.norm };
+            forget(norm, self.gone);
             norm.resize(lead.low.len(), 0.0);
             lead.even.resize(lead.low.len(), 0.0);
-            simd::dispatch(Pair { low: &lead.low, odd, even, norm, evens: &mut lead.even });
+            simd::dispatch(Pair { low: &lead.low, odd, even, from: self.fresh, norm, evens: &mut lead.even });
         }
         if single {
             self.leads[0].weight.resize(self.value.len().div_ceil(self.block), 1.0);
         } else {
-            self.join();
+            self.join(first);
         }
-        running_sum(&self.value, &mut self.sum);
-        self.level = levels(&self.value, self.block);
+        forget(&mut self.sum, self.gone);
+        running_sum(&self.value, self.fresh, &mut self.sum);
+        forget(&mut self.level, self.gone / self.block);
+        self.level.truncate(first);
+        self.level.extend(levels_from(&self.value, self.block, first));
         Ok(())
     }
 
-    /// The joint norm of several leads; sets their weights.
-    fn join(&mut self) {
+    /// The joint norm of several leads and their weights, from a block on.
+    fn join(&mut self, first: usize) {
         let block = self.block;
         self.value.clear();
         self.value.resize(self.leads.first().map_or(0, |lead| lead.norm.len()), 0.0);
         for lead in &mut self.leads {
-            let level = levels(&lead.norm, block);
             let mean: Vec<f32> = lead.norm.chunks(block).map(|b| b.iter().sum::<f32>() / b.len() as f32).collect();
             let weigh = |(i, (usual, _)): (usize, (f32, f32))| {
                 // A lead whose beats barely stand out of its own mean adds little but noise.
@@ -119,7 +150,9 @@ impl Envelope {
                 let mean = around.iter().sum::<f32>() / around.len() as f32;
                 if usual > 0.0 { (usual / mean / 4.0).min(2.0).powi(2) / usual } else { 0.0 }
             };
-            lead.weight = level.into_iter().enumerate().map(weigh).collect();
+            forget(&mut lead.weight, self.gone / block);
+            lead.weight.truncate(first);
+            lead.weight.extend((first..).zip(levels_from(&lead.norm, block, first)).map(weigh));
             for ((joint, value), &w) in self.value.chunks_mut(block).zip(lead.norm.chunks(block)).zip(&lead.weight) {
                 for (j, &v) in joint.iter_mut().zip(value) {
                     *j += (w * v).powi(2);
@@ -131,9 +164,10 @@ impl Envelope {
         }
     }
 
-    /// Local maxima that nothing within `reach` samples exceeds and that reach `share` of their level.
-    pub fn maxima(&self, reach: usize, share: f32) -> Vec<usize> {
-        simd::dispatch(Maxima { envelope: self, reach, share })
+    /// Local maxima that nothing within `reach` samples exceeds and that reach `share` of their level, from a block on,
+    /// after those before it.
+    pub fn maxima(&self, reach: usize, share: f32, first: usize, kept: &mut Vec<usize>) {
+        simd::dispatch(Maxima { envelope: self, reach, share, first, kept });
     }
 
     /// The median and the largest of the block maxima around a sample.
@@ -141,38 +175,59 @@ impl Envelope {
         self.level[at / self.block]
     }
 
-    /// Mean of the envelope from one offset to another, in samples.
-    pub fn mean(&self, at: usize, (from, to): (i64, i64)) -> f32 {
-        mean(&self.sum, at as i64 + from, at as i64 + to)
+    /// Means of the envelope from one offset to another, in samples, clipped to the record.
+    #[inline(always)]
+    pub fn means<const N: usize>(&self, at: usize, spans: &[(i64, i64); N]) -> [f32; N] {
+        let last = self.value.len() as i64;
+        let (mut sums, mut counts) = ([0.0; N], [0.0; N]);
+        for (n, &(from, to)) in spans.iter().enumerate() {
+            let (from, to) = ((at as i64 + from).clamp(0, last), (at as i64 + to).clamp(0, last));
+            sums[n] = (self.sum[to as usize] - self.sum[from as usize]) as f32;
+            counts[n] = (to - from) as f32;
+        }
+        ratios(&sums, &counts)
     }
 
-    /// Norm of the Haar wavelets at a sample: what broad waves answer to.
+    /// Norms of the Haar wavelets of some widths at a sample: what broad waves answer to.
     #[inline(always)]
-    pub fn broad(&self, at: usize, Haar(o): &Haar) -> f32 {
+    pub fn broad<const N: usize>(&self, at: usize, haars: &[Haar; N]) -> [f32; N] {
         let last = self.value.len() as i64;
-        let edge = o.map(|o| (at as i64 + o).clamp(0, last));
-        let square = |(lead, weight): (&Lead, f32)| {
-            let sum = edge.map(|e| lead.sum[e as usize]);
+        let (mut edges, mut squares) = ([[0_i64; N]; 7], [0.0_f32; N]);
+        for (n, Haar(offsets)) in haars.iter().enumerate() {
+            for (edge, offset) in edges.iter_mut().zip(offsets) {
+                edge[n] = (at as i64 + offset).clamp(0, last);
+            }
+        }
+        for (lead, weight) in self.weighted(at) {
+            let mut sums = [[0.0_f64; N]; 7];
+            for (sum, edge) in sums.iter_mut().zip(&edges) {
+                for n in 0..N {
+                    sum[n] = lead.sum[edge[n] as usize];
+                }
+            }
             let mean = |a: usize, b: usize| {
-                if edge[b] > edge[a] { (sum[b] - sum[a]) as f32 / (edge[b] - edge[a]) as f32 } else { 0.0 }
+                let (mut part, mut count) = ([0.0; N], [0.0; N]);
+                for n in 0..N {
+                    part[n] = (sums[b][n] - sums[a][n]) as f32;
+                    count[n] = (edges[b][n] - edges[a][n]) as f32;
+                }
+                ratios(&part, &count)
             };
-            let odd = mean(3, 5) - mean(1, 3);
-            let even = mean(2, 4) - 0.5 * (mean(0, 2) + mean(4, 6));
-            weight * weight * (odd * odd + even * even)
-        };
-        self.weighted(at).map(square).sum::<f32>().sqrt()
+            let (after, before) = (mean(3, 5), mean(1, 3));
+            let (middle, left, right) = (mean(2, 4), mean(0, 2), mean(4, 6));
+            for n in 0..N {
+                let odd = after[n] - before[n];
+                let even = middle[n] - 0.5 * (left[n] + right[n]);
+                squares[n] += weight * weight * (odd * odd + even * even);
+            }
+        }
+        squares.map(f32::sqrt)
     }
 
     /// The leads, and what each counts around a sample.
     pub fn weighted(&self, at: usize) -> impl Iterator<Item = (&Lead, f32)> {
         let block = at / self.block;
         self.leads.iter().map(move |lead| (lead, lead.weight[block]))
-    }
-
-    /// The offsets of the Haar wavelets of a width in seconds.
-    pub fn haar(&self, width_s: f64) -> Haar {
-        let edge = |half: i32| (f64::from(half) * 0.5 * width_s * self.fs + 0.5).floor() as i64;
-        Haar([-3, -2, -1, 0, 1, 2, 3].map(edge))
     }
 }
 
@@ -183,7 +238,7 @@ pub(crate) fn average<T: Float>(x: &[T], step: usize) -> Result<(Vec<f32>, Vec<f
     Ok((low, sum))
 }
 
-/// As [`average`], of a stretch, over what the memory holds.
+/// As [`average`], of a stretch, after what is there.
 fn average_into<T: Float>(
     x: &[T],
     stretch: Range<usize>,
@@ -191,10 +246,10 @@ fn average_into<T: Float>(
     low: &mut Vec<f32>,
     sum: &mut Vec<f64>,
 ) -> Result<()> {
-    let part = &x[stretch.clone()];
-    low.resize(part.len() / step, 0.0);
-    simd::dispatch(Average { x: part, step, low });
-    running_sum(low, sum);
+    let (part, held) = (&x[stretch.clone()], low.len());
+    low.resize(held + part.len() / step, 0.0);
+    simd::dispatch(Average { x: part, step, offset: x.first().map_or(0.0, |v| v.to_f64()), low: &mut low[held..] });
+    running_sum(low, held, sum);
     if !sum[low.len()].is_finite() {
         let index = stretch.start + part.iter().position(|v| !v.finite()).unwrap_or(0);
         return Err(Error::NotFinite { index, value: x[index].to_f64() });
@@ -206,6 +261,7 @@ fn average_into<T: Float>(
 struct Average<'a, T> {
     x: &'a [T],
     step: usize,
+    offset: f64,
     low: &'a mut [f32],
 }
 
@@ -213,8 +269,8 @@ impl<T: Float> Average<'_, T> {
     /// A small step, known to the compiler.
     #[inline(always)]
     fn by<const N: usize>(self) {
-        let (chunks, first) = (self.x.as_chunks::<N>().0, self.x.first());
-        mean_chunks(self.low, chunks.iter().map(<[T; N]>::as_slice), first, N);
+        let chunks = self.x.as_chunks::<N>().0;
+        mean_chunks(self.low, chunks.iter().map(<[T; N]>::as_slice), self.offset, N);
     }
 }
 
@@ -227,14 +283,13 @@ impl<T: Float> simd::Kernel for Average<'_, T> {
             1 => self.by::<1>(),
             2 => self.by::<2>(),
             3 => self.by::<3>(),
-            step => mean_chunks(self.low, self.x.chunks_exact(step), self.x.first(), step),
+            step => mean_chunks(self.low, self.x.chunks_exact(step), self.offset, step),
         }
     }
 }
 
 #[inline(always)]
-fn mean_chunks<'a, T: Float>(low: &mut [f32], chunks: impl Iterator<Item = &'a [T]>, first: Option<&T>, step: usize) {
-    let offset = first.map_or(0.0, |v| v.to_f64());
+fn mean_chunks<'a, T: Float>(low: &mut [f32], chunks: impl Iterator<Item = &'a [T]>, offset: f64, step: usize) {
     let scale = 1.0 / step as f64;
     for (low, chunk) in low.iter_mut().zip(chunks) {
         *low = (chunk.iter().map(|v| v.to_f64()).sum::<f64>() * scale - offset) as f32;
@@ -263,6 +318,8 @@ struct Pair<'a> {
     low: &'a [f32],
     odd: &'a [f32],
     even: &'a [f32],
+    /// Where to begin.
+    from: usize,
     norm: &'a mut [f32],
     evens: &'a mut [f32],
 }
@@ -275,8 +332,9 @@ impl simd::Kernel for Pair<'_> {
         let (reach, n) = (self.odd.len(), self.low.len());
         let mut padded = [0.0; TILE + 2 * REACH];
         let padded = &mut padded[..TILE + 2 * reach];
-        for (tile, (norm, evens)) in self.norm.chunks_mut(TILE).zip(self.evens.chunks_mut(TILE)).enumerate() {
-            let start = tile * TILE;
+        let norms = self.norm[self.from..].chunks_mut(TILE);
+        for (tile, (norm, evens)) in norms.zip(self.evens[self.from..].chunks_mut(TILE)).enumerate() {
+            let start = self.from + tile * TILE;
             let source = if start >= reach && start + norm.len() + reach <= n {
                 &self.low[start - reach..][..norm.len() + 2 * reach]
             } else {
@@ -310,18 +368,19 @@ struct Maxima<'a> {
     envelope: &'a Envelope,
     reach: usize,
     share: f32,
+    first: usize,
+    kept: &'a mut Vec<usize>,
 }
 
 impl simd::Kernel for Maxima<'_> {
-    type Output = Vec<usize>;
+    type Output = ();
 
     #[inline(always)]
     #[allow(clippy::needless_bitwise_bool)] // what branches has no lanes
-    fn run<const FMA: bool>(self) -> Vec<usize> {
+    fn run<const FMA: bool>(self) {
         let v = &self.envelope.value;
-        let block = self.envelope.block;
-        let mut kept: Vec<usize> = Vec::new();
-        for (b, &(usual, _)) in self.envelope.level.iter().enumerate() {
+        let (block, kept) = (self.envelope.block, self.kept);
+        for (b, &(usual, _)) in self.envelope.level.iter().enumerate().skip(self.first) {
             let least = self.share * usual;
             let (mut i, end) = ((b * block).max(1), ((b + 1) * block).min(v.len().saturating_sub(1)));
             while i < end {
@@ -356,13 +415,23 @@ impl simd::Kernel for Maxima<'_> {
                 i += 8;
             }
         }
-        kept
     }
 }
 
 /// Blocks whose maxima make the level of one.
 fn around(i: usize, blocks: usize) -> Range<usize> {
     i.saturating_sub(BLOCKS.0)..(i + BLOCKS.1 + 1).min(blocks)
+}
+
+/// The [`levels`] from a block on.
+fn levels_from(value: &[f32], block: usize, first: usize) -> impl Iterator<Item = (f32, f32)> {
+    let before = BLOCKS.0.min(first);
+    levels(&value[(first - before) * block..], block).into_iter().skip(before)
+}
+
+/// Drop what has left the window.
+fn forget<T>(held: &mut Vec<T>, gone: usize) {
+    held.drain(..gone.min(held.len()));
 }
 
 /// Per block, the median and the largest of the maxima of the blocks around.
@@ -400,11 +469,12 @@ impl simd::Kernel for Largest<'_> {
     }
 }
 
-fn running_sum(x: &[f32], sums: &mut Vec<f64>) {
+/// Running sums, one longer than the values, of which those up to `from` stand already.
+fn running_sum(x: &[f32], from: usize, sums: &mut Vec<f64>) {
     sums.resize(x.len() + 1, 0.0);
-    let mut total = 0.0;
-    let (four, rest) = x.as_chunks::<4>();
-    let (sums_of_four, sums_of_rest) = sums[1..].as_chunks_mut::<4>();
+    let mut total = sums[from];
+    let (four, rest) = x[from..].as_chunks::<4>();
+    let (sums_of_four, sums_of_rest) = sums[from + 1..].as_chunks_mut::<4>();
     // Four at a time, since each addition waits for the one before.
     for (s, x) in sums_of_four.iter_mut().zip(four) {
         let [a, b, c, d] = x.map(f64::from);
@@ -417,9 +487,12 @@ fn running_sum(x: &[f32], sums: &mut Vec<f64>) {
     }
 }
 
-/// Mean between two sample positions, clipped to the record.
-fn mean(sum: &[f64], from: i64, to: i64) -> f32 {
-    let last = sum.len() as i64 - 1;
-    let (from, to) = (from.clamp(0, last), to.clamp(0, last));
-    if to > from { ((sum[to as usize] - sum[from as usize]) as f32) / (to - from) as f32 } else { 0.0 }
+/// Sums by their counts; nothing where there is nothing.
+#[inline(always)]
+fn ratios<const N: usize>(sums: &[f32; N], counts: &[f32; N]) -> [f32; N] {
+    let mut ratios = [0.0; N];
+    for n in 0..N {
+        ratios[n] = if counts[n] > 0.0 { sums[n] / counts[n] } else { 0.0 };
+    }
+    ratios
 }

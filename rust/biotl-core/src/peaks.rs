@@ -9,15 +9,17 @@ use crate::peaks_weights::{CONTEXT_NET, LOCAL_NET};
 use crate::perceptron::Perceptron;
 use crate::{Error, Float, Result, simd};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Maxima that the first network finds less likely than this (log-odds) are not shown to the second.
 const HOPELESS: f32 = -7.0;
 /// Log-odds from which a maximum is a beat: where misses and false beats of MIT-BIH DS1 balance.
 const ACCEPT: f32 = -1.0;
-/// Blocks of the envelope that are worked on at a time, so that they stay in the cache, and those to either side that
-/// their decisions look at: levels reach 7.8 s, the rhythm 8 s to beats that themselves look at levels.
-const STRETCH: usize = 240;
-const MARGIN: usize = 14;
+/// Blocks of the envelope that are decided on at a time, so that they stay in the cache, and those before and after that
+/// their decisions look at: the rhythm 8 s to either side, to beats whose levels look 4 s ahead.
+const STRETCH: usize = 32;
+const BEFORE: usize = 8;
+const AFTER: usize = 14;
 /// Width of the Gaussian whose second derivative places the peak, in seconds.
 const SUMMIT_S: f64 = 0.02;
 /// How far from the maximum of the envelope the peak may lie, in seconds.
@@ -50,24 +52,28 @@ pub struct Features {
     pub context: Vec<[f32; CONTEXT]>,
 }
 
-/// R peaks of one heart in one or more leads.
+/// R peaks of one heart in one or more leads; `stop` ends the work early.
 ///
 /// # Errors
 /// A rate below 50 Hz, leads that differ in length, or a sample that is not finite.
-pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64) -> Result<Peaks> {
+pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64, stop: &AtomicBool) -> Result<Peaks> {
     let n = leads.first().map_or(0, |lead| lead.len());
     if let Some(other) = leads.iter().find(|lead| lead.len() != n) {
         return Err(Error::parameter("x", format!("leads of {n} and {} samples", other.len()), "one length"));
     }
     let mut envelope = Envelope::new(leads.len(), fs)?;
+    let mut candidates = Candidates::new(envelope.fs);
     let summit = Summit::new(envelope.fs);
     let mut peaks = Peaks { at: Vec::new(), score: Vec::new() };
     let block = envelope.block * envelope.step;
     for own in (0..n).step_by(STRETCH * block) {
-        let start = own.saturating_sub(MARGIN * block);
-        envelope.fill(leads, start..(own + (STRETCH + MARGIN) * block).min(n))?;
-        let first = (own - start) / envelope.step;
-        find(&envelope, &summit, start, first..first + STRETCH * envelope.block, &mut peaks);
+        if stop.load(Relaxed) {
+            break;
+        }
+        envelope.fill(leads, own.saturating_sub(BEFORE * block)..(own + (STRETCH + AFTER) * block).min(n))?;
+        candidates.follow(&envelope, &LOCAL_NET);
+        let first = own / envelope.step - envelope.start;
+        find(&envelope, &candidates, &summit, first..first + STRETCH * envelope.block, &mut peaks);
     }
     let all = peaks.at.into_iter().zip(peaks.score);
     let (at, score) = all.filter(|&(at, _)| leads.iter().any(|lead| !last_bit(lead, at as usize, fs))).unzip();
@@ -85,28 +91,31 @@ fn last_bit<T: Float>(lead: &[T], at: usize, fs: f64) -> bool {
             part.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (v.to_f64().min(low), v.to_f64().max(high)));
         high - low
     };
-    let steps = lead[from..to].windows(2).map(|pair| (pair[1].to_f64() - pair[0].to_f64()).abs());
+    let mut steps = lead[from..to].windows(2).map(|pair| (pair[1].to_f64() - pair[0].to_f64()).abs());
     let own = height(&lead[from..to]);
-    own <= STEPS * steps.filter(|&step| step > 0.0).fold(f64::MAX, f64::min)
+    // one small step tells, and most leads have one at once
+    !steps.any(|step| step > 0.0 && own > STEPS * step)
         && 2.0 * height(&lead[first..from]).max(height(&lead[to..end])) >= own
 }
 
-/// The beats of a stretch that begins at a sample of the record, those within `own` only.
-fn find(envelope: &Envelope, summit: &Summit, start: usize, own: Range<usize>, peaks: &mut Peaks) {
-    let candidates = Candidates::new(envelope);
-    let local = candidates.local();
-    let mut logit: Vec<f32> = LOCAL_NET.logits(&local);
+/// The beats of a window, those within `own` only.
+fn find(envelope: &Envelope, candidates: &Candidates, summit: &Summit, own: Range<usize>, peaks: &mut Peaks) {
+    let mut logit = candidates.logit.clone();
     let hopeful: Vec<usize> = (0..logit.len()).filter(|&i| logit[i] > HOPELESS).collect();
-    let context = candidates.context(&local, &logit, &hopeful);
-    for (&i, better) in hopeful.iter().zip(CONTEXT_NET.logits(&context)) {
+    // a block more than its own, whose beats may take the place of some that lie there
+    let place = |at: usize| hopeful.partition_point(|&i| candidates.at[i] < at);
+    let places = place(own.start.saturating_sub(envelope.block))..place(own.end + envelope.block);
+    let context = candidates.context(envelope, &hopeful, places.clone());
+    let judged = &hopeful[places];
+    for (&i, better) in judged.iter().zip(CONTEXT_NET.logits(&context)) {
         logit[i] = better;
     }
-    let likely: Vec<usize> = hopeful.into_iter().filter(|&i| logit[i] > ACCEPT).collect();
+    let likely: Vec<usize> = judged.iter().copied().filter(|&i| logit[i] > ACCEPT).collect();
     for i in candidates.thin(&likely, &logit) {
         if !own.contains(&candidates.at[i]) {
             continue;
         }
-        let at = start as i64 + summit.refine(envelope, candidates.at[i]);
+        let at = (envelope.start * envelope.step) as i64 + summit.refine(envelope, candidates.at[i]);
         if peaks.at.last().is_none_or(|&last| last < at) {
             peaks.at.push(at);
             peaks.score.push(1.0 / (1.0 + (-logit[i]).exp()));
@@ -123,13 +132,12 @@ pub fn features<T: Float>(x: &[T], fs: f64, local_net: &[f32]) -> Result<Feature
         .ok_or_else(|| Error::parameter("local_net", local_net.len(), "the weights of the local network"))?;
     let mut envelope = Envelope::new(1, fs)?;
     envelope.fill(&[x], 0..x.len())?;
-    let candidates = Candidates::new(&envelope);
-    let local = candidates.local();
-    let logit = net.logits(&local);
-    let all: Vec<usize> = (0..logit.len()).collect();
-    let context = candidates.context(&local, &logit, &all);
+    let mut candidates = Candidates::new(envelope.fs);
+    candidates.follow(&envelope, &net);
+    let all: Vec<usize> = (0..candidates.at.len()).collect();
+    let context = candidates.context(&envelope, &all, 0..all.len());
     let at = candidates.at.iter().map(|&i| (i * envelope.step + envelope.step / 2) as i64).collect();
-    Ok(Features { at, local, context })
+    Ok(Features { at, local: candidates.local, context })
 }
 
 /// Where a QRS complex points furthest: the extremum of a wavelet as wide as the complex.
@@ -218,8 +226,10 @@ impl simd::Kernel for Even<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::rpeaks;
+    use super::*;
     use proptest::prelude::*;
+
+    static GO: AtomicBool = AtomicBool::new(false);
 
     /// A beat every 0.8 s from 0.5 s on: a QRS of 12 ms and a T wave 0.3 s later.
     fn beats(fs: f64, seconds: f64, polarity: f64) -> Vec<f64> {
@@ -236,7 +246,7 @@ mod tests {
     fn every_rate_and_polarity_finds_the_same_beats() {
         for fs in [100.0, 128.0, 250.0, 360.0, 500.0, 1000.0] {
             for polarity in [1.0, -1.0] {
-                let found = rpeaks(&[&beats(fs, 20.0, polarity)], fs).unwrap().at;
+                let found = rpeaks(&[&beats(fs, 20.0, polarity)], fs, &GO).unwrap().at;
                 assert_eq!(found.len(), 25, "{fs} Hz");
                 for (n, &peak) in found.iter().enumerate() {
                     let wanted = (0.5 + 0.8 * n as f64) * fs;
@@ -247,10 +257,19 @@ mod tests {
     }
 
     #[test]
+    fn a_beat_is_found_once_wherever_the_window_stands() {
+        let (x, other) = (beats(100.0, 600.0, 1.0), beats(100.0, 600.0, -0.5));
+        let wanted: Vec<i64> = (0..750).map(|n| 50 + 80 * n).collect();
+        for leads in [&[&x[..]][..], &[&x[..], &other[..]]] {
+            assert_eq!(rpeaks(leads, 100.0, &GO).unwrap().at, wanted);
+        }
+    }
+
+    #[test]
     fn nothing_in_nothing_out() {
-        assert!(rpeaks::<f32>(&[&[]], 360.0).unwrap().at.is_empty());
-        assert!(rpeaks(&[&[1.0_f32]], 360.0).unwrap().at.is_empty());
-        assert!(rpeaks(&[&vec![0.5_f64; 3600]], 360.0).unwrap().at.is_empty());
+        assert!(rpeaks::<f32>(&[&[]], 360.0, &GO).unwrap().at.is_empty());
+        assert!(rpeaks(&[&[1.0_f32]], 360.0, &GO).unwrap().at.is_empty());
+        assert!(rpeaks(&[&vec![0.5_f64; 3600]], 360.0, &GO).unwrap().at.is_empty());
     }
 
     #[test]
@@ -258,22 +277,22 @@ mod tests {
         let last_bit: Vec<f64> = (0..20_000_u64)
             .map(|i| f64::from(i.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23) % 11 == 0))
             .collect();
-        assert!(rpeaks(&[&last_bit], 100.0).unwrap().at.is_empty());
+        assert!(rpeaks(&[&last_bit], 100.0, &GO).unwrap().at.is_empty());
         let coarse: Vec<f64> = beats(360.0, 20.0, 4.0).iter().map(|v| v.round()).collect();
-        assert_eq!(rpeaks(&[&coarse], 360.0).unwrap().at.len(), 25);
+        assert_eq!(rpeaks(&[&coarse], 360.0, &GO).unwrap().at.len(), 25);
     }
 
     #[test]
     fn a_sample_that_is_not_finite_is_named() {
         let mut x = beats(360.0, 10.0, 1.0);
         x[1000] = f64::NAN;
-        assert!(rpeaks(&[&x], 360.0).err().unwrap().to_string().starts_with("x: sample 1000 is NaN"));
+        assert!(rpeaks(&[&x], 360.0, &GO).err().unwrap().to_string().starts_with("x: sample 1000 is NaN"));
     }
 
     proptest! {
         #[test]
         fn peaks_are_sorted_and_inside(x in proptest::collection::vec(-5.0_f32..5.0, 0..3000), fs in 50.0..1000.0_f64) {
-            let found = rpeaks(&[&x], fs).unwrap().at;
+            let found = rpeaks(&[&x], fs, &GO).unwrap().at;
             prop_assert!(found.windows(2).all(|w| w[0] < w[1]));
             prop_assert!(found.iter().all(|&p| p >= 0 && (p as usize) < x.len()));
         }

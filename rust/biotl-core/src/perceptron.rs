@@ -20,6 +20,26 @@ impl<const I: usize, const H: usize> Perceptron<I, H> {
         simd::dispatch(Logits { net: self, rows })
     }
 
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // iterators over rows are not unrolled, and then nothing stays in registers
+    fn judge<const N: usize>(&self, rows: &[[f32; I]; N]) -> [f32; N] {
+        let mut sums = [self.bias; N];
+        for i in 0..I {
+            for n in 0..N {
+                for h in 0..H {
+                    sums[n][h] += rows[n][i] * self.hidden[i][h];
+                }
+            }
+        }
+        let mut totals = [0.0; N];
+        for h in 0..H {
+            for n in 0..N {
+                totals[n] += sums[n][h].max(0.0) * self.output[h];
+            }
+        }
+        totals.map(|total| self.shift + total)
+    }
+
     /// The network whose weights stand one after another in the order of the fields; `None` unless there are as many.
     pub fn from_flat(flat: &[f32]) -> Option<Self> {
         let (hidden, rest) = flat.split_at_checked(I * H)?;
@@ -41,15 +61,13 @@ impl<const I: usize, const H: usize> simd::Kernel for Logits<'_, I, H> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Vec<f32> {
         let mut out = Vec::with_capacity(self.rows.len());
-        for x in self.rows {
-            let mut sums = self.net.bias;
-            for (&v, weights) in x.iter().zip(&self.net.hidden) {
-                for (s, &w) in sums.iter_mut().zip(weights) {
-                    *s += v * w;
-                }
-            }
-            let total: f32 = sums.iter().zip(&self.net.output).map(|(&s, &w)| s.max(0.0) * w).sum();
-            out.push(self.net.shift + total);
+        // two at a time, so that neither waits for each of its additions
+        let (pairs, rest) = self.rows.as_chunks::<2>();
+        for pair in pairs {
+            out.extend(self.net.judge(pair));
+        }
+        for row in rest {
+            out.extend(self.net.judge(std::array::from_ref(row)));
         }
         out
     }

@@ -4,6 +4,8 @@
 //! steepest and most even, so that a burst of motion has to be both stronger and in step to be taken for pulses; what an
 //! accelerometer explains of the slope is taken off before, where there is one.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use crate::envelope::{average, levels};
 use crate::tempo::{self, Event};
 use crate::{Error, Float, Result, motion};
@@ -32,11 +34,13 @@ pub struct Pulses {
     pub score: Vec<f32>,
 }
 
-/// Pulses of one channel, less what the axes of an accelerometer explain, as long as the channel, if any.
+/// Pulses of one channel, less what the axes of an accelerometer explain, as long as the channel, if any; `stop` ends the
+/// work early.
 ///
 /// # Errors
 /// A rate below 20 Hz, axes of another length, or a sample that is not finite.
-pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64) -> Result<Pulses> {
+pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64, stop: &AtomicBool) -> Result<Pulses> {
+    let mut pulses = Pulses { at: Vec::new(), score: Vec::new() };
     if !(20.0..=100_000.0).contains(&fs) {
         return Err(Error::parameter("fs", fs, "20 to 100000 Hz"));
     }
@@ -57,13 +61,21 @@ pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64) -> Result<Pulses> 
             *v = -*v;
         }
     }
+    if stop.load(Relaxed) {
+        return Ok(pulses);
+    }
     let rises = rises(&slope, low_fs);
+    if stop.load(Relaxed) {
+        return Ok(pulses);
+    }
     let chain = tempo::chain(&slope, &rises, low_fs);
+    if stop.load(Relaxed) {
+        return Ok(pulses);
+    }
     let mut score = scores(&slope, &rises, &chain, low_fs);
     for (score, gradual) in score.iter_mut().zip(gradual(&low, &rises, &chain, low_fs)) {
         *score *= gradual;
     }
-    let mut pulses = Pulses { at: Vec::with_capacity(chain.len()), score: Vec::with_capacity(chain.len()) };
     for (n, event) in chain.iter().enumerate() {
         let place = crest(&slope, rises[event.index].0, event.period, low_fs) * step as f64 + (step - 1) as f64 / 2.0;
         let at = (place.round() as i64).min(x.len() as i64 - 1);
@@ -176,8 +188,10 @@ fn crest(slope: &[f32], rise: usize, period: f32, fs: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::ppg_peaks;
+    use super::*;
     use proptest::prelude::*;
+
+    static GO: AtomicBool = AtomicBool::new(false);
 
     fn pulses(fs: f64, seconds: f64, sign: f64) -> Vec<f64> {
         (0..(fs * seconds) as usize)
@@ -193,7 +207,7 @@ mod tests {
     fn either_sign_and_any_rate_gives_every_pulse_once() {
         for fs in [30.0, 64.0, 125.0, 500.0] {
             for sign in [1.0, -1.0] {
-                let found = ppg_peaks(&pulses(fs, 40.0, sign), &[], fs).unwrap().at;
+                let found = ppg_peaks(&pulses(fs, 40.0, sign), &[], fs, &GO).unwrap().at;
                 assert!((48..=51).contains(&found.len()), "{fs} Hz, {sign}: {}", found.len());
             }
         }
@@ -201,14 +215,14 @@ mod tests {
 
     #[test]
     fn a_flat_line_has_no_pulse() {
-        assert!(ppg_peaks(&[1.0_f32; 1000], &[], 125.0).unwrap().at.is_empty());
-        assert!(ppg_peaks::<f32>(&[], &[], 125.0).unwrap().at.is_empty());
+        assert!(ppg_peaks(&[1.0_f32; 1000], &[], 125.0, &GO).unwrap().at.is_empty());
+        assert!(ppg_peaks::<f32>(&[], &[], 125.0, &GO).unwrap().at.is_empty());
     }
 
     proptest! {
         #[test]
         fn pulses_ascend_and_lie_inside(x in proptest::collection::vec(-5.0_f32..5.0, 0..2000), fs in 20.0..300.0_f64) {
-            let found = ppg_peaks(&x, &[], fs).unwrap().at;
+            let found = ppg_peaks(&x, &[], fs, &GO).unwrap().at;
             prop_assert!(found.windows(2).all(|w| w[0] < w[1]));
             prop_assert!(found.iter().all(|&p| p >= 0 && (p as usize) < x.len()));
         }

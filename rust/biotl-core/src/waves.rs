@@ -4,8 +4,9 @@
 //! three times against the R peak, how far each may be off, and the log-odds that the wave is there.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::network::Network;
+use crate::network::{Network, OUTPUTS};
 use crate::zones::{ROWS, Zones};
 use crate::{Float, Result};
 
@@ -13,6 +14,8 @@ use crate::{Float, Result};
 const PRESENT: [f32; 3] = [0.0, f32::NEG_INFINITY, 0.0];
 /// A point is right when it is within this many seconds.
 const RIGHT_S: f32 = 0.04;
+/// Beats that the networks answer at a time.
+const BEATS: usize = 1024;
 /// Little-endian `f32`, written by `benches/train_waves.py`: the networks for P, QRS and T.
 static WEIGHTS: &[u8] = include_bytes!("waves.weights");
 
@@ -24,17 +27,17 @@ pub struct Waves {
     pub confidence: [Vec<f32>; 3],
 }
 
-/// Delineate one lead.
+/// Delineate one lead; `stop` ends the work early.
 ///
 /// # Errors
 /// A rate below 50 Hz, peaks outside the record or not ascending, or a sample that is not finite.
-pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64) -> Result<Waves> {
+pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64, stop: &AtomicBool) -> Result<Waves> {
     let zones = Zones::new(x, rpeaks, fs)?;
     let [p, qrs, t] = networks();
-    let complexes = qrs.run(&zones.complexes());
+    let complexes = run(qrs, &zones.complexes(), rpeaks.len(), stop);
     let point = |n: usize| zones.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
     let [before, after] = zones.surroundings(&point(0), &point(2));
-    let answers = [p.run(&before), complexes, t.run(&after)];
+    let answers = [run(p, &before, rpeaks.len(), stop), complexes, run(t, &after, rpeaks.len(), stop)];
     let mut waves = Waves {
         points: std::array::from_fn(|_| vec![-1; rpeaks.len()]),
         confidence: std::array::from_fn(|_| vec![0.0; rpeaks.len()]),
@@ -55,6 +58,15 @@ pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64) -> Result<Waves> {
     }
     settle(&mut waves.points, rpeaks, x.len() as i64);
     Ok(waves)
+}
+
+/// The answers of a network to the rows of all beats, some at a time; nothing in particular once `stop` is up.
+fn run(network: &Network, rows: &[f32], beats: usize, stop: &AtomicBool) -> Vec<[f32; OUTPUTS]> {
+    let width = rows.len().checked_div(beats).unwrap_or(0).max(1);
+    let some = |rows: &[f32]| {
+        if stop.load(Relaxed) { vec![[0.0; OUTPUTS]; rows.len() / width] } else { network.run(rows) }
+    };
+    rows.chunks(BEATS * width).flat_map(some).collect()
 }
 
 /// Put the points in order, beat by beat: the complex around its R peak, P before it, T after it and before what is next.

@@ -1,6 +1,8 @@
 //! R peaks.
 
 use crate::error::to_py;
+use crate::interrupt::answering;
+use crate::leads::LONG;
 use crate::matrix::Matrix;
 use biotl_core::Float;
 use biotl_core::peaks::{self, Peaks};
@@ -23,7 +25,7 @@ pub fn rpeaks<'py>(py: Python<'py>, x: Matrix<'py>, fs: f64) -> PyResult<Scored<
 fn find<T: Float + Element>(py: Python<'_>, x: &PyReadonlyArray2<'_, T>, fs: f64) -> PyResult<Peaks> {
     let (samples, all) = (x.shape()[1], x.as_slice()?);
     let leads: Vec<&[T]> = (0..x.shape()[0]).map(|i| &all[i * samples..][..samples]).collect();
-    py.detach(|| peaks::rpeaks(&leads, fs)).map_err(to_py)
+    answering(py, all.len() >= LONG, |stop| peaks::rpeaks(&leads, fs, stop))?.map_err(to_py)
 }
 
 /// What the R-peak networks see of one contiguous lead: sample, local and context features of every maximum, the latter

@@ -1,6 +1,8 @@
 //! Pulses.
 
 use crate::error::to_py;
+use crate::interrupt::answering;
+use crate::leads::LONG;
 use crate::matrix::Vector;
 use biotl_core::ppg::{self, Pulses};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
@@ -21,11 +23,11 @@ pub fn ppg_peaks<'py>(
     let Pulses { at, score } = match &x {
         Vector::F32(x) => {
             let x = x.as_slice()?;
-            py.detach(|| ppg::ppg_peaks(x, &axes, fs))
+            answering(py, x.len() >= LONG, |stop| ppg::ppg_peaks(x, &axes, fs, stop))?
         }
         Vector::F64(x) => {
             let x = x.as_slice()?;
-            py.detach(|| ppg::ppg_peaks(x, &axes, fs))
+            answering(py, x.len() >= LONG, |stop| ppg::ppg_peaks(x, &axes, fs, stop))?
         }
     }
     .map_err(to_py)?;

@@ -1,6 +1,8 @@
 //! Waves around given R peaks.
 
 use crate::error::to_py;
+use crate::interrupt::answering;
+use crate::leads::LONG;
 use crate::matrix::{Vector, rows};
 use biotl_core::zones::{ROWS, Zones};
 use biotl_core::{Float, waves};
@@ -32,7 +34,9 @@ fn find<T: Float + Element>(
     fs: f64,
 ) -> PyResult<waves::Waves> {
     let (x, rpeaks) = (x.as_slice()?, rpeaks.as_slice()?);
-    py.detach(|| waves::delineate(x, rpeaks, fs)).map_err(to_py)
+    // a beat costs what a thousand samples cost
+    let long = x.len() >= LONG || rpeaks.len() >= LONG >> 10;
+    answering(py, long, |stop| waves::delineate(x, rpeaks, fs, stop))?.map_err(to_py)
 }
 
 /// What the delineation network for QRS sees of every beat of one lead.
