@@ -122,25 +122,26 @@ pub fn resample<F: Float>(x: &[F], start: &[i64], stop: &[i64], length: usize, o
 }
 
 fn resample_one<F: Float>(x: &[F], out: &mut [f32]) {
-    let (last, steps) = ((x.len() - 1) as u64, (out.len() - 1) as u64);
+    let (last, Some((end, out))) = (x.len() - 1, out.split_last_mut()) else { return };
+    let steps = out.len();
+    *end = x[if steps > 0 { last } else { 0 }].to_f64() as f32;
     if last == steps {
         out.iter_mut().zip(x).for_each(|(y, value)| *y = value.to_f64() as f32);
         return;
     }
     // the place (last i / steps) in fixed point: one addition from each value to the next
-    let shift = last.leading_zeros().clamp(2, 62) - 1;
-    let step = (last << shift).checked_div(steps).unwrap_or(0);
+    let shift = (last as u64).leading_zeros().clamp(2, 62) - 1;
+    let step = ((last as u64) << shift).checked_div(steps as u64).unwrap_or(0);
     let unit = 1.0 / (1_u64 << shift) as f64;
+    let rights = &x[last.min(1)..];
+    let lefts = &x[..rights.len()];
     let mut place = 0;
-    for y in out.iter_mut() {
+    for y in out {
         let index = (place >> shift) as usize;
-        let (left, right) = (x[index], x[(index + 1).min(last as usize)]);
+        let (left, right) = (lefts[index], rights[index]);
         let part = (place & ((1 << shift) - 1)) as i64 as f64 * unit;
         *y = (left + (right - left) * F::from_f64(part)).to_f64() as f32;
         place += step;
-    }
-    if let (Some(y), true) = (out.last_mut(), steps > 0) {
-        *y = x[last as usize].to_f64() as f32;
     }
 }
 

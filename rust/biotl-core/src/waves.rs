@@ -32,16 +32,22 @@ pub struct Waves {
 /// # Errors
 /// A rate below 50 Hz, peaks outside the record or not ascending, or a sample that is not finite.
 pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64, stop: &AtomicBool) -> Result<Waves> {
-    let zones = Zones::new(x, rpeaks, fs)?;
-    let [p, qrs, t] = networks();
-    let complexes = run(qrs, &zones.complexes(), rpeaks.len(), stop);
-    let point = |n: usize| zones.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
-    let [before, after] = zones.surroundings(&point(0), &point(2));
-    let answers = [run(p, &before, rpeaks.len(), stop), complexes, run(t, &after, rpeaks.len(), stop)];
     let mut waves = Waves {
         points: std::array::from_fn(|_| vec![-1; rpeaks.len()]),
         confidence: std::array::from_fn(|_| vec![0.0; rpeaks.len()]),
     };
+    let zones = Zones::new(x, rpeaks, fs)?;
+    let [p, qrs, t] = networks();
+    if stop.load(Relaxed) {
+        return Ok(waves);
+    }
+    let complexes = run(qrs, &zones.complexes(), rpeaks.len(), stop);
+    if stop.load(Relaxed) {
+        return Ok(waves);
+    }
+    let point = |n: usize| zones.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
+    let [before, after] = zones.surroundings(&point(0), &point(2));
+    let answers = [run(p, &before, rpeaks.len(), stop), complexes, run(t, &after, rpeaks.len(), stop)];
     for (wave, own) in answers.iter().enumerate() {
         for (beat, (answer, complex)) in own.iter().zip(&answers[1]).enumerate() {
             let right: f32 = answer[3..6].iter().map(|log| 1.0 - (-RIGHT_S / log.exp()).exp()).sum::<f32>() / 3.0;
