@@ -68,7 +68,7 @@ pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64, stop: &AtomicBool)
     if stop.load(Relaxed) {
         return Ok(pulses);
     }
-    let chain = tempo::chain(&slope, &rises, low_fs);
+    let chain = tempo::chain(&slope, &rises, low_fs, stop);
     if stop.load(Relaxed) {
         return Ok(pulses);
     }

@@ -4,6 +4,8 @@
 //! the bar-pointer models of Whiteley et al. (2006), so that it may drift and need not be known beforehand. What the
 //! autocorrelation of the signal says about it counts at every event.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 /// Tempi, evenly spaced in their logarithm.
 const TEMPI: usize = 32;
 /// Shortest and longest period, in seconds.
@@ -41,19 +43,22 @@ struct Step {
     tempo: u16,
 }
 
-/// The strongest and most even chain of events `(sample, strength)`, ascending, of a signal.
-pub fn chain(signal: &[f32], events: &[(usize, f32)], fs: f64) -> Vec<Event> {
+/// The strongest and most even chain of events `(sample, strength)`, ascending, of a signal; none once `stop` is up.
+pub fn chain(signal: &[f32], events: &[(usize, f32)], fs: f64, stop: &AtomicBool) -> Vec<Event> {
     let spacing = (PERIOD_S.1 / PERIOD_S.0).ln() / (TEMPI - 1) as f64;
     let periods: [f32; TEMPI] = std::array::from_fn(|k| (PERIOD_S.0 * (k as f64 * spacing).exp() * fs) as f32);
     let logs = periods.map(f32::ln);
     let drift: [f32; STEPS + 1] = std::array::from_fn(|k| DRIFT * ((k as f64 * spacing).powi(2)) as f32);
-    let likeness = likeness(signal, &periods, fs);
+    let likeness = likeness(signal, &periods, fs, stop);
     let second = |at: usize| ((at as f64 / fs / LIKE_S.1) as usize).min(likeness.len() - 1);
     let (shortest, longest, pause) = ((GAP_S.0 * fs) as f32, (GAP_S.1 * fs) as f32, (GAP_S.2 * fs) as f32);
     let mut total: Vec<[f32; TEMPI]> = Vec::with_capacity(events.len());
     let mut steps: Vec<[Step; TEMPI]> = Vec::with_capacity(events.len());
     let mut best: Vec<(usize, f32)> = Vec::with_capacity(events.len());
     for (n, &(at, strength)) in events.iter().enumerate() {
+        if stop.load(Relaxed) {
+            return Vec::new();
+        }
         // The best way to arrive before the tempo drifts, and whence: over a pause from the best tempo there was.
         let mut arrive = ([f32::MIN; TEMPI], [Step::default(); TEMPI]);
         let mut earlier = None;
@@ -111,13 +116,14 @@ pub fn chain(signal: &[f32], events: &[(usize, f32)], fs: f64) -> Vec<Event> {
 }
 
 /// Autocorrelation at each period, for each second; of samples taken together, which is enough of a smooth signal.
-fn likeness(signal: &[f32], periods: &[f32; TEMPI], fs: f64) -> Vec<[f32; TEMPI]> {
+fn likeness(signal: &[f32], periods: &[f32; TEMPI], fs: f64, stop: &AtomicBool) -> Vec<[f32; TEMPI]> {
     let group = ((fs / LIKE_HZ).round() as usize).max(2);
     let low: Vec<f32> = signal.chunks_exact(group).map(|part| part.iter().sum()).collect();
     let fs = fs / group as f64;
     let (length, hop) = (LIKE_S.0 * fs, LIKE_S.1 * fs);
     let seconds = (low.len() as f64 / hop).ceil().max(1.0) as usize;
     (0..seconds)
+        .take_while(|_| !stop.load(Relaxed))
         .map(|n| {
             let middle = (n as f64 + 0.5) * hop;
             let from = ((middle - length / 2.0).max(0.0) as usize).min(low.len().saturating_sub(length as usize));
@@ -144,14 +150,16 @@ fn likeness(signal: &[f32], periods: &[f32; TEMPI], fs: f64) -> Vec<[f32; TEMPI]
 
 #[cfg(test)]
 mod tests {
-    use super::chain;
+    use super::*;
+
+    static GO: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn the_even_events_are_chosen_among_stronger_ones_out_of_step() {
         let mut events: Vec<(usize, f32)> = (0..40).map(|i| (20 + 50 * i, 0.7)).collect();
         events.extend([(210, 0.9), (700, 0.9), (1300, 0.9)].iter().copied());
         events.sort_unstable_by_key(|e| e.0);
-        let found = chain(&vec![0.0; 2100], &events, 60.0);
+        let found = chain(&vec![0.0; 2100], &events, 60.0, &GO);
         assert_eq!(found.len(), 40);
         assert!(found.iter().all(|e| events[e.index].0 % 50 == 20));
         assert!((found[20].period / 50.0 - 1.0).abs() < 0.1);
@@ -160,7 +168,7 @@ mod tests {
     #[test]
     fn a_pause_ends_nothing() {
         let events: Vec<(usize, f32)> = (0..20).map(|i| (50 * i + if i < 10 { 0 } else { 600 }, 0.7)).collect();
-        assert_eq!(chain(&vec![0.0; 1700], &events, 60.0).len(), 20);
-        assert!(chain(&[], &[], 60.0).is_empty());
+        assert_eq!(chain(&vec![0.0; 1700], &events, 60.0, &GO).len(), 20);
+        assert!(chain(&[], &[], 60.0, &GO).is_empty());
     }
 }
