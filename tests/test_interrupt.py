@@ -32,7 +32,7 @@ CALLS = {
     ),
     "rpeaks": ("x = zeros(400_000_000)", "s.rpeaks(x, 360)"),
     "delineate": ("x = zeros(2_000_000)", "s.delineate(x, np.arange(100, 2_000_000, 60), 360)"),
-    "ppg_peaks": ("x = np.sin(np.arange(20_000_000, dtype=np.float32) * 0.05)", "s.ppg_peaks(x, 125)"),
+    "ppg_peaks": ("x = np.sin(np.arange(8_000_000, dtype=np.float32) * 0.05)", "s.ppg_peaks(x, 125)"),
     "read": ("", "records.read(sys.argv[1])"),
 }
 
