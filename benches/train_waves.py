@@ -27,43 +27,55 @@ from biotl import _core
 
 WEIGHTS = Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "waves.weights"
 SEED, PASSES, EPOCHS, FOLDS = 20261121, 8, 8, 3
-# streams, points, and values that have no place in them, of P, QRS and T: `zones.rs`
-ROWS = ((2, 48, 11), (2, 51, 16), (3, 33, 4))
+# streams, points, values that have no place in them, time of the first point, and from one to the next: `zones.rs`
+ROWS = ((2, 48, 11, -0.43, 0.010), (2, 51, 16, -0.18, 0.008), (3, 33, 4, 0.06, 0.020))
 FILTERS, HIDDEN = ((16, 7), (24, 5)), 48
 NAMES = ("P", "QRS", "T")
 
 
 class Net(torch.nn.Module):
-    """Two convolutions along time, the first at every second point, and two layers behind them: `network.rs`."""
+    """Two convolutions along time, the first at every second point, and what is read from them: `network.rs`.
 
-    def __init__(self, streams, points, context):
+    Each time is the mean of the times of the points, weighted by evidence near them and by that of the whole row, which
+    begins at the usual times.
+    """
+
+    def __init__(self, row, middle, spread):
         super().__init__()
+        streams, points, context, start, pitch = row
         (one, wide), (two, narrow) = FILTERS
-        self.signal = streams, points
+        self.signal, places = (streams, points), (points + 1) // 2
+        self.times = (start + 2 * pitch * torch.arange(places)).float()
         self.one = torch.nn.Conv1d(streams, one, wide, stride=2, padding=wide // 2)
         self.two = torch.nn.Conv1d(one, two, narrow, padding=narrow // 2)
-        self.three = torch.nn.Linear(two * ((points + 1) // 2) + context, HIDDEN)
+        self.three = torch.nn.Linear(two * places + context, HIDDEN)
         self.drop = torch.nn.Dropout(0.1)
-        self.four = torch.nn.Linear(HIDDEN, 7)
+        self.four = torch.nn.Linear(HIDDEN, 4 + 3 * places)
+        self.five = torch.nn.Conv1d(two, 3, 1)
+        with torch.no_grad():
+            self.four.bias[4:] = -(((self.times - middle[:, None]) / spread[:, None]) ** 2).flatten() / 2
 
     def forward(self, x):
         """Return three times, their Laplace scales (logarithms) and the log-odds of presence."""
         streams, points = self.signal
         y = torch.relu(self.one(x[:, : streams * points].view(-1, streams, points)))
-        y = torch.cat([torch.relu(self.two(y)).flatten(1), x[:, streams * points :]], 1)
-        return self.four(self.drop(torch.relu(self.three(y))))
+        y = torch.relu(self.two(y))
+        row = torch.cat([y.flatten(1), x[:, streams * points :]], 1)
+        rest, far = self.four(self.drop(torch.relu(self.three(row)))).split([4, 3 * len(self.times)], 1)
+        times = (self.five(y) + far.view(len(x), 3, -1)).softmax(2) @ self.times
+        return torch.cat([times, rest], 1)
 
 
 class Trained:
-    """A network with what makes its inputs standard and its times seconds."""
+    """A network with what makes its inputs standard and its scales seconds."""
 
     def __init__(self, row, X, target, present, weight):
         torch.manual_seed(SEED)
-        self.net = Net(*row)
+        middle, spread = (torch.from_numpy(f(target, 0)) for f in (np.nanmean, np.nanstd))
+        self.net = Net(row, middle, spread)
         self.mean, self.scale = X.mean(0), 1 / (X.std(0) + 1e-6)
-        middle, spread = np.nanmean(target, 0), np.nanstd(target, 0)
         Z = torch.from_numpy((X - self.mean) * self.scale)
-        Y, P, W = (torch.from_numpy(v) for v in ((target - middle) / spread, present, weight))
+        Y, P, W = (torch.from_numpy(v) for v in (target, present, weight))
         batch, rate = 512, 4e-3
         optimizer = torch.optim.AdamW(self.net.parameters(), lr=rate, weight_decay=1e-2)
         steps = EPOCHS * (len(X) // batch)
@@ -73,7 +85,7 @@ class Trained:
                 answer, y, p = self.net(Z[index]), Y[index], P[index]
                 known, sure = ~torch.isnan(y), ~torch.isnan(p)
                 log = answer[:, 3:6].clamp(-4, 2)
-                off = (torch.nan_to_num(y) - answer[:, :3]).abs()
+                off = (torch.nan_to_num(y) - answer[:, :3]).abs() / spread
                 loss = ((off * torch.exp(-log) + log) * known).sum() / known.sum().clamp(min=1)
                 judged = torch.nn.functional.binary_cross_entropy_with_logits(answer[sure, 6], p[sure], W[index][sure])
                 optimizer.zero_grad()
@@ -82,19 +94,16 @@ class Trained:
                 schedule.step()
         self.net.eval()
         with torch.no_grad():
-            unit = torch.from_numpy(np.concatenate([spread, np.ones(4)]).astype(np.float32))
-            self.net.four.weight *= unit[:, None]
-            shift = np.concatenate([middle, np.log(spread), [0]]).astype(np.float32)
-            self.net.four.bias.copy_(self.net.four.bias * unit + torch.from_numpy(shift))
+            self.net.four.bias[:3] += spread.log()  # scales become those of seconds
 
     def __call__(self, X):
-        """Return the answers to rows, times in seconds from the R peak."""
+        """Return the answers to rows, times in seconds."""
         with torch.no_grad():
             return self.net(torch.from_numpy((X - self.mean) * self.scale)).numpy()
 
     def blob(self):
         """Return what `network.rs` reads."""
-        layers = (self.net.one, self.net.two, self.net.three, self.net.four)
+        layers = (self.net.one, self.net.two, self.net.three, self.net.four, self.net.five)
         parts = [self.mean, self.scale, *(p.detach().numpy() for n in layers for p in (n.weight, n.bias))]
         return b"".join(part.astype("<f4").tobytes() for part in parts)
 
@@ -124,7 +133,7 @@ def collect(rng):
 
 
 def around(net, x, beats, fs, complexes):
-    """Return what the networks for P and T see, the complexes delineated by a network."""
+    """Return what the networks for P and T see, the complexes delineated by a network, and the onsets of these."""
     answer = net(complexes)
     return _core.wave_surroundings(x, beats, fs, *(np.ascontiguousarray(answer[:, n]) for n in (0, 2)))
 
@@ -134,7 +143,7 @@ def presence(rng, nets):
     for n, (x, fs, beats, present, ventricular) in enumerate(mitdb([*DS1, *PACED])):
         fold, rate = n // 2 % FOLDS, fs * np.exp(rng.uniform(-0.12, 0.12))
         x = x * rng.choice([-1, 1])
-        rows, _ = around(nets[fold], x, beats, rate, _core.wave_complexes(x, beats, rate))
+        rows, *_ = around(nets[fold], x, beats, rate, _core.wave_complexes(x, beats, rate))
         for chosen in (present == 1, (present == 0) & ventricular, (present == 0) & ~ventricular):
             index = rng.permutation(np.flatnonzero(chosen))[:800]
             yield rows[index], present[index].astype(np.float32), np.full(len(index), fold)
@@ -171,19 +180,21 @@ def train(validate):
     data = [None, (complexes, fold, target[:, 1], present[:, 1], one), None]
     nets = [fit(1, *data[1], left_out=k) for k in range(FOLDS)]
     seen = [
-        [rows[own] for rows in around(nets[g.subject % FOLDS], g.x, beats, g.fs, complexes)]
+        [part[own] for part in around(nets[g.subject % FOLDS], g.x, beats, g.fs, complexes)]
         for _, g, beats, own, complexes in guises
     ]
+    # times of P and T count from the onset that their networks look out from
+    target[:, ::2] -= np.concatenate([onsets for *_, onsets in seen])[:, None, None]
     rows, known, folds = (np.concatenate(part) for part in zip(*presence(rng, nets), strict=True))
     none = np.full((len(rows), 3), np.nan, np.float32)
     data[0] = (
-        np.concatenate([*(p for p, _ in seen), rows]),
+        np.concatenate([*(p for p, *_ in seen), rows]),
         np.concatenate([fold, folds]),
         np.concatenate([target[:, 0], none]),
         np.concatenate([present[:, 0], known]),
         np.concatenate([one, np.full(len(rows), 0.7, np.float32)]),
     )
-    data[2] = (np.concatenate([t for _, t in seen]), fold, target[:, 2], present[:, 2], one)
+    data[2] = (np.concatenate([t for _, t, _ in seen]), fold, target[:, 2], present[:, 2], one)
     if not validate:
         return [fit(wave, *data[wave]) for wave in range(3)]
     for wave in range(3):

@@ -1,4 +1,7 @@
 //! A small convolutional network over the rows of many beats, sixteen at a time.
+//!
+//! It answers with places: each time is the mean of the times of the points, weighted by what the convolutions see near
+//! each and by what the whole row says of it, so that a wave that comes earlier is found earlier, learnt there or not.
 
 use crate::simd::{self, multiply_add};
 
@@ -12,6 +15,8 @@ const FILTERS: [(usize, usize); 2] = [(16, 7), (24, 5)];
 const HIDDEN: usize = 48;
 /// Three times, three logarithms of their mean error, one log-odds.
 pub const OUTPUTS: usize = 7;
+/// Of these, the times.
+const TIMES: usize = 3;
 
 type Lanes = [f32; LANES];
 
@@ -24,6 +29,10 @@ pub struct Row {
     pub points: usize,
     /// Values behind them.
     pub context: usize,
+    /// Time of the first point, in seconds.
+    pub from_s: f64,
+    /// Time from a point to the next, in seconds.
+    pub pitch_s: f64,
 }
 
 impl Row {
@@ -44,12 +53,12 @@ struct Layer {
     bias: Vec<[f32; BLOCK]>,
 }
 
-/// Two convolutions and two fully connected layers.
+/// Two convolutions, two fully connected layers, and what the second convolution says of its own points.
 pub struct Network {
     row: Row,
     mean: Vec<f32>,
     scale: Vec<f32>,
-    layers: [Layer; 4],
+    layers: [Layer; 5],
 }
 
 impl Network {
@@ -59,12 +68,14 @@ impl Network {
         let mean = values.take(row.width()).collect();
         let scale = values.take(row.width()).collect();
         let [(one, wide), (two, narrow)] = FILTERS;
-        let flat = two * row.points.div_ceil(2) + row.context;
+        let places = row.points.div_ceil(2);
+        let flat = two * places + row.context;
         let layers = [
             Layer::read(row.streams, one, wide, 2, values),
             Layer::read(one, two, narrow, 1, values),
             Layer::read(flat, HIDDEN, 1, 1, values),
-            Layer::read(HIDDEN, OUTPUTS, 1, 1, values),
+            Layer::read(HIDDEN, OUTPUTS - TIMES + TIMES * places, 1, 1, values),
+            Layer::read(two, TIMES, 1, 1, values),
         ];
         Self { row, mean, scale, layers }
     }
@@ -134,10 +145,11 @@ impl simd::Kernel for Answer<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Self::Output {
-        let Network { row, mean, scale, layers: [one, two, three, four] } = self.network;
+        let Network { row, mean, scale, layers: [one, two, three, four, five] } = self.network;
         let mut answers = vec![[0.0; OUTPUTS]; self.rows.len() / row.width()];
-        let (mut x, mut y) = (vec![[0.0; LANES]; row.width()], Vec::new());
-        let signal = row.streams * row.points;
+        let (mut x, mut y, mut near) = (vec![[0.0; LANES]; row.width()], Vec::new(), Vec::new());
+        let (signal, places) = (row.streams * row.points, row.points.div_ceil(2));
+        let times: Vec<f32> = (0..places).map(|p| (row.from_s + 2.0 * p as f64 * row.pitch_s) as f32).collect();
         for (rows, answers) in self.rows.chunks(LANES * row.width()).zip(answers.chunks_mut(LANES)) {
             x.resize(row.width(), [0.0; LANES]);
             for (lane, values) in rows.chunks_exact(row.width()).enumerate() {
@@ -150,18 +162,44 @@ impl simd::Kernel for Answer<'_> {
             rectify(&mut y);
             two.run::<FMA>(&y, &mut x);
             rectify(&mut x);
+            five.run::<FMA>(&x, &mut near);
             x.extend(context);
             three.run::<FMA>(&x, &mut y);
             rectify(&mut y);
             four.run::<FMA>(&y, &mut x);
+            let (rest, far) = x.split_at(OUTPUTS - TIMES);
+            let evidence = near.chunks_exact(places).zip(far.chunks_exact(places));
+            let mut found = [[0.0; LANES]; TIMES];
+            for (found, (near, far)) in found.iter_mut().zip(evidence) {
+                *found = expected(near, far, &times);
+            }
             for (lane, answer) in answers.iter_mut().enumerate() {
-                for (a, x) in answer.iter_mut().zip(&x) {
+                for (a, x) in answer.iter_mut().zip(found.iter().chain(rest)) {
                     *a = x[lane];
                 }
             }
         }
         answers
     }
+}
+
+/// Mean of times weighted by the exponentials of two kinds of evidence for them, added.
+#[inline(always)]
+fn expected(near: &[Lanes], far: &[Lanes], times: &[f32]) -> Lanes {
+    let (mut highest, mut total, mut moment) = ([f32::MIN; LANES], [0.0; LANES], [0.0; LANES]);
+    for (near, far) in near.iter().zip(far) {
+        for lane in 0..LANES {
+            highest[lane] = highest[lane].max(near[lane] + far[lane]);
+        }
+    }
+    for ((near, far), time) in near.iter().zip(far).zip(times) {
+        for lane in 0..LANES {
+            let weight = (near[lane] + far[lane] - highest[lane]).exp();
+            total[lane] += weight;
+            moment[lane] += weight * time;
+        }
+    }
+    std::array::from_fn(|lane| moment[lane] / total[lane])
 }
 
 #[inline(always)]
@@ -211,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_row_is_answered_alike_alone_and_among_others() {
-        let row = Row { streams: 2, points: 9, context: 3 };
+        let row = Row { streams: 2, points: 9, context: 3, from_s: -0.2, pitch_s: 0.01 };
         let network = Network::read(row, &mut numbers(1));
         let rows: Vec<f32> = numbers(5000).take(37 * row.width()).collect();
         let together = network.run(&rows);

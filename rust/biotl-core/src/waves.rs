@@ -1,7 +1,8 @@
 //! Onset, peak and offset of P, QRS and T for given R peaks, or that a wave is absent.
 //!
 //! One small convolutional network a wave ([`crate::network`]) looks at the beat ([`crate::zones`]) and answers with
-//! three times against the R peak, how far each may be off, and the log-odds that the wave is there.
+//! three times, how far each may be off, and the log-odds that the wave is there. Times of the complex count from the R
+//! peak, those of P and T from the onset of the complex, which is where their networks look out from.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -46,7 +47,8 @@ pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64, stop: &AtomicBool) 
         return Ok(waves);
     }
     let point = |n: usize| zones.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
-    let [before, after] = zones.surroundings(&point(0), &point(2));
+    let onsets = point(0);
+    let [before, after] = zones.surroundings(&onsets, &point(2));
     let answers = [run(p, &before, rpeaks.len(), stop), complexes, run(t, &after, rpeaks.len(), stop)];
     for (wave, own) in answers.iter().enumerate() {
         for (beat, (answer, complex)) in own.iter().zip(&answers[1]).enumerate() {
@@ -57,8 +59,9 @@ pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64, stop: &AtomicBool) 
             if there <= PRESENT[wave] {
                 continue;
             }
+            let from_s = if wave == 1 { 0.0 } else { onsets[beat] };
             for (points, &after_s) in waves.points[3 * wave..].iter_mut().zip(&answer[..3]) {
-                points[beat] = rpeaks[beat] + (f64::from(after_s) * fs).round() as i64;
+                points[beat] = rpeaks[beat] + (f64::from(from_s + after_s) * fs).round() as i64;
             }
         }
     }

@@ -14,9 +14,9 @@ const BEFORE: Grid<48> = Grid { from: -0.43, pitch: 0.010, half: 0.008 };
 const AFTER: Grid<33> = Grid { from: 0.06, pitch: 0.020, half: 0.012 };
 /// What the networks for P, QRS and T see.
 pub const ROWS: [Row; 3] = [
-    Row { streams: 2, points: 48, context: 11 },
-    Row { streams: 2, points: 51, context: 16 },
-    Row { streams: 3, points: 33, context: 4 },
+    Row { streams: 2, points: 48, context: 11, from_s: BEFORE.from, pitch_s: BEFORE.pitch },
+    Row { streams: 2, points: 51, context: 16, from_s: WITHIN.from, pitch_s: WITHIN.pitch },
+    Row { streams: 3, points: 33, context: 4, from_s: AFTER.from, pitch_s: AFTER.pitch },
 ];
 /// Beats to either side that are averaged, and that make the rhythm.
 const AROUND: usize = 5;

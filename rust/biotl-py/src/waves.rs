@@ -9,6 +9,7 @@ use biotl_core::{Float, waves};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 
+type Surroundings<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>);
 type Waves<'py> = (Vec<Bound<'py, PyArray1<i64>>>, Vec<Bound<'py, PyArray1<f32>>>);
 
 /// Nine lists of points and three of confidences, for one lead, which must not be written to meanwhile.
@@ -52,7 +53,8 @@ pub fn wave_complexes<'py>(
     rows(py, features, ROWS[1].width())
 }
 
-/// What the networks for P and T see, given where each complex begins and ends, in seconds from its R peak.
+/// What the networks for P and T see, given where each complex begins and ends, in seconds from its R peak; and the
+/// onsets that they look out from, which are those given, averaged over beats that look alike.
 #[pyfunction]
 pub fn wave_surroundings<'py>(
     py: Python<'py>,
@@ -61,11 +63,15 @@ pub fn wave_surroundings<'py>(
     fs: f64,
     onset: PyReadonlyArray1<'py, f32>,
     offset: PyReadonlyArray1<'py, f32>,
-) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
+) -> PyResult<Surroundings<'py>> {
     let (x, rpeaks) = (x.as_slice()?, rpeaks.as_slice()?);
     let (onset, offset) = (onset.as_slice()?, offset.as_slice()?);
-    let features = py
-        .detach(|| Zones::new(x, rpeaks, fs).map(|z| z.surroundings(&z.smooth(onset), &z.smooth(offset))))
+    let ([before, after], onset) = py
+        .detach(|| {
+            let zones = Zones::new(x, rpeaks, fs)?;
+            let onset = zones.smooth(onset);
+            Ok((zones.surroundings(&onset, &zones.smooth(offset)), onset))
+        })
         .map_err(to_py)?;
-    features.into_iter().zip([ROWS[0], ROWS[2]]).map(|(f, row)| rows(py, f, row.width())).collect()
+    Ok((rows(py, before, ROWS[0].width())?, rows(py, after, ROWS[2].width())?, onset.into_pyarray(py)))
 }
