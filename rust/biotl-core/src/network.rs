@@ -3,7 +3,9 @@
 //! It answers with places: each time is the mean of the times of the points, weighted by what the convolutions see near
 //! each and by what the whole row says of it, so that a wave that comes earlier is found earlier, learnt there or not.
 
-use crate::simd::{self, multiply_add};
+use std::f32::consts::{LN_2, LOG2_E};
+
+use crate::simd;
 
 /// Beats at a time.
 const LANES: usize = 16;
@@ -122,7 +124,7 @@ impl Layer {
                     for (w, v) in weights[first..last].iter().zip(&x[centre + first - reach..]) {
                         for b in 0..BLOCK {
                             for lane in 0..LANES {
-                                sums[b][lane] = multiply_add::<FMA, f32>(w[b], v[lane], sums[b][lane]);
+                                sums[b][lane] = fused::<FMA>(w[b], v[lane], sums[b][lane]);
                             }
                         }
                     }
@@ -194,12 +196,43 @@ fn expected(near: &[Lanes], far: &[Lanes], times: &[f32]) -> Lanes {
     }
     for ((near, far), time) in near.iter().zip(far).zip(times) {
         for lane in 0..LANES {
-            let weight = (near[lane] + far[lane] - highest[lane]).exp();
+            let weight = exp(near[lane] + far[lane] - highest[lane]);
             total[lane] += weight;
             moment[lane] += weight * time;
         }
     }
     std::array::from_fn(|lane| moment[lane] / total[lane])
+}
+
+/// `e^x` of what is not positive to 2e-7 of it, in lanes: a power of two by its exponent, the rest by its series.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    /// Beyond it a number of single precision has no fraction, so that adding it rounds.
+    const WHOLE: f32 = 12_582_912.0;
+    const SERIES: [f32; 6] = [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, LN_2];
+    let power = (x * LOG2_E).max(-126.0);
+    let rounded = power + WHOLE;
+    let rest = power - (rounded - WHOLE);
+    let series = SERIES.iter().fold(0.0, |sum, c| (sum + c) * rest) + 1.0;
+    let exponent = rounded.to_bits().wrapping_sub(WHOLE.to_bits()).wrapping_add(127);
+    series * f32::from_bits(exponent << 23)
+}
+
+/// `a * b + c` rounded once, as the instruction does it where there is one, so that a wave is where it is on every
+/// processor: the product is exact in double precision, and a sum that is rounded to odd there can be rounded again
+/// (Boldo and Melquiond 2008).
+#[inline(always)]
+fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA {
+        return a.mul_add(b, c);
+    }
+    let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = product + c;
+    let taken = sum - product;
+    let error = (product - (sum - taken)) + (c - taken);
+    let bits = sum.to_bits();
+    let odd = if (error > 0.0) == (sum > 0.0) { bits + 1 } else { bits.wrapping_sub(1) };
+    f64::from_bits(if error != 0.0 && bits & 1 == 0 { odd } else { bits }) as f32
 }
 
 #[inline(always)]
@@ -213,7 +246,25 @@ fn rectify(x: &mut [Lanes]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_quick_exponential_is_right_to_2e_7(x in -87.0_f32..=0.0) {
+            prop_assert!((exp(x) / x.exp() - 1.0).abs() < 2e-7 * (1.0 - x).max(1.0), "{} {}", exp(x), x.exp());
+        }
+
+        #[test]
+        fn without_the_instruction_it_is_rounded_once_too(
+            a in -1e6_f32..1e6, b in -1e6_f32..1e6, c in -1e6_f32..1e6, shift in -60..10
+        ) {
+            let c = c * 2.0_f32.powi(shift);
+            prop_assert_eq!(fused::<false>(a, b, c), a.mul_add(b, c));
+            prop_assert_eq!(fused::<false>(a, b, -a * b), a.mul_add(b, -a * b));
+        }
+    }
 
     /// Numbers between -0.5 and 0.5 that look random.
     fn numbers(seed: u32) -> impl Iterator<Item = f32> {

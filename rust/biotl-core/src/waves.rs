@@ -11,8 +11,9 @@ use crate::network::{Network, OUTPUTS};
 use crate::zones::{ROWS, Zones};
 use crate::{Float, Result};
 
-/// Log-odds from which a wave is there: P, QRS, T.
-const PRESENT: [f32; 3] = [0.0, f32::NEG_INFINITY, 0.0];
+/// Log-odds from which a wave is there: P, QRS, T. For P, the tenth at which sensitivity and positive predictivity come
+/// nearest (96.0 and 96.2 %) on the hearts of LUDB 1-70, each left out of the training in its turn.
+const PRESENT: [f32; 3] = [0.3, f32::NEG_INFINITY, 0.0];
 /// A point is right when it is within this many seconds.
 const RIGHT_S: f32 = 0.04;
 /// Beats that the networks answer at a time.
