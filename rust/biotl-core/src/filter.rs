@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::cascade::{Cascade, State, TILE, Tile};
 use crate::design::Section;
+use crate::share::least;
 use crate::simd::{Kernel, LaneKernel, Lanes, dispatch, dispatch_lanes};
 use crate::{Error, Float, Result};
 
@@ -33,7 +34,7 @@ pub fn each_lead<T: Sync, U: Send>(
         _ => Err(Error::parameter("x", "strided leads", "contiguous leads")),
     };
     let leads: Vec<_> = x.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))).collect();
-    leads.into_par_iter().map(run).collect::<Vec<_>>().into_iter().collect()
+    leads.into_par_iter().with_min_len(least(1)).map(run).collect::<Vec<_>>().into_iter().collect()
 }
 
 /// A lead filtered once, forward from rest, in parts of any length: to the bit what one long part gives.

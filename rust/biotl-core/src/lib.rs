@@ -20,6 +20,7 @@ mod perceptron;
 pub mod ppg;
 pub mod resample;
 pub mod segments;
+mod share;
 pub mod simd;
 mod tempo;
 pub mod wavelet;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::share::least;
 use crate::{Error, Float, Result};
 
 /// Seconds of QRS on either side of the R peak.
@@ -115,7 +116,7 @@ pub fn resample<F: Float>(x: &[F], start: &[i64], stop: &[i64], length: usize, o
             format!("start below stop, both within 0 to {n}"),
         ));
     }
-    out.par_chunks_exact_mut(length).zip(start).zip(stop).with_min_len(64).for_each(|((row, &a), &b)| {
+    out.par_chunks_exact_mut(length).zip(start).zip(stop).with_min_len(least(64)).for_each(|((row, &a), &b)| {
         resample_one(&x[a as usize..b as usize], row);
     });
     Ok(())

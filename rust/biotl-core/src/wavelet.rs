@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
+use crate::share::least;
 use crate::simd::{self, Kernel, multiply_add};
 use crate::{Error, Float, Result};
 use filters::SCALING;
@@ -245,7 +246,7 @@ pub fn wavedec<T: Float>(
     let mut levels: Vec<_> = out.into_iter().map(|(level, length)| level.chunks_exact_mut(length.max(1))).collect();
     let leads: Vec<_> =
         x.chunks_exact(n.max(1)).map(|x| (x, levels.iter_mut().filter_map(Iterator::next).collect())).collect();
-    leads.into_par_iter().for_each(|(x, out)| decompose(x, (wavelet, mode), stop, out));
+    leads.into_par_iter().with_min_len(least(1)).for_each(|(x, out)| decompose(x, (wavelet, mode), stop, out));
 }
 
 fn decompose<T: Float>(x: &[T], (wavelet, mode): (Wavelet, Mode), stop: &AtomicBool, mut out: Vec<&mut [T]>) {
@@ -307,7 +308,7 @@ pub fn waverec<T: Float>(
             format!("{rows} rows"),
         ));
     }
-    out.par_chunks_exact_mut(n.max(1)).enumerate().for_each(|(row, out)| {
+    out.par_chunks_exact_mut(n.max(1)).enumerate().with_min_len(least(1)).for_each(|(row, out)| {
         let levels: Vec<&[T]> = levels.iter().map(|(values, n)| &values[row * n..(row + 1) * n]).collect();
         reconstruct(&levels, (wavelet, mode), stop, out);
     });

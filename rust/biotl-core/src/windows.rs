@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
+use crate::share::least;
 use crate::simd::{self, Kernel, multiply_add};
 use crate::{Error, Float, Result};
 
@@ -41,7 +42,7 @@ pub fn zscore_windows<T: Float>(
         return Err(Error::parameter("out", out.len(), format!("{windows} x {channels} x {size} values")));
     }
     let start = |i: usize| (i % channels) * n + (i / channels) * hop;
-    let bad = out.par_chunks_exact_mut(size).enumerate().with_min_len(64).filter_map(|(i, out)| {
+    let bad = out.par_chunks_exact_mut(size).enumerate().with_min_len(least(64)).filter_map(|(i, out)| {
         let x = &x[start(i)..start(i) + size];
         (!stop.load(Relaxed) && !simd::dispatch(ZScore { x, epsilon, out })).then_some(i)
     });

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::BLOCK;
 use crate::Float;
+use crate::share::least;
 use crate::simd::{self, Kernel, multiply_add};
 
 /// Labels of all rows; once `stop` is up, 0 for those that are left.
@@ -29,7 +30,7 @@ fn nearest_by<T: Float, const GROUP: usize>(
     labels: &mut [i64],
 ) {
     let book = Book::<T, GROUP>::new(centroids, length);
-    x.par_chunks(length * BLOCK).zip(labels.par_chunks_mut(BLOCK)).for_each(|(x, labels)| {
+    x.par_chunks(length * BLOCK).zip(labels.par_chunks_mut(BLOCK)).with_min_len(least(1)).for_each(|(x, labels)| {
         if stop.load(Relaxed) {
             return labels.fill(0);
         }
