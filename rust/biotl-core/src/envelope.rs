@@ -7,14 +7,14 @@
 
 use std::ops::Range;
 
+use crate::average::{average_into, running_sum};
+use crate::level::{BLOCKS, around, levels_from};
 use crate::{Error, Float, Result, simd};
 
 /// Width of the Gaussian whose derivatives are the wavelets, in seconds.
 const SIGMA_S: f64 = 0.010;
 /// Length of the blocks whose maxima make the local level.
 const BLOCK_S: f64 = 1.3;
-/// Blocks that the local level looks at before and after its own.
-const BLOCKS: (usize, usize) = (5, 3);
 /// Outputs filtered at a time, so that they stay in the first cache.
 const TILE: usize = 256;
 /// No wavelet reaches further than this, in samples: the low rate is below 300 Hz.
@@ -231,71 +231,6 @@ impl Envelope {
     }
 }
 
-/// Means of `step` samples less the first sample, so that single precision holds them, and their running sum.
-pub(crate) fn average<T: Float>(x: &[T], step: usize) -> Result<(Vec<f32>, Vec<f64>)> {
-    let (mut low, mut sum) = (Vec::new(), Vec::new());
-    average_into(x, 0..x.len(), step, &mut low, &mut sum)?;
-    Ok((low, sum))
-}
-
-/// As [`average`], of a stretch, after what is there.
-fn average_into<T: Float>(
-    x: &[T],
-    stretch: Range<usize>,
-    step: usize,
-    low: &mut Vec<f32>,
-    sum: &mut Vec<f64>,
-) -> Result<()> {
-    let (part, held) = (&x[stretch.clone()], low.len());
-    low.resize(held + part.len() / step, 0.0);
-    simd::dispatch(Average { x: part, step, offset: x.first().map_or(0.0, |v| v.to_f64()), low: &mut low[held..] });
-    running_sum(low, held, sum);
-    if !sum[low.len()].is_finite() {
-        let index = stretch.start + part.iter().position(|v| !v.finite()).unwrap_or(0);
-        return Err(Error::NotFinite { index, value: x[index].to_f64() });
-    }
-    Ok(())
-}
-
-/// The inner loop of [`average_into`].
-struct Average<'a, T> {
-    x: &'a [T],
-    step: usize,
-    offset: f64,
-    low: &'a mut [f32],
-}
-
-impl<T: Float> Average<'_, T> {
-    /// A small step, known to the compiler.
-    #[inline(always)]
-    fn by<const N: usize>(self) {
-        let chunks = self.x.as_chunks::<N>().0;
-        mean_chunks(self.low, chunks.iter().map(<[T; N]>::as_slice), self.offset, N);
-    }
-}
-
-impl<T: Float> simd::Kernel for Average<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        match self.step {
-            1 => self.by::<1>(),
-            2 => self.by::<2>(),
-            3 => self.by::<3>(),
-            step => mean_chunks(self.low, self.x.chunks_exact(step), self.offset, step),
-        }
-    }
-}
-
-#[inline(always)]
-fn mean_chunks<'a, T: Float>(low: &mut [f32], chunks: impl Iterator<Item = &'a [T]>, offset: f64, step: usize) {
-    let scale = 1.0 / step as f64;
-    for (low, chunk) in low.iter_mut().zip(chunks) {
-        *low = (chunk.iter().map(|v| v.to_f64()).sum::<f64>() * scale - offset) as f32;
-    }
-}
-
 /// One side of the first and second derivative of a Gaussian; the even one, whose middle comes first, sums to zero.
 fn wavelets(fs: f64) -> (Vec<f32>, Vec<f32>) {
     let reach = (4.0 * SIGMA_S * fs).ceil() as usize;
@@ -418,73 +353,9 @@ impl simd::Kernel for Maxima<'_> {
     }
 }
 
-/// Blocks whose maxima make the level of one.
-fn around(i: usize, blocks: usize) -> Range<usize> {
-    i.saturating_sub(BLOCKS.0)..(i + BLOCKS.1 + 1).min(blocks)
-}
-
-/// The [`levels`] from a block on.
-fn levels_from(value: &[f32], block: usize, first: usize) -> impl Iterator<Item = (f32, f32)> {
-    let before = BLOCKS.0.min(first);
-    levels(&value[(first - before) * block..], block).into_iter().skip(before)
-}
-
 /// Drop what has left the window.
 fn forget<T>(held: &mut Vec<T>, gone: usize) {
     held.drain(..gone.min(held.len()));
-}
-
-/// Per block, the median and the largest of the maxima of the blocks around.
-pub(crate) fn levels(value: &[f32], block: usize) -> Vec<(f32, f32)> {
-    let maxima: Vec<f32> = value.chunks(block).map(|b| simd::dispatch(Largest(b))).collect();
-    (0..maxima.len())
-        .map(|i| {
-            let mut near = [0.0; BLOCKS.0 + BLOCKS.1 + 1];
-            let source = &maxima[around(i, maxima.len())];
-            let near = &mut near[..source.len()];
-            near.copy_from_slice(source);
-            near.sort_unstable_by(f32::total_cmp);
-            (near[near.len() / 2], near[near.len() - 1])
-        })
-        .collect()
-}
-
-/// The largest of values that are not negative.
-struct Largest<'a>(&'a [f32]);
-
-impl simd::Kernel for Largest<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<const FMA: bool>(self) -> f32 {
-        let (chunks, rest) = self.0.as_chunks::<16>();
-        let larger = |a: f32, b: f32| if a > b { a } else { b };
-        let mut most = [0.0_f32; 16];
-        for chunk in chunks {
-            for (m, &v) in most.iter_mut().zip(chunk) {
-                *m = larger(*m, v);
-            }
-        }
-        most.iter().chain(rest).copied().fold(0.0, larger)
-    }
-}
-
-/// Running sums, one longer than the values, of which those up to `from` stand already.
-fn running_sum(x: &[f32], from: usize, sums: &mut Vec<f64>) {
-    sums.resize(x.len() + 1, 0.0);
-    let mut total = sums[from];
-    let (four, rest) = x[from..].as_chunks::<4>();
-    let (sums_of_four, sums_of_rest) = sums[from + 1..].as_chunks_mut::<4>();
-    // Four at a time, since each addition waits for the one before.
-    for (s, x) in sums_of_four.iter_mut().zip(four) {
-        let [a, b, c, d] = x.map(f64::from);
-        *s = [total + a, total + (a + b), total + (a + b + c), total + (a + b + c + d)];
-        total = s[3];
-    }
-    for (s, &v) in sums_of_rest.iter_mut().zip(rest) {
-        total += f64::from(v);
-        *s = total;
-    }
 }
 
 /// Sums by their counts; nothing where there is nothing.

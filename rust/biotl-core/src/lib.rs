@@ -3,6 +3,7 @@
 //!
 //! Kernels take slices or `ndarray` views, accumulate in `f64`, never panic on data and return [`Error`] with the numbers.
 
+mod average;
 mod candidates;
 pub mod cascade;
 pub mod design;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod filter;
 pub mod float;
 pub mod kmeans;
+mod level;
 pub mod median;
 mod motion;
 pub mod network;
@@ -27,6 +29,7 @@ pub mod wavelet;
 pub mod waves;
 pub mod wfdb;
 pub mod windows;
+mod zerophase;
 pub mod zones;
 
 pub use error::{Error, Result};

@@ -6,7 +6,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::envelope::{average, levels};
+use crate::average::average;
+use crate::level::levels;
 use crate::tempo::{self, Event};
 use crate::{Error, Float, Result, motion};
 
