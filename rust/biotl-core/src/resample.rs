@@ -4,17 +4,11 @@ use std::f64::consts::PI;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::filter::check;
-use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
+use crate::simd::{LaneKernel, Lanes, dispatch_lanes, prefetch};
 use crate::{Error, Float, Result};
 
 /// Outputs of one phase that share its taps, in two times four lanes.
 const LANES: usize = 8;
-
-/// Phases that share the samples they read.
-const PHASES: usize = 2;
-
-/// Sums that each output is split into, so that one addition need not wait for the last.
-const CHAINS: usize = 2;
 
 /// One sample of each lane, on a cache line of its own: a load across two lines costs double.
 #[derive(Clone, Copy)]
@@ -28,9 +22,11 @@ pub struct Resampler {
     down: usize,
     /// Taps of a phase.
     length: usize,
-    /// A row for every `PHASES` phases, of the taps that meet each sample from the first one of the first phase on.
-    rows: Vec<[f64; PHASES]>,
-    /// Samples of a row, a multiple of four.
+    /// Phases that share the samples they read, and so a row.
+    shared: usize,
+    /// For each row, sample by sample from the first one of its first phase on, the tap of each of its phases.
+    rows: Vec<f64>,
+    /// Samples of a row, an even number.
     width: usize,
     /// First input sample of each phase, less the input sample of output 0.
     first: Vec<isize>,
@@ -54,19 +50,22 @@ impl Resampler {
         // output j lies at j * down on the grid of up, input k at k * up
         let first: Vec<isize> = (0..step).map(|phase| -((half - phase * jump).div_euclid(step))).collect();
         let length = taps.len().div_ceil(up);
-        // phases that share a row begin apart
-        let spread = first.chunks(PHASES).map(|shared| shared[shared.len() - 1] - shared[0]).max().unwrap_or(0);
-        let width = (length + spread as usize).next_multiple_of(4);
+        // as few phases as possible are added to fill the last row
+        let shared = [5, 4, 2].into_iter().min_by_key(|&shared| up.next_multiple_of(shared)).unwrap_or(2);
+        // those of one row begin apart
+        let spread = first.chunks(shared).map(|shared| shared[shared.len() - 1] - shared[0]).max().unwrap_or(0);
+        let width = (length + spread as usize).next_multiple_of(2);
         let tap = &|phase: usize, sample: isize| {
             let at = phase as isize * jump + half - sample * step;
             usize::try_from(at).ok().filter(|_| phase < up).and_then(|at| taps.get(at)).copied().unwrap_or(0.0)
         };
         let row = |phase: usize| {
             let begin = first[phase];
-            (begin..begin + width as isize).map(move |sample| std::array::from_fn(|k| tap(phase + k, sample)))
+            let sample = move |sample: isize| (phase..phase + shared).map(move |phase| tap(phase, sample));
+            (begin..begin + width as isize).flat_map(sample)
         };
-        let rows = (0..up).step_by(PHASES).flat_map(row).collect();
-        Ok(Self { up, down, length, rows, width, first })
+        let rows = (0..up).step_by(shared).flat_map(row).collect();
+        Ok(Self { up, down, length, shared, rows, width, first })
     }
 
     /// Samples out for `n` samples in.
@@ -109,57 +108,76 @@ impl<T: Float> LaneKernel for Outputs<'_, T> {
 
     #[inline(always)]
     fn run<V: Lanes, const FMA: bool>(self) {
-        let Self { resampler, x, origin, first, stop, out } = self;
-        let Resampler { up, down, width, .. } = *resampler;
-        let lowest = resampler.first.iter().copied().min().unwrap_or(0);
-        let reach = (down + width).next_multiple_of(4);
-        let mut samples = vec![0.0; (LANES - 1) * down + reach];
-        let mut lanes = vec![Aligned([[0.0; 4]; 2]); reach];
-        // a round is every phase of as many periods as there are lanes, begun at phase 0
-        let mut start = first / up * up;
-        while start < first + out.len() && !stop.load(Relaxed) {
-            let from = (start / up * down) as isize + lowest - origin;
-            let lead = usize::try_from(-from).unwrap_or(0).min(samples.len());
-            let begin = usize::try_from(from).unwrap_or(0).min(x.len());
-            let end = (begin + samples.len() - lead).min(x.len());
-            samples[..lead].fill(0.0);
-            samples[lead + end - begin..].fill(0.0);
-            for (to, v) in samples[lead..].iter_mut().zip(&x[begin..end]) {
-                *to = v.to_f64();
-            }
-            side_by_side::<V>(&samples, down, &mut lanes);
-            let until = (start + LANES * up).min(first + out.len());
-            for (phases, row) in resampler.rows.chunks_exact(width).enumerate() {
-                let phase = PHASES * phases;
-                let sums = dot::<V>(row, &lanes[(resampler.first[phase] - lowest) as usize..][..width]);
-                for (phase, sums) in (phase..up).zip(sums) {
-                    for (j, sum) in (start + phase..until).step_by(up).zip(sums.as_flattened()) {
-                        if j >= first {
-                            out[j - first] = T::from_f64(*sum);
-                        }
-                    }
-                }
-            }
-            start += LANES * up;
+        // sums enough that none need wait for the addition before it, and no more than there are registers
+        match self.resampler.shared {
+            5 => self.rounds::<V, 5, 1>(),
+            4 => self.rounds::<V, 4, 1>(),
+            _ => self.rounds::<V, 2, 2>(),
         }
     }
 }
 
+impl<T: Float> Outputs<'_, T> {
+    /// Every output, from rows of `SHARED` phases, in rounds: a round is every phase of as many periods as there are
+    /// lanes, begun at phase 0. What lies over the ends of signal or outputs goes through a copy.
+    #[inline(always)]
+    fn rounds<V: Lanes, const SHARED: usize, const CHAINS: usize>(self) {
+        let Self { resampler, x, origin, first, stop, out } = self;
+        let Resampler { up, down, width, .. } = *resampler;
+        let lowest = resampler.first.iter().copied().min().unwrap_or(0);
+        let reach = (down + width).next_multiple_of(4);
+        let (samples, outputs) = ((LANES - 1) * down + reach, LANES * up);
+        let (mut some_x, mut some_out) = (vec![T::default(); samples], vec![T::default(); outputs]);
+        let mut lanes = vec![Aligned([[0.0; 4]; 2]); reach];
+        let mut start = first / up * up;
+        while start < first + out.len() && !stop.load(Relaxed) {
+            let from = (start / up * down) as isize + lowest - origin;
+            let inside = usize::try_from(from).ok().and_then(|from| x.get(from..from + samples));
+            side_by_side::<V, T>(inside.unwrap_or_else(|| around(x, from, &mut some_x)), down, &mut lanes);
+
+            let whole = start.checked_sub(first).filter(|at| at + outputs <= out.len());
+            // the samples of the next round that this one has not read, some for each row
+            let new = usize::try_from(from).ok().and_then(|from| x.get(from + samples..)).unwrap_or_default();
+            let some = (LANES * down).div_ceil(up.div_ceil(SHARED));
+            let made = whole.map_or(&mut some_out[..], |at| &mut out[at..at + outputs]);
+            for (row, taps) in resampler.rows.chunks_exact(width * SHARED).enumerate() {
+                let phase = SHARED * row;
+                prefetch(new.get(row * some..(row + 1) * some).unwrap_or_default());
+                let lanes = &lanes[(resampler.first[phase] - lowest) as usize..][..width];
+                let sums = dot::<V, SHARED, CHAINS>(taps.as_chunks().0, lanes);
+                for (phase, sums) in (phase..up).zip(sums) {
+                    for (lane, sum) in sums.as_flattened().iter().enumerate() {
+                        made[lane * up + phase] = T::from_f64(*sum);
+                    }
+                }
+            }
+            if whole.is_none() {
+                let (skipped, at) = (first.saturating_sub(start), start.saturating_sub(first));
+                out[at..].iter_mut().zip(&some_out[skipped..]).for_each(|(to, y)| *to = *y);
+            }
+            start += outputs;
+        }
+    }
+}
+
+/// As many samples as `into` holds from `from` on, zeros where `x` has none.
+fn around<'a, T: Float>(x: &[T], from: isize, into: &'a mut [T]) -> &'a [T] {
+    let lead = usize::try_from(-from).unwrap_or(0).min(into.len());
+    let begin = usize::try_from(from).unwrap_or(0).min(x.len());
+    let end = (begin + into.len() - lead).min(x.len());
+    into.fill(T::default());
+    into[lead..][..end - begin].copy_from_slice(&x[begin..end]);
+    into
+}
+
 /// Lane `k` becomes the samples from `k * down` on.
 #[inline(always)]
-fn side_by_side<V: Lanes>(samples: &[f64], down: usize, lanes: &mut [Aligned]) {
+fn side_by_side<V: Lanes, T: Float>(samples: &[T], down: usize, lanes: &mut [Aligned]) {
     for half in 0..2 {
         let first = 4 * half;
-        let [a, b, c, d] = [0, 1, 2, 3].map(|k| &samples[(first + k) * down..][..lanes.len()]);
-        let rows = a
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .zip(b.as_chunks::<4>().0)
-            .zip(c.as_chunks::<4>().0.iter().zip(d.as_chunks::<4>().0));
-        for (((&a, &b), (&c, &d)), to) in rows.zip(lanes.as_chunks_mut::<4>().0) {
-            let rows = [V::from_array(a), V::from_array(b), V::from_array(c), V::from_array(d)];
-            let columns = V::transpose(rows);
+        let [a, b, c, d] = [0, 1, 2, 3].map(|k| samples[(first + k) * down..][..lanes.len()].as_chunks::<4>().0);
+        for ((((&a, &b), &c), &d), to) in a.iter().zip(b).zip(c).zip(d).zip(lanes.as_chunks_mut::<4>().0) {
+            let columns = V::transpose([T::to_lanes(a), T::to_lanes(b), T::to_lanes(c), T::to_lanes(d)]);
             for k in 0..4 {
                 to[k].0[half] = columns[k].to_array();
             }
@@ -167,26 +185,33 @@ fn side_by_side<V: Lanes>(samples: &[f64], down: usize, lanes: &mut [Aligned]) {
     }
 }
 
-/// For each phase of a row the sum of products of its taps with each lane.
+/// For each phase of a row the sum of products of its taps with each lane, summed in `CHAINS` parts.
 #[inline(always)]
-fn dot<V: Lanes>(row: &[[f64; PHASES]], lanes: &[Aligned]) -> [[[f64; 4]; 2]; PHASES] {
+fn dot<V: Lanes, const SHARED: usize, const CHAINS: usize>(
+    row: &[[f64; SHARED]],
+    lanes: &[Aligned],
+) -> [[[f64; 4]; 2]; SHARED] {
     // loops rather than closures, for the sake of the instruction set
-    let mut sums = [[[V::splat(0.0); 2]; PHASES]; CHAINS];
+    let mut sums = [[[V::splat(0.0); 2]; SHARED]; CHAINS];
     for (taps, lanes) in row.as_chunks::<CHAINS>().0.iter().zip(lanes.as_chunks::<CHAINS>().0) {
         for chain in 0..CHAINS {
-            for (half, x) in lanes[chain].0.iter().enumerate() {
-                let x = V::from_array(*x);
-                for phase in 0..PHASES {
-                    let sum = &mut sums[chain][phase][half];
-                    *sum = V::splat(taps[chain][phase]).times_plus(x, *sum);
+            let x = [V::from_array(lanes[chain].0[0]), V::from_array(lanes[chain].0[1])];
+            for phase in 0..SHARED {
+                let tap = V::splat(taps[chain][phase]);
+                for half in 0..2 {
+                    sums[chain][phase][half] = tap.times_plus(x[half], sums[chain][phase][half]);
                 }
             }
         }
     }
-    let mut out = [[[0.0; 4]; 2]; PHASES];
+    let mut out = [[[0.0; 4]; 2]; SHARED];
     for (phase, out) in out.iter_mut().enumerate() {
         for (half, out) in out.iter_mut().enumerate() {
-            *out = sums[0][phase][half].plus(sums[1][phase][half]).to_array();
+            let mut sum = sums[0][phase][half];
+            for part in &sums[1..] {
+                sum = sum.plus(part[phase][half]);
+            }
+            *out = sum.to_array();
         }
     }
     out
@@ -270,7 +295,9 @@ fn design(up: usize, down: usize) -> Vec<f64> {
         let t = PI * (i as f64 - half as f64) / rate as f64;
         if t == 0.0 { 1.0 } else { t.sin() / t }
     };
-    let taps: Vec<f64> = (0..=2 * half).map(|i| sinc(i) * window(i)).collect();
+    let mut taps: Vec<f64> = (0..=half).map(|i| sinc(i) * window(i)).collect();
+    taps.extend_from_within(..half);
+    taps[half + 1..].reverse();
     let gain = up as f64 / taps.iter().sum::<f64>();
     taps.into_iter().map(|tap| tap * gain).collect()
 }
@@ -281,9 +308,9 @@ fn gcd(a: usize, b: usize) -> usize {
 
 /// Modified Bessel function of the first kind, order 0, by its power series; `x` up to about 20.
 fn bessel_i0(x: f64) -> f64 {
-    let (mut term, mut sum, mut k) = (1.0, 1.0, 1.0);
+    let (mut term, mut sum, mut k, quarter) = (1.0, 1.0, 1.0, x * x / 4.0);
     while term > sum * 1e-18 {
-        term *= (x / (2.0 * k)).powi(2);
+        term *= quarter / (k * k);
         sum += term;
         k += 1.0;
     }
