@@ -36,17 +36,14 @@ fn nearest_by<T: Float, const GROUP: usize>(
         }
         // as many rows at a time as fill two registers of 32 bytes
         if size_of::<T>() == 4 {
-            simd::dispatch(Search::<T, GROUP, 16> { x, book: &book, labels });
+            simd::dispatch(Search::<T, GROUP, 16> { x, centroids, book: &book, labels });
         } else {
-            simd::dispatch(Search::<T, GROUP, 8> { x, book: &book, labels });
-        }
-        for (row, label) in x.chunks_exact(length).zip(labels).filter(|(_, label)| **label == UNDECIDED) {
-            *label = nearest_one(row, centroids).map_or(UNDECIDED, |(k, _)| k as i64);
+            simd::dispatch(Search::<T, GROUP, 8> { x, centroids, book: &book, labels });
         }
     });
 }
 
-/// The label of a row whose two best scores lie too close together to tell, or that is not finite.
+/// The label of a row that is not finite, or whose distances are not.
 pub(super) const UNDECIDED: i64 = -1;
 
 /// Centroids in groups that are scored together; the last group is filled up with centroids infinitely far away.
@@ -80,9 +77,11 @@ impl<T: Float, const GROUP: usize> Book<T, GROUP> {
     }
 }
 
-/// Scores |c|²/2 - x·c of `LANES` rows at a time against each centroid, and the place of the least.
+/// Scores |c|²/2 - x·c of `LANES` rows at a time against each centroid, and the place of the least; where others lie too
+/// close to it to tell, the distances to those decide.
 struct Search<'a, T, const GROUP: usize, const LANES: usize> {
     x: &'a [T],
+    centroids: &'a [T],
     book: &'a Book<T, GROUP>,
     labels: &'a mut [i64],
 }
@@ -92,32 +91,44 @@ impl<T: Float, const GROUP: usize, const LANES: usize> Kernel for Search<'_, T, 
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let length = self.book.length;
+        let Book { length, ref values, ref offsets, error } = *self.book;
         let infinity = T::from_f64(f64::INFINITY);
         let mut turned = vec![[T::default(); LANES]; length];
-        for (rows, labels) in self.x.chunks(length * LANES).zip(self.labels.chunks_mut(LANES)) {
+        let mut scores = vec![[[infinity; LANES]; GROUP]; offsets.len()];
+        // values of the next rows to ask for with each group
+        let some = (length * LANES).div_ceil(offsets.len());
+        for (block, labels) in self.labels.chunks_mut(LANES).enumerate() {
+            let (rows, next) = self.x[block * length * LANES..].split_at(labels.len() * length);
             turn(rows, length, &mut turned);
             let norm = squares::<FMA, T, LANES>(&turned);
             let (mut least, mut second, mut index) = ([infinity; LANES], [infinity; LANES], [T::default(); LANES]);
-            for (group, (values, offsets)) in self.book.values.chunks_exact(length).zip(&self.book.offsets).enumerate()
-            {
-                let scores = score::<FMA, T, GROUP, LANES>(&turned, values, offsets);
-                for (g, score) in scores.iter().enumerate() {
+            for (group, (values, offsets)) in values.chunks_exact(length).zip(offsets).enumerate() {
+                simd::prefetch(next.get(group * some..(group + 1) * some).unwrap_or_default());
+                let found = score::<FMA, T, GROUP, LANES>(&turned, values, offsets);
+                for (g, score) in found.iter().enumerate() {
                     let k = T::from_f64((group * GROUP + g) as f64);
                     for lane in 0..LANES {
                         let s = score[lane];
                         let behind = if s > least[lane] { s } else { least[lane] };
                         second[lane] = if behind < second[lane] { behind } else { second[lane] };
-                        index[lane] = if s < least[lane] { k } else { index[lane] };
-                        least[lane] = if s < least[lane] { s } else { least[lane] };
+                        // two choices by one comparison would have the compiler pack its outcome into bytes
+                        let less = if s < least[lane] { s } else { least[lane] };
+                        index[lane] = if less == least[lane] { index[lane] } else { k };
+                        least[lane] = less;
                     }
                 }
+                scores[group] = found;
             }
-            let slack = slack(self.book.error, &norm, &least);
-            for (lane, label) in labels.iter_mut().enumerate() {
+            let slack = slack(error, &norm, &least);
+            for (lane, (label, row)) in labels.iter_mut().zip(rows.chunks_exact(length)).enumerate() {
                 // what is not finite, or overflows, compares as false
-                let clear = second[lane] - least[lane] > slack[lane];
-                *label = if clear { index[lane].to_f64() as i64 } else { UNDECIDED };
+                let clear = |score: T| score - least[lane] > slack[lane];
+                *label = if clear(second[lane]) {
+                    index[lane].to_f64() as i64
+                } else {
+                    let near = scores.as_flattened().iter().map(|score| !clear(score[lane]));
+                    nearest_of(row, self.centroids, near).map_or(UNDECIDED, |k| k as i64)
+                };
             }
         }
     }
@@ -205,17 +216,23 @@ fn score<const FMA: bool, T: Float, const GROUP: usize, const LANES: usize>(
     scores
 }
 
-/// The nearest centroid and its squared distance, if that is finite.
-fn nearest_one<T: Float>(row: &[T], centroids: &[T]) -> Option<(usize, f64)> {
-    let distances = centroids.chunks_exact(row.len()).map(|centroid| squared_distance(row, centroid));
-    distances.enumerate().fold(None, |best, (k, distance)| match best {
-        Some((_, least)) if distance >= least => best,
-        _ if distance.is_finite() => Some((k, distance)),
-        _ => best,
-    })
+/// The nearest of the centroids that are `near`, if its squared distance is finite.
+#[inline(always)]
+fn nearest_of<T: Float>(row: &[T], centroids: &[T], near: impl Iterator<Item = bool>) -> Option<usize> {
+    let (mut best, mut least) = (None, f64::INFINITY);
+    for ((k, centroid), near) in centroids.chunks_exact(row.len()).enumerate().zip(near) {
+        if near {
+            let distance = squared_distance(row, centroid);
+            if distance < least {
+                (best, least) = (Some(k), distance);
+            }
+        }
+    }
+    best
 }
 
 /// Summed in eight strands, on every processor alike, so that it need not wait for each addition.
+#[inline(always)]
 pub(super) fn squared_distance<T: Float>(a: &[T], b: &[T]) -> f64 {
     let mut strands = [0.0; 8];
     let mut add = |a: &[T], b: &[T]| {
@@ -252,7 +269,8 @@ mod tests {
             let mut labels = vec![0; x.len() / length];
             assign(x, &centroids, length, &AtomicBool::new(false), &mut labels).unwrap();
             for (row, &label) in x.chunks_exact(length).zip(&labels) {
-                prop_assert_eq!(nearest_one(row, &centroids).map(|(k, _)| k as i64), Some(label));
+                let nearest = nearest_of(row, &centroids, std::iter::repeat(true));
+                prop_assert_eq!(nearest.map(|k| k as i64), Some(label));
             }
         }
     }
