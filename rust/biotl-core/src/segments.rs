@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::share::least;
+use crate::simd::prefetch;
 use crate::{Error, Float, Result};
 
 /// Seconds of QRS on either side of the R peak.
@@ -31,6 +32,12 @@ pub struct Segments {
 }
 
 impl Segments {
+    /// Room for so many, so that none is moved.
+    fn with_capacity(most: usize) -> Self {
+        let column = || Vec::with_capacity(most);
+        Self { wave: Vec::with_capacity(most), start: column(), stop: column(), beat: column() }
+    }
+
     fn push(&mut self, wave: i8, start: i64, stop: i64, beat: i64) {
         if start < stop {
             self.wave.push(wave);
@@ -64,7 +71,7 @@ pub fn segment(n: usize, rpeaks: &[i64], fs: f64) -> Result<Segments> {
     let samples = |seconds: f64| (seconds * fs).round() as i64;
     let (half, p, t) = (samples(QRS_S), samples(P_S), samples(T_S));
 
-    let mut segments = Segments::default();
+    let mut segments = Segments::with_capacity(4 * rpeaks.len() + 1);
     let mut free = 0; // first sample that no wave has taken yet
     for (beat, &r) in rpeaks.iter().enumerate() {
         let next = rpeaks.get(beat + 1);
@@ -116,11 +123,17 @@ pub fn resample<F: Float>(x: &[F], start: &[i64], stop: &[i64], length: usize, o
             format!("start below stop, both within 0 to {n}"),
         ));
     }
-    out.par_chunks_exact_mut(length).zip(start).zip(stop).with_min_len(least(64)).for_each(|((row, &a), &b)| {
-        resample_one(&x[a as usize..b as usize], row);
+    let segment = |i: usize| &x[start[i] as usize..stop[i] as usize];
+    out.par_chunks_exact_mut(length).enumerate().with_min_len(least(64)).for_each(|(i, row)| {
+        // segments lie apart: without this each would wait for memory
+        prefetch(segment((i + AHEAD).min(start.len() - 1)));
+        resample_one(segment(i), row);
     });
     Ok(())
 }
+
+/// Segments after which one that was asked for is read.
+const AHEAD: usize = 8;
 
 fn resample_one<F: Float>(x: &[F], out: &mut [f32]) {
     let (last, Some((end, out))) = (x.len() - 1, out.split_last_mut()) else { return };
