@@ -138,3 +138,12 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on_with_resume(number, 
     capsys.readouterr()
     assert main([*words, "--resume", "--json"]) == 0
     assert [row["stage"] for row in json.loads(capsys.readouterr().out)] == ["pretrain", "all"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [("data.root=nowhere", "biotl fetch mitdb"), ("data.validation=[]", "data.validation")],
+)
+def test_a_side_without_recordings_is_refused_with_what_to_do(config, setting, says, tmp_path, capsys):
+    assert main(["finetune", str(config), "--run", str(tmp_path / "run"), "--set", setting]) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]

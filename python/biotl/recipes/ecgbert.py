@@ -49,7 +49,7 @@ class Data(Section):
 
     root: Path
     spec: SignalSpec = SignalSpec()
-    validation: tuple[str, ...]
+    validation: Annotated[tuple[str, ...], Field(min_length=1)]
     task: Beats = "aami"
     hide: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
@@ -119,6 +119,17 @@ def read_sides(config: EcgbertConfig) -> tuple[dict[str, list[Recording]], list[
         )
     by_name = {recording.name: recording for recording in recordings}
     return {side: [by_name[n] for n in of if n in by_name] for side, of in sides.items()}, refused
+
+
+def _refuse_empty(
+    config: EcgbertConfig, sides: Mapping[str, Sequence[Recording]], refused: Sequence[BiotlError]
+) -> None:
+    for side, recordings in sides.items():
+        if not recordings:
+            raise ConfigError(
+                f"data.root: no {side} recording is left under {config.data.root}: {refused[0]}; `biotl fetch mitdb "
+                "--to data` gets them, BIOTL_DATA=data points the shipped configurations to them"
+            )
 
 
 def set_up(
@@ -252,8 +263,7 @@ def evaluate(
 def run(config: EcgbertConfig, *, resume: bool = False) -> Outcome:
     """Run the recipe from raw files to the figures in the run folder."""
     sides, refused = read_sides(config)
-    if not all(sides.values()):
-        raise ConfigError(f"data.root: no recording of a side is left under {config.data.root}: {refused[0]}")
+    _refuse_empty(config, sides, refused)
     learnt = learn(config, config.data.spec, sides, config.data.task, hide=config.data.hide, resume=resume)
     outcome = evaluate(config, learnt, sides, refused)
     write_results(Path(config.run), outcome)
@@ -263,8 +273,7 @@ def run(config: EcgbertConfig, *, resume: bool = False) -> Outcome:
 def task(config: EcgbertConfig) -> Task:
     """Return what the stages train on: model, views, and what explains them."""
     sides, refused = read_sides(config)
-    if not sides["train"] or not sides["validation"]:
-        raise ConfigError(f"data.root: no recording to learn from is left under {config.data.root}: {refused[0]}")
+    _refuse_empty(config, {side: sides[side] for side in ("train", "validation")}, refused)
     return set_up(config, config.data.spec, sides, config.data.task, config.data.hide).task
 
 
