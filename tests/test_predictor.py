@@ -1,6 +1,7 @@
 """The exported file alone turns a raw recording into beats: the same as torch gives, without torch."""
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -84,15 +85,16 @@ def test_biotl_predict_needs_neither_torch_nor_scipy_nor_wfdb(exported, recordin
 def test_a_fresh_environment_with_the_wheel_and_onnxruntime_gives_the_same_labels(exported, recordings, tmp_path):
     root = Path(__file__).parents[1]
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, root], check=True)
+    # apart from the environment of this run, whose PYTHONPATH (xdist sets one) would lend its packages to the new one
+    apart = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, root], check=True, env=apart)
     venv.create(tmp_path / "venv", with_pip=True)
     wheel = next(tmp_path.glob("biotl-*.whl"))
     bin_ = tmp_path / "venv" / "bin"
-    subprocess.run([bin_ / "pip", "install", "--quiet", f"{wheel}[onnx]"], check=True)
-    missing = subprocess.run([bin_ / "python", "-c", "import torch"], capture_output=True, check=False)
+    subprocess.run([bin_ / "pip", "install", "--quiet", f"{wheel}[onnx]"], check=True, env=apart)
+    missing = subprocess.run([bin_ / "python", "-c", "import torch"], capture_output=True, check=False, env=apart)
     assert missing.returncode == 1
     command = [bin_ / "biotl", "predict", exported.path, *recordings, "--json"]
-    # isolated from the environment of this run: PYTHONPATH would put this checkout before the wheel
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": str(bin_)}, cwd=tmp_path)
     for path, got in zip(recordings, json.loads(run.stdout)["records"], strict=True):
         names = [exported.labels[i] for i in torch_labels(exported, read(path))]
