@@ -22,6 +22,7 @@ from biotl.training.evaluate import compiled, evaluate
 from biotl.training.groups import snapshot
 from biotl.training.learner import Learner
 from biotl.training.logging import RunLog
+from biotl.training.memory import keep_freed
 from biotl.training.progress import Mean, Progress, StoppedError, catching
 from biotl.training.stages import Config, Stage
 
@@ -58,6 +59,7 @@ class Trainer:
         self.amp = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.engine.amp)
         if self.engine.threads:
             torch.set_num_threads(self.engine.threads)
+        keep_freed()
         self.model = task.model.to(self.device)
         self.forward = compiled(self.model, lambda text: self.log.say(text)) if self.engine.compile else self.model
         self.fresh = snapshot(self.model)
