@@ -164,9 +164,27 @@ def test_an_interrupted_command_ends_with_the_code_of_its_signal(number, code, t
         # what runs in the background of a shell ignores SIGINT, and hands that down
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not (tmp_path / "s000.hea").exists():
+    while not (tmp_path / "s001.hea").exists():  # all imports are done
         time.sleep(0.05)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert "Traceback" not in errors
+
+
+LOST = """
+import os, signal, time, weakref
+import biotl.cli
+biotl.cli.main(["--version"])
+class Module: pass
+module = Module()
+callback = weakref.ref(module, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+del module
+time.sleep(30)
+"""
+
+
+def test_a_signal_that_is_lost_in_a_callback_comes_again():
+    run = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=20)
+    assert "ignored" in run.stderr
+    assert run.returncode == 143

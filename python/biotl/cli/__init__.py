@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = _global_first(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     warnings.formatwarning = lambda message, *_, **__: f"biotl: {message}\n"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _end)
     try:
         code = app(words or ["--help"], prog_name="biotl", standalone_mode=False)
         sys.stdout.flush()
@@ -118,6 +118,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _say(error.format_message(), getattr(error, "exit_code", 2))
     return code if isinstance(code, int) else 0
+
+
+def _end(*_: object) -> None:
+    # what is raised in the callback of a weak reference, as every import has one, is lost: so once more if need be
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, 2.0)
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _say(message: str, code: int) -> int:
