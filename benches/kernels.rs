@@ -7,7 +7,7 @@ use biotl_core::design::{Band, Kind, design};
 use biotl_core::resample::Resampler;
 use biotl_core::wavelet::{self, Mode, Wavelet};
 use biotl_core::wfdb::Recording;
-use biotl_core::{filter, kmeans, median, segments, windows};
+use biotl_core::{filter, kmeans, median, peaks, ppg, segments, waves, windows};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn wfdb(c: &mut Criterion) {
@@ -144,5 +144,19 @@ fn zscores(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, wfdb, filters, medians, resample, wavelets, segment, clusters, zscores);
+fn beats(c: &mut Criterion) {
+    let stop = AtomicBool::new(false);
+    let complex = |i: usize| 1.5 - 0.25 * (i % 300).abs_diff(150).min(6) as f64;
+    let ecg: Vec<f64> = lead().iter().enumerate().map(|(i, v)| 0.1 * v + complex(i)).collect();
+    let pulse: Vec<f64> = (0..650_000).map(|i| (f64::from(i) * 0.02).sin()).collect();
+    let rpeaks: Vec<i64> = (0..2166).map(|beat| 300 * beat + 150).collect();
+    let mut group = c.benchmark_group("beats");
+    group.throughput(Throughput::Elements(ecg.len() as u64));
+    group.bench_function("rpeaks", |b| b.iter(|| peaks::rpeaks(&[&ecg], 360.0, &stop).unwrap()));
+    group.bench_function("delineate", |b| b.iter(|| waves::delineate(&ecg, &rpeaks, 360.0, &stop).unwrap()));
+    group.bench_function("ppg_peaks", |b| b.iter(|| ppg::ppg_peaks(&pulse, &[], 360.0, &stop).unwrap()));
+    group.finish();
+}
+
+criterion_group!(benches, wfdb, filters, medians, resample, wavelets, segment, clusters, zscores, beats);
 criterion_main!(benches);
