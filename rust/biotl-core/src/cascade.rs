@@ -15,6 +15,34 @@ pub const TILE: usize = 512;
 #[repr(align(64))]
 pub struct Tile<const N: usize>(pub [[f64; N]; TILE]);
 
+/// Silence.
+#[must_use]
+pub fn new_tile<const N: usize>() -> Tile<N> {
+    Tile([[0.0; N]; TILE])
+}
+
+/// Lays leads side by side.
+#[inline(always)]
+pub fn load<T: Float, const N: usize>(tile: &mut Tile<N>, x: [&[T]; N]) {
+    let len = x[0].len();
+    let x = x.map(|x| &x[..len]);
+    for (i, to) in tile.0[..len].iter_mut().enumerate() {
+        *to = std::array::from_fn(|k| x[k][i].to_f64());
+    }
+}
+
+/// Takes lanes apart.
+#[inline(always)]
+pub fn store<T: Float, const N: usize>(tile: &Tile<N>, out: [&mut [T]; N]) {
+    let len = out[0].len();
+    let out = out.map(|out| &mut out[..len]);
+    for (i, from) in tile.0[..len].iter().enumerate() {
+        for k in 0..N {
+            out[k][i] = T::from_f64(from[k]);
+        }
+    }
+}
+
 /// Sections that run fused; their coefficients and states then fit the registers.
 const GROUP: usize = 4;
 

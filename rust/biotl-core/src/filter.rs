@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use crate::cascade::{Cascade, State, TILE, Tile};
+use crate::cascade::{Cascade, State, TILE, load, new_tile, store};
 use crate::design::Section;
 use crate::share::least;
 use crate::simd::{Kernel, dispatch, dispatch_lanes};
@@ -121,30 +121,6 @@ pub fn sosfiltfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, o
     let cascade = Cascade::new(sections);
     let (engine, warm_up) = (Engine { cascade: &cascade, stop }, warm_up(sections));
     check(dispatch_lanes(ZeroPhase { engine, edge, warm_up, x, out }), x)
-}
-
-pub(crate) fn new_tile<const N: usize>() -> Tile<N> {
-    Tile([[0.0; N]; TILE])
-}
-
-#[inline(always)]
-pub(crate) fn load<T: Float, const N: usize>(tile: &mut Tile<N>, x: [&[T]; N]) {
-    let len = x[0].len();
-    let x = x.map(|x| &x[..len]);
-    for (i, to) in tile.0[..len].iter_mut().enumerate() {
-        *to = std::array::from_fn(|k| x[k][i].to_f64());
-    }
-}
-
-#[inline(always)]
-pub(crate) fn store<T: Float, const N: usize>(tile: &Tile<N>, out: [&mut [T]; N]) {
-    let len = out[0].len();
-    let out = out.map(|out| &mut out[..len]);
-    for (i, from) in tile.0[..len].iter().enumerate() {
-        for k in 0..N {
-            out[k][i] = T::from_f64(from[k]);
-        }
-    }
 }
 
 /// Samples that `SciPy` extends each end by: three times the number of taps.
