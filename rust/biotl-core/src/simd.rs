@@ -312,6 +312,59 @@ pub fn prefetch<T>(values: &[T]) {
     let _ = values;
 }
 
+/// Unpacks groups of three bytes into two numbers of 12 bits with sign, as WFDB's format 212 has them, by shuffles, which
+/// the compiler does not find by itself. Returns how many groups are done; the rest is the caller's.
+#[cfg(target_arch = "x86_64")]
+pub fn unpack_12(groups: &[[u8; 3]], left: &mut [i32], right: &mut [i32]) -> usize {
+    use std::arch::x86_64::{
+        _mm_loadu_si128, _mm256_and_si256, _mm256_madd_epi16, _mm256_set_m128i, _mm256_set1_epi32, _mm256_setr_epi8,
+        _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_srai_epi32, _mm256_storeu_si256,
+    };
+
+    #[target_feature(enable = "avx2")]
+    fn avx2(groups: &[[u8; 3]], left: &mut [i32], right: &mut [i32]) -> usize {
+        // bytes 0 and 1 of each group on top of 32 bits; byte 2 below, and byte 1 on top
+        let firsts = _mm256_setr_epi8(
+            -1, -1, 0, 1, -1, -1, 3, 4, -1, -1, 6, 7, -1, -1, 9, 10, -1, -1, 0, 1, -1, -1, 3, 4, -1, -1, 6, 7, -1, -1,
+            9, 10,
+        );
+        let seconds = _mm256_setr_epi8(
+            2, -1, -1, 1, 5, -1, -1, 4, 8, -1, -1, 7, 11, -1, -1, 10, 2, -1, -1, 1, 5, -1, -1, 4, 8, -1, -1, 7, 11, -1,
+            -1, 10,
+        );
+        // byte 2 times 16, and the upper half of byte 1, which is there 16 times as much already
+        let (mask, factors) = (_mm256_set1_epi32(0xff | 0xf << 28), _mm256_set1_epi32(16 | 1 << 16));
+        let (left, right) = (left.as_chunks_mut::<8>().0, right.as_chunks_mut::<8>().0);
+        // the second load takes 16 bytes for the sake of 12
+        let windows = groups.windows(10).step_by(8);
+        let done = windows.len().min(left.len()).min(right.len());
+        for ((bytes, left), right) in windows.zip(left).zip(right) {
+            let bytes = bytes.as_flattened();
+            // SAFETY: `bytes` has 30 bytes, `left` and `right` have eight numbers each
+            unsafe {
+                let low = _mm_loadu_si128(bytes[..16].as_ptr().cast());
+                let high = _mm_loadu_si128(bytes[12..28].as_ptr().cast());
+                let groups = _mm256_set_m128i(high, low);
+                let first = _mm256_slli_epi32::<4>(_mm256_shuffle_epi8(groups, firsts));
+                let second = _mm256_and_si256(_mm256_shuffle_epi8(groups, seconds), mask);
+                _mm256_storeu_si256(left.as_mut_ptr().cast(), _mm256_srai_epi32::<20>(first));
+                let second = _mm256_madd_epi16(second, factors);
+                _mm256_storeu_si256(right.as_mut_ptr().cast(), _mm256_srai_epi32::<4>(second));
+            }
+        }
+        8 * done
+    }
+
+    // SAFETY: `level` has asked the processor for the features
+    if level() >= Level::Avx2 { unsafe { avx2(groups, left, right) } } else { 0 }
+}
+
+/// Unpacks nothing: the rest is the caller's.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn unpack_12(_: &[[u8; 3]], _: &mut [i32], _: &mut [i32]) -> usize {
+    0
+}
+
 /// Rows to columns.
 #[inline(always)]
 pub fn transpose<T: Float>(rows: [[T; 4]; 4]) -> [[T; 4]; 4] {
