@@ -41,7 +41,8 @@ class Waves:
     Parameters
     ----------
     p, qrs, t : Wave
-        Within a beat and from beat to beat they do not overlap; the peak of the QRS complex is the R peak given.
+        Within a beat and from beat to beat they do not overlap. The peak of the QRS complex is its R wave, the highest
+        point above the line from onset to offset; in a complex that only goes down, it is the R peak given.
     """
 
     p: Wave
