@@ -31,7 +31,7 @@ impl Lanes {
         match self.format {
             Format::F212 if self.planar => {
                 let ((left, right), groups) = (codes.split_at_mut(frames), bytes.as_chunks().0);
-                let done = unpack_12(groups, left, right);
+                let done = unpack_12(groups, [&mut *left, &mut *right]);
                 dispatch(Pairs { groups: &groups[done..], left: &mut left[done..], right: &mut right[done..] });
             }
             Format::F16 if self.planar => dispatch(Columns { bytes, per_frame: self.per_frame, codes }),
