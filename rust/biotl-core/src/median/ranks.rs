@@ -1,6 +1,7 @@
 //! Samples turned into integers of the same order.
 
 use super::Sample;
+use crate::simd::{Kernel, dispatch};
 use crate::{Error, Result};
 
 /// Integers that span less than this are their own codes.
@@ -12,8 +13,30 @@ pub const STRIDES: [u64; 2] = [16, 64];
 
 /// A median moves no further in all than its signal: do neighbours lie less than `stride` codes apart?
 pub fn dense<C: Copy + Into<u32>>(codes: &[C], stride: u64) -> bool {
-    let path: u64 = codes.windows(2).map(|w| u64::from(w[0].into().abs_diff(w[1].into()))).sum();
-    path < stride * codes.len() as u64
+    dispatch(Path(codes)) < stride * codes.len() as u64
+}
+
+/// Codes from neighbour to neighbour, all added up.
+struct Path<'a, C>(&'a [C]);
+
+impl<C: Copy + Into<u32>> Kernel for Path<'_, C> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> u64 {
+        // 32 bits hold so many leaps; what is farther than 16 bits is far either way
+        const SOME: usize = 4096;
+        let after = self.0.get(1..).unwrap_or_default();
+        let mut path = 0;
+        for (before, after) in self.0.chunks(SOME).zip(after.chunks(SOME)) {
+            let mut some = 0;
+            for (&a, &b) in before.iter().zip(after) {
+                some += a.into().abs_diff(b.into()).min(1 << 16);
+            }
+            path += u64::from(some);
+        }
+        path
+    }
 }
 
 /// The least and the greatest sample.
