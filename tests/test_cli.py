@@ -173,18 +173,28 @@ def test_an_interrupted_command_ends_with_the_code_of_its_signal(number, code, t
 
 
 LOST = """
-import os, signal, time, weakref
+import os, signal, sys, time, weakref
 import biotl.cli
-biotl.cli.main(["--version"])
-class Module: pass
-module = Module()
-callback = weakref.ref(module, lambda _: os.kill(os.getpid(), signal.SIGTERM))
-del module
-time.sleep(30)
+def work(*_, **__):
+    class Module: pass
+    module = Module()
+    callback = weakref.ref(module, lambda _: os.kill(os.getpid(), {number}))
+    del module
+    time.sleep(15)
+biotl.cli.app = work
+sys.exit(biotl.cli.main(["demo"]))
 """
 
 
-def test_a_signal_that_is_lost_in_a_callback_comes_again():
-    run = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=20)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_is_lost_in_a_callback_comes_again(number, code):
+    command = [sys.executable, "-c", LOST.format(number=int(number))]
+    run = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert "ignored" in run.stderr
-    assert run.returncode == 143
+    assert run.returncode == code

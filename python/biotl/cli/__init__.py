@@ -99,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     warnings.formatwarning = lambda message, *_, **__: f"biotl: {message}\n"
     signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background ignores it
+        signal.signal(signal.SIGINT, _end)
     try:
         code = app(words or ["--help"], prog_name="biotl", standalone_mode=False)
         sys.stdout.flush()
@@ -107,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except (typer.Abort, KeyboardInterrupt):
+        _again(signal.SIGINT, 0.0)
         return 128 + signal.SIGINT
     except (BiotlError, OSError) as error:
         if debug:
@@ -120,12 +123,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _end(*_: object) -> None:
-    # what is raised in the callback of a weak reference, as every import has one, is lost: so once more if need be
+def _end(number: int, *_: object) -> None:
+    # numpy's draws and the callbacks of weak references lose what is raised in them: so once more if need be
+    _again(number, 2.0)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
+def _again(number: int, seconds: float) -> None:
     if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, _end)
-        signal.setitimer(signal.ITIMER_REAL, 2.0)
-    sys.exit(128 + signal.SIGTERM)
+        signal.signal(signal.SIGALRM, lambda *_: _end(number))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _say(message: str, code: int) -> int:
