@@ -1,14 +1,14 @@
 """Measure `biotl.signal.rpeaks` on the 48 records of MIT-BIH beside the peers, interleaved by record, one thread.
 
     OMP_NUM_THREADS=1 python benches/rpeaks.py [sleepecg neurokit emrich2023 xqrs gqrs ecgdeli ...] [108 203 ...]
-    OMP_NUM_THREADS=1 python benches/rpeaks.py stress [...]
+    OMP_NUM_THREADS=1 python benches/rpeaks.py stress [DS2] [...]
     OMP_NUM_THREADS=1 python benches/rpeaks.py stream|fused|reliability
     python benches/rpeaks.py plot benches/plots
 
 The first prints, for lead 0 of whole records, sensitivity, PPV and F1 at 150 and 50 ms, mean error and jitter,
 processor time against sleepecg (biotl where that is not run), and DS1, DS2 and the paced records apart. The second
-adds noise (`noise.py`) to five minutes of each record of DS1 and prints F1 at 150 ms, and likewise for strips of 10
-s, each a start in mid-record. The third measures the stream, two leads of which one is spoilt, and what a score is
+adds noise (`noise.py`) to five minutes of each record of DS1, or DS2, and prints F1 at 150 ms, and likewise for strips
+of 10 s, each a start in mid-record. The third measures the stream, two leads of which one is spoilt, and what a score is
 worth. The last draws hard stretches.
 Without names: biotl and sleepecg.
 """
@@ -30,6 +30,7 @@ FS = 360
 BEATS = list("NLRBAaJSVrFejnE/fQ?")
 PACED = ("102", "104", "107", "217")
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split()  # noqa: SIM905
+DS2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()  # noqa: SIM905
 
 
 def peers():
@@ -152,9 +153,9 @@ def table(names, records):
         print("  worst:", " ".join("{}:{}+{}".format(r, *rows[name][r][0][0][1:]) for r in worst))
 
 
-def stress(names):
-    """Print F1 at 150 ms under noise and in strips (DS1)."""
-    records = {name: load(name) for name in DS1}
+def stress(names, side):
+    """Print F1 at 150 ms under noise and in strips, over the records of one side."""
+    records = {name: load(name) for name in side}
     for name in names:
         detect = peers()[name]
         for kind in noise.KINDS:
@@ -306,7 +307,8 @@ if __name__ == "__main__":
     elif words[:1] in (["stream"], ["fused"], ["reliability"]):
         {"stream": stream, "fused": fused, "reliability": reliability}[words[0]]()
     elif words[:1] == ["stress"]:
-        stress(words[1:] or ["biotl", "sleepecg"])
+        names = [word for word in words[1:] if word != "DS2"]
+        stress(names or ["biotl", "sleepecg"], DS2 if "DS2" in words else DS1)
     else:
         names = [word for word in words if not word.isdigit()] or ["biotl", "sleepecg"]
         table(names if "biotl" in names else ["biotl", *names], [word for word in words if word.isdigit()])
