@@ -10,7 +10,19 @@ import pytest
 import biotl
 
 PACKAGE = Path(biotl.__file__).parent
-ORDER = ["errors", "signal", "records", "datasets", "models", "training", "deploy", "report", "recipes", "cli"]
+ORDER = [
+    "errors",
+    "parallel",
+    "signal",
+    "records",
+    "datasets",
+    "models",
+    "training",
+    "deploy",
+    "report",
+    "recipes",
+    "cli",
+]
 TORCH_FREE = ["signal", "records", "datasets", "report"]
 
 
@@ -27,7 +39,7 @@ def imported(path: Path) -> set[str]:
 
 def files(place: str) -> list[Path]:
     path = PACKAGE / place
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
 
 
 @pytest.mark.parametrize("package", ORDER[1:])

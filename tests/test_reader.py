@@ -63,9 +63,8 @@ def test_a_record_names_what_it_lacks(tmp_path):
         record.channel("MLII", "II")
 
 
-def test_interrupted_reading_ends_within_a_second(tmp_path):
-    # reading the same file over and over would go on for seconds
-    path = wfdb_record(tmp_path, "r", 100_000)
+def interrupted(path: Path, after_s: float) -> tuple[str, float]:
+    """Interrupt a process that reads one file over and over; return what it wrote and the seconds it took to end."""
     # what runs in the background of a shell ignores SIGINT, and hands that down
     code = f"""import signal; from biotl.records import read_many
 signal.signal(signal.SIGINT, signal.default_int_handler); print("go", flush=True)
@@ -76,12 +75,25 @@ read_many([{str(path)!r}] * 20_000, threads=2)"""
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "go\n"
-            time.sleep(0.2)
+            time.sleep(after_s)
             before = time.monotonic()
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=20)
         finally:
             process.kill()
-        took = time.monotonic() - before
+    return errors, time.monotonic() - before
+
+
+def test_interrupted_reading_ends_within_a_second(tmp_path):
+    errors, took = interrupted(wfdb_record(tmp_path, "r", 100_000), 0.2)
     assert "KeyboardInterrupt" in errors
     assert took < 1, f"{took:.2f} s"
+
+
+@pytest.mark.slow
+def test_no_interrupt_of_many_leaves_the_process_waiting(tmp_path):
+    path = wfdb_record(tmp_path, "r", 100_000)
+    for after_s in np.random.default_rng(0).uniform(0, 0.3, 200):
+        errors, took = interrupted(path, after_s)
+        assert "KeyboardInterrupt" in errors
+        assert took < 5, f"{took:.2f} s, interrupted after {after_s:.3f} s"

@@ -3,7 +3,6 @@
 import glob
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from biotl.datasets.shards import open_shard, write_shard
 from biotl.datasets.spec import SignalSpec
 from biotl.datasets.vocabulary import Vocabulary, fit_vocabulary
 from biotl.errors import BiotlError, ConfigError, RecordError
+from biotl.parallel import in_threads
 from biotl.records import Record, read
 
 
@@ -151,8 +151,7 @@ def prepare_files(
         finally:
             done()
 
-    with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(one, paths))
+    results = list(in_threads(one, paths, threads))
     recordings = [result for result in results if isinstance(result, Recording)]
     return recordings, [result for result in results if isinstance(result, BiotlError)]
 

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from biotl.datasets import Sentence, SignalSpec, Vocabulary, prepare, window_arrays, windows
 from biotl.errors import BiotlError, MissingExtraError, RecordError, SignalError
+from biotl.parallel import in_threads
 from biotl.records import Annotations, Record, read
 
 KEYS = ("biotl.spec", "biotl.vocabulary", "biotl.labels", "biotl.thresholds", "biotl.model")
@@ -195,8 +195,8 @@ def predict_files(predictor: Predictor, paths: Sequence[str | Path]) -> Iterator
             return error
 
     places = [Path(path) for path in paths]
-    with ThreadPoolExecutor(min(len(places), int(os.environ.get("OMP_NUM_THREADS", "4")), 4) or 1) as pool:
-        yield from zip(places, pool.map(one, places), strict=True)
+    threads = max(1, min(int(os.environ.get("OMP_NUM_THREADS", "4")), 4))
+    yield from zip(places, in_threads(one, places, threads), strict=True)
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:

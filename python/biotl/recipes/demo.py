@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from biotl.datasets.beats import match
 from biotl.datasets.recordings import Recording, prepare_recording
 from biotl.deploy.predictor import Prediction, Predictor
 from biotl.errors import ConfigError
+from biotl.parallel import in_threads
 from biotl.recipes.ecgbert import Outcome, evaluate, learn, write_results
 from biotl.recipes.publish import Published, Words, publish
 from biotl.records import Record, ecg, read
@@ -144,11 +144,7 @@ def _sides(spec: SignalSpec, seed: int) -> tuple[dict[str, list[Recording]], dic
         record = ecg(seed, subject, duration_s=60 * MINUTES)
         return record, prepare_recording(record, spec)
 
-    with ThreadPoolExecutor() as pool, tqdm(total=total, desc="prepare", unit="subject", file=sys.stderr) as bar:
-        made = []
-        for pair in pool.map(one, range(total)):
-            made.append(pair)
-            bar.update()
+    made = list(tqdm(in_threads(one, range(total)), "prepare", total, unit="subject", file=sys.stderr))
     recordings = iter([recording for _, recording in made])
     sides = {side: [next(recordings) for _ in range(n)] for side, n in SUBJECTS.items()}
     return sides, {record.name: record for record, _ in made}

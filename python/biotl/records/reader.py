@@ -1,10 +1,10 @@
 """One way in for every format: ``read`` one recording, ``read_many`` in parallel."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from biotl.errors import RecordError
+from biotl.parallel import in_threads
 from biotl.records import csv, mat, npz, wfdb
 from biotl.records.record import Record
 
@@ -75,17 +75,6 @@ def read_many(
         except RecordError as error:
             return error
 
-    results = _in_threads(attempt, list(paths), threads)
+    results = list(in_threads(attempt, paths, threads))
     records = [result for result in results if isinstance(result, Record)]
     return records, [result for result in results if isinstance(result, RecordError)]
-
-
-def _in_threads(
-    attempt: Callable[[str | Path], Record | RecordError], paths: list[str | Path], threads: int | None
-) -> list[Record | RecordError]:
-    pool = ThreadPoolExecutor(threads)
-    try:
-        return list(pool.map(attempt, paths))
-    finally:
-        # after Ctrl-C nobody waits for what has not begun
-        pool.shutdown(wait=False, cancel_futures=True)
