@@ -1,0 +1,162 @@
+//! Four numbers side by side, in a register where the processor has one.
+
+use super::{multiply_add, transpose};
+
+/// Four `f64` side by side: what a [`super::LaneKernel`] computes with.
+pub trait Lanes: Copy {
+    /// The same value in each lane.
+    fn splat(value: f64) -> Self;
+
+    /// From memory.
+    fn from_array(values: [f64; 4]) -> Self;
+
+    /// To memory.
+    fn to_array(self) -> [f64; 4];
+
+    /// From memory, exactly.
+    fn from_floats(values: [f32; 4]) -> Self;
+
+    /// To memory, rounded.
+    fn to_floats(self) -> [f32; 4];
+
+    /// Lane by lane.
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+
+    /// Lane by lane.
+    #[must_use]
+    fn times(self, other: Self) -> Self;
+
+    /// `self * a + b` lane by lane, rounded as [`super::multiply_add`] of the level rounds.
+    #[must_use]
+    fn times_plus(self, a: Self, b: Self) -> Self;
+
+    /// Rows to columns.
+    #[must_use]
+    fn transpose(rows: [Self; 4]) -> [Self; 4];
+}
+
+/// Lanes that the compiler lays out.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<const FMA: bool>([f64; 4]);
+
+impl<const FMA: bool> Lanes for Plain<FMA> {
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    fn from_array(values: [f64; 4]) -> Self {
+        Self(values)
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f64; 4] {
+        self.0
+    }
+
+    #[inline(always)]
+    fn from_floats(values: [f32; 4]) -> Self {
+        Self(values.map(f64::from))
+    }
+
+    #[inline(always)]
+    fn to_floats(self) -> [f32; 4] {
+        self.0.map(|v| v as f32)
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k] + other.0[k]))
+    }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k] * other.0[k]))
+    }
+
+    #[inline(always)]
+    fn times_plus(self, a: Self, b: Self) -> Self {
+        Self(std::array::from_fn(|k| multiply_add::<FMA, f64>(self.0[k], a.0[k], b.0[k])))
+    }
+
+    #[inline(always)]
+    fn transpose(rows: [Self; 4]) -> [Self; 4] {
+        transpose(rows.map(|row| row.0)).map(Self)
+    }
+}
+
+/// Lanes in one register; only [`super::dispatch_lanes`] may name it, once it has asked the processor for AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+pub struct Avx(std::arch::x86_64::__m256d);
+
+// SAFETY of every block below: only `dispatch_lanes` makes kernels run on this type, and it asks for the features first
+#[cfg(target_arch = "x86_64")]
+impl Lanes for Avx {
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        Self(unsafe { std::arch::x86_64::_mm256_set1_pd(value) })
+    }
+
+    #[inline(always)]
+    fn from_array(values: [f64; 4]) -> Self {
+        Self(unsafe { std::arch::x86_64::_mm256_loadu_pd(values.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [f64; 4] {
+        let mut values = [0.0; 4];
+        unsafe { std::arch::x86_64::_mm256_storeu_pd(values.as_mut_ptr(), self.0) };
+        values
+    }
+
+    #[inline(always)]
+    fn from_floats(values: [f32; 4]) -> Self {
+        use std::arch::x86_64::{_mm_loadu_ps, _mm256_cvtps_pd};
+
+        Self(unsafe { _mm256_cvtps_pd(_mm_loadu_ps(values.as_ptr())) })
+    }
+
+    #[inline(always)]
+    fn to_floats(self) -> [f32; 4] {
+        use std::arch::x86_64::{_mm_storeu_ps, _mm256_cvtpd_ps};
+
+        let mut values = [0.0; 4];
+        unsafe { _mm_storeu_ps(values.as_mut_ptr(), _mm256_cvtpd_ps(self.0)) };
+        values
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        Self(unsafe { std::arch::x86_64::_mm256_add_pd(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        Self(unsafe { std::arch::x86_64::_mm256_mul_pd(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn times_plus(self, a: Self, b: Self) -> Self {
+        Self(unsafe { std::arch::x86_64::_mm256_fmadd_pd(self.0, a.0, b.0) })
+    }
+
+    #[inline(always)]
+    fn transpose(rows: [Self; 4]) -> [Self; 4] {
+        use std::arch::x86_64::{_mm256_permute2f128_pd, _mm256_unpackhi_pd, _mm256_unpacklo_pd};
+
+        let [Self(a), Self(b), Self(c), Self(d)] = rows;
+        unsafe {
+            let (ab, cd) = (_mm256_unpacklo_pd(a, b), _mm256_unpacklo_pd(c, d));
+            let (ab_odd, cd_odd) = (_mm256_unpackhi_pd(a, b), _mm256_unpackhi_pd(c, d));
+            [
+                Self(_mm256_permute2f128_pd::<0x20>(ab, cd)),
+                Self(_mm256_permute2f128_pd::<0x20>(ab_odd, cd_odd)),
+                Self(_mm256_permute2f128_pd::<0x31>(ab, cd)),
+                Self(_mm256_permute2f128_pd::<0x31>(ab_odd, cd_odd)),
+            ]
+        }
+    }
+}
