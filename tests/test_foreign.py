@@ -203,6 +203,11 @@ def test_too_small_a_share_is_refused_even_without_strict(tmp_path):
         import_ecgbert(save(tmp_path, few), strict=False)
 
 
+def test_no_tensor_at_all_is_refused_even_where_no_share_is_asked(tmp_path):
+    with pytest.raises(ConfigError, match=r"got 0\.0 % of the parameters, wanted some"):
+        import_ecgbert(save(tmp_path, {"other": torch.zeros(3)}), strict=False, minimum=0.0)
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path):
     class Evil:
         def __reduce__(self):

@@ -250,6 +250,30 @@ def test_ecgbert_holds_every_dropout_in_a_group():
     assert without_group(ECGBert(classes=3)) == []
 
 
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_a_side_without_samples_is_refused_before_and_during(tmp_path, side):
+    view = {"train": Points(24), "validation": Points(24, seed=1)} | {side: Points(0)}
+    task = Task(seeded(Net), {"main": View(**view)})
+    assert [(f.level, f.check) for f in examine(config(tmp_path, HEAD), task)] == [("error", "samples")]
+    with pytest.raises(TrainingError, match=r"view main: \w+ has no sample"):
+        Trainer(config(tmp_path, HEAD), task).fit()
+
+
+def test_a_first_batch_without_labels_is_no_fault(tmp_path):
+    train = Points(48)
+    train.labels[:16] = -1
+    assert examine(config(tmp_path), points_task(train=train, validation=Points(24, seed=1))) == []
+
+
+def test_a_target_that_is_random_between_validations_is_found(tmp_path):
+    class Relabelled(Points):
+        def __getitem__(self, index):
+            return super().__getitem__(index) | {"labels": np.int64(np.random.randint(3))}  # noqa: NPY002
+
+    (found,) = examine(config(tmp_path, HEAD), points_task(train=Points(), validation=Relabelled(24, seed=1)))
+    assert "validation is random between calls (labels of the first batch differs)" in found.message
+
+
 def test_a_sound_run_has_no_finding(tmp_path):
     task = points_task(train=Of("100", fitted_on=["100"]), validation=Of("103", seed=1))
     assert examine(config(tmp_path), task) == []

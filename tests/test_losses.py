@@ -101,6 +101,12 @@ def test_a_masked_error_of_two_shapes_is_refused():
         make("masked_mse")({"prediction": torch.zeros(2, 3, 1)}, batch)
 
 
+def test_a_mask_without_the_axis_of_channels_is_refused_though_it_broadcasts():
+    signal = torch.zeros(2, 2, 4)
+    with pytest.raises(ConfigError, match=r"mask is \(2, 4\) and signal \(2, 2, 4\)"):
+        make("masked_reconstruction")({"reconstruction": signal}, {"signal": signal, "mask": torch.ones(2, 4)})
+
+
 def test_reconstruction_counts_masked_samples_only_and_can_normalise_windows():
     signal = torch.tensor([[[1.0, 3.0, 1.0, 3.0]]])
     batch = {"signal": signal, "mask": torch.tensor([[[0, 0, 1, 1]]])}
@@ -146,6 +152,8 @@ CASES = {
     "focal": ({}, lambda g: ({"logits": g.normal(size=(6, 3))}, {"labels": g.integers(-1, 3, 6)})),
     "masked_mse": ({}, lambda g: ({"prediction": g.normal(size=(6, 4))},
                                   {"target": g.normal(size=(6, 4)), "mask": g.integers(0, 2, (6, 4))})),
+    "stft": ({}, lambda g: ({"reconstruction": g.normal(size=(6, 2, 64))},
+                            {"signal": g.normal(size=(6, 2, 64)) * 10.0 ** g.integers(-3, 3, (6, 1, 1))})),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,7 @@ from biotl.training.checkpoint import load
 from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
 from killable import finish, kill_often, newest, start, two_stages, until
-from toys import FULL, HEAD, config, points_task
+from toys import FULL, HEAD, Jittered, Net, config, points_task, seeded
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,26 @@ def test_a_run_stopped_after_every_update_ends_in_the_same_bits_and_the_same_log
     assert shorn[0] == shorn[1]
 
 
+def test_a_group_that_had_its_gradient_is_not_asked_for_it_again(tmp_path):
+    class LayerDrop(Net):
+        def forward(self, x):
+            x = self.stem(x)
+            return {"logits": self.head(self.blocks[0](x) if torch.rand(()) < 0.5 or not self.training else x)}
+
+    def run(folder, *, stopped=False, resume=False):
+        stage = HEAD | {"trains": ["stem", "blocks[0]", "head"], "epochs": 3}
+        trainer = Trainer(config(folder, stage, seed=1, workers=0), points_task(seeded(LayerDrop)), resume=resume)
+        update = trainer._update
+        trainer._update = lambda parts: (stopped and trainer.caught.append(signal.SIGTERM)) or update(parts)
+        return trainer.fit().model.state_dict()
+
+    for update in range(9):
+        with pytest.raises(StoppedError):
+            run(tmp_path / "stopped", stopped=True, resume=update > 0)
+    ended, whole = run(tmp_path / "stopped", resume=True), run(tmp_path / "whole")
+    assert all(torch.equal(ended[name], whole[name]) for name in whole)
+
+
 ORPHANS = """
 import multiprocessing, sys
 from biotl.training.trainer import Trainer
@@ -129,6 +150,27 @@ def test_a_signal_leaves_a_clean_checkpoint_within_5_seconds(tmp_path, signum, c
     assert time.monotonic() - sent < 5
     loadable(folder)
     assert "after a clean checkpoint; go on with --resume" in (tmp_path / "run.log").read_text()
+
+
+def test_a_signal_is_heard_while_the_data_are_looked_at_and_after_the_last_validation(tmp_path):
+    class Signalling(Jittered):
+        asked = 0
+
+        def __getitem__(self, index):
+            self.asked += 1
+            trainer.caught.append(signal.SIGTERM)
+            return super().__getitem__(index) | {"x": np.arange(16, dtype=np.float32) + index}
+
+    data = Signalling()
+    trainer = Trainer(config(tmp_path / "a", HEAD), points_task(seeded(Net, 16), train=data))
+    with pytest.raises(StoppedError):
+        trainer.fit()
+    assert data.asked == 1
+    trainer = Trainer(config(tmp_path / "b", HEAD), points_task())
+    trainer._keep = lambda *_: trainer.caught.append(signal.SIGTERM) if trainer.progress.epoch == 2 else None
+    with pytest.raises(StoppedError):
+        trainer.fit()
+    Trainer(config(tmp_path / "b", HEAD), points_task(), resume=True).fit()
 
 
 def test_a_signal_during_validation_resumes_before_that_validation(tmp_path, uninterrupted):

@@ -53,11 +53,24 @@ def test_a_pattern_selects_the_parameters_it_says(pattern, start):
         "blocks.9",
         "blocks.0.3",
         "stem.x",
+        "stem.weight[0]",
     ],
 )
 def test_a_pattern_that_matches_nothing_is_an_error(pattern):
     with pytest.raises(ConfigError, match="trains"):
         select(Net(), pattern)
+
+
+def test_a_list_of_modules_is_its_members():
+    class Nested(Net):
+        def groups(self):
+            return super().groups() | {"blocks": [self.blocks]}
+
+    model = Nested()
+    assert select(model, "blocks[-1:]") == [model.blocks[2]]
+    assert apply(model, stage(layer_decay=0.5)).rates == apply(Net(), stage(layer_decay=0.5)).rates
+    model.heads = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+    assert select(model, "heads[1]") == [model.heads["b"]]
 
 
 def test_the_nearest_group_is_suggested():
@@ -172,6 +185,11 @@ def test_cosine_ends_at_the_lowest_rate():
     assert falling == sorted(falling, reverse=True)
 
 
+def test_cosine_never_raises_a_rate_that_is_below_the_lowest():
+    schedule = Schedule(name="cosine", min_lr=1e-5)
+    assert {schedule.rate(1e-7, update, 10, 10) for update in range(100)} == {1e-7}
+
+
 def test_warm_up_is_linear_and_by_update():
     schedule = Schedule(name="cosine", warmup_epochs=2)
     np.testing.assert_allclose([schedule.rate(1.0, update, 4, 10) for update in range(8)], np.arange(1, 9) / 8)
@@ -206,6 +224,8 @@ def test_an_undefined_value_loses_against_every_defined_one():
 def test_a_criterion_without_a_direction_and_one_that_nothing_measures_are_refused():
     with pytest.raises(ConfigError, match="say whether mode is max or min"):
         stage(select="macro_f1")
+    with pytest.raises(ConfigError, match=r"select\[1\]: .* got 5"):
+        stage(select=["loss", 5])
     with pytest.raises(ConfigError, match="nothing measures 'f1'; did you mean 'macro_f1'"):
         stage(select={"metric": "f1", "mode": "max"}).score({"macro_f1": 1.0, "loss": 0.0})
 

@@ -164,6 +164,18 @@ def test_a_model_that_does_not_compile_is_trained_without_and_says_so(tmp_path, 
     assert result.best
 
 
+def test_a_compiler_that_fails_without_a_word_is_no_fault(tmp_path, capsys, monkeypatch):
+    def refuse(model):
+        def fail(*inputs):
+            raise NotImplementedError
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    assert Trainer(config(tmp_path, HEAD, compile=True), points_task()).fit().best
+    assert "torch.compile failed (NotImplementedError); going on without it" in capsys.readouterr().err
+
+
 COMPILED = """
 import sys
 from biotl.training.progress import StoppedError
@@ -280,6 +292,13 @@ def test_seeds_of_neighbours_are_unrelated():
 def test_a_name_that_does_not_exist_is_refused(tmp_path, changes, message):
     with pytest.raises(ConfigError, match=message):
         Trainer(config(tmp_path, HEAD | changes), points_task()).fit()
+
+
+@pytest.mark.parametrize("changes", [{"view": "mian"}, {"trains": "hed"}, {"loss": "crossentropy"}, {"metrics": "acc"}])
+def test_a_name_that_does_not_exist_in_a_later_stage_is_refused_before_the_first_trains(tmp_path, changes):
+    with pytest.raises(ConfigError, match=r"did you mean|there are"):
+        Trainer(config(tmp_path / "run", HEAD, FULL | changes), points_task()).fit()
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -201,8 +201,9 @@ def transfer(
                 f"transfer: {name}: got {got}, wanted {wanted} ({len(kinds[kind])} {kind}); a minimum share below 1 "
                 "takes the rest"
             )
-    if share < minimum:
-        raise ConfigError(f"transfer: got {100 * share:.1f} % of the parameters, wanted {100 * minimum:.1f} % at least")
+    if share < minimum or not share:
+        wanted = f"{100 * minimum:.1f} % at least" if minimum else "some"
+        raise ConfigError(f"transfer: got {100 * share:.1f} % of the parameters, wanted {wanted}")
     model.load_state_dict({**state, **new})
     return Transfer(**{kind: tuple(names) for kind, names in kinds.items()}, share=share)
 

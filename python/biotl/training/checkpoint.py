@@ -64,7 +64,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 def save(path: str | Path, checkpoint: Checkpoint) -> str:
     """Write a checkpoint atomically and return its sha256."""
     text = json.dumps(checkpoint.state)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    # copies: tensors that share memory, as tied weights do, are refused by safetensors
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in checkpoint.tensors.items()}
     sha256 = digest(tensors, text)
     write_atomic(Path(path), serialize(tensors, {"format": "biotl-1", "state": text, "sha256": sha256}))
     return sha256
@@ -87,9 +88,9 @@ def load(path: str | Path) -> Checkpoint:
     if header.get("format") != "biotl-1":
         hint = "weights of another program come in through `biotl convert`"
         raise RecordError(str(path), "format", str(header.get("format")), "biotl-1", hint)
-    found = digest(tensors, header["state"])
-    if found != header["sha256"]:
-        raise RecordError(str(path), "sha256", found, header["sha256"], "the file is damaged: use the one before it")
+    found, wanted = digest(tensors, header.get("state", "")), header.get("sha256", "nothing")
+    if found != wanted:
+        raise RecordError(str(path), "sha256", found, wanted, "the file is damaged: use the one before it")
     return Checkpoint(tensors, json.loads(header["state"]), str(path))
 
 
@@ -125,24 +126,26 @@ class Store:
     def newest(self, *, quarantine: bool = True) -> Checkpoint | None:
         """Return the newest ``last-*`` checkpoint that is whole, with a warning for each damaged one; None without any.
 
-        `quarantine` renames the damaged ones, so that the run goes on in their numbers.
+        `quarantine` renames the damaged ones once a whole one is found, so that the run goes on in their numbers.
 
         Raises
         ------
         RecordError
             If there are checkpoints, and all are damaged.
         """
-        error: RecordError | None = None
+        damaged: dict[Path, RecordError] = {}
         for path in self.lasts():
             try:
-                return load(path)
+                whole = load(path)
             except RecordError as damage:
-                error = damage
+                damaged[path] = damage
                 warnings.warn(f"{damage}: trying the checkpoint before it", RuntimeWarning, stacklevel=2)
-                if quarantine:
-                    path.rename(path.with_suffix(".damaged"))
-        if error is not None:
-            raise error
+                continue
+            for other in damaged if quarantine else ():
+                other.rename(other.with_suffix(".damaged"))
+            return whole
+        if damaged:
+            raise next(reversed(damaged.values()))
         return None
 
 

@@ -13,7 +13,7 @@ from biotl.errors import BiotlError
 from biotl.training import guards
 from biotl.training.checkpoint import inherit
 from biotl.training.data import Batches, Task, View
-from biotl.training.evaluate import measure, outputs, predict, update
+from biotl.training.evaluate import counts, measure, outputs, predict, update
 from biotl.training.groups import apply, without_group
 from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
@@ -73,10 +73,13 @@ def model_findings(model: nn.Module) -> Iterator[Finding]:
         yield Finding("warning", "dropout", f"{message}: name it in groups()")
 
 
-def view_findings(stage: Stage, task: Task) -> Iterator[Finding]:
-    """Yield what is wrong with the two sides of a stage's view: by what they say, and by their contents."""
+def view_findings(stage: Stage, task: Task, stop: Callable[[], Any] = lambda: False) -> Iterator[Finding]:
+    """Yield what is wrong with the two sides of a stage's view: by what they say, and by their contents.
+
+    `stop` is asked between samples; once it says yes, the rest is not looked at.
+    """
     yield from _said(stage.view, task.views[stage.view], task.about)
-    yield from _same_recording(stage, task.model, task.views[stage.view])
+    yield from _same_recording(stage, task.model, task.views[stage.view], stop)
 
 
 def _said(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
@@ -92,11 +95,13 @@ def _said(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("error", "normaliser", message)
     labels = about.get("labels", ())
     for side, data in (("training", view.train), ("validation", view.validation)):
+        if not len(data):
+            yield Finding("error", "samples", f"view {name}: {side} has no sample")
         given = getattr(data, "labels", None)
         if given is not None:
             flat = np.concatenate([np.zeros(0, np.int64), *(np.ravel(part) for part in given)])
-            counts = np.bincount(flat[flat >= 0], minlength=len(labels))
-            for index in np.flatnonzero(counts == 0):
+            examples = np.bincount(flat[flat >= 0], minlength=len(labels))
+            for index in np.flatnonzero(examples == 0):
                 label = labels[index] if index < len(labels) else index
                 yield Finding("warning", "classes", f"view {name}: class {label} has no example in {side}")
 
@@ -106,6 +111,8 @@ def _stage(stage: Stage, task: Task, seed: int) -> Iterator[Finding]:
         yield Finding("error", "view", f"stage {stage.name}: no view is called {stage.view!r}")
         return
     model, view = task.model, task.views[stage.view]
+    if not len(view.train) or not len(view.validation):
+        return
     if stage.inherits:
         yield from _caught("transfer", lambda: inherit(model, stage))
     trained = apply(model, stage)
@@ -116,9 +123,10 @@ def _stage(stage: Stage, task: Task, seed: int) -> Iterator[Finding]:
     batch = Batches(view.train, [np.arange(min(stage.batch_size, len(view.train)))], (seed,))[0] or {}
     trained.train(model)
     out = outputs(model, batch)
-    terms = measure(stage, [LOSSES.build(term) for term in stage.loss], out, batch)
+    losses = [LOSSES.build(term) for term in stage.loss]
+    terms, ns = measure(stage, losses, out, batch), counts(stage, losses, batch)
     values = [term.detach().item() for term in terms]
-    yield from _caught("loss", lambda: guards.update_loss(stage, values, [1.0] * len(values), "batch 0", first=True))
+    yield from _caught("loss", lambda: guards.update_loss(stage, values, ns, "batch 0", first=True))
     torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
     yield from _caught("gradient", guards.Gradients(stage, trained).look)
 
@@ -129,9 +137,9 @@ def probes(stage: Stage, model: nn.Module, view: View, seed: int) -> Iterator[tu
     for number in (0, 1):
         torch.manual_seed(number)
         runs.append(next(predict(model, view.validation, batch_size=stage.batch_size, seed=seed)))
-    (batch, out), (_, again) = runs
+    (batch, out), (same, again) = runs
     yield "target", lambda: guards.target_in_features(stage, model, batch)
-    yield "validation", lambda: guards.validation_repeats(stage, out, again)
+    yield "validation", lambda: guards.validation_repeats(stage, out | batch, again | same)
 
     def select() -> None:
         figures = {"loss": 0.0} | {f"loss.{term.name}": 0.0 for term in stage.loss}
@@ -151,12 +159,14 @@ def _caught(check: str, guard: Callable[[], Any]) -> Iterator[Finding]:
         yield Finding("error", check, str(error))
 
 
-def _same_recording(stage: Stage, model: nn.Module, view: View) -> Iterator[Finding]:
+def _same_recording(stage: Stage, model: nn.Module, view: View, stop: Callable[[], Any]) -> Iterator[Finding]:
     """Hash what goes into the model on both sides: one recording under two names is found by its contents."""
     sides: list[dict[bytes, int]] = []
     for data in (view.train, view.validation):
         sides.append({})
         for index in range(min(len(data), SAMPLES)):
+            if stop():
+                return
             sample = data[index]
             arrays = [np.ascontiguousarray(sample[name]) for name in model.inputs if name in sample]  # type: ignore[union-attr]
             # a short or constant input may well be the same in two recordings

@@ -89,7 +89,8 @@ def compiled(model: nn.Module, say: Callable[[str], None]) -> Callable[..., dict
         except Exception as error:
             if fast is model:
                 raise
-            say(f"torch.compile failed ({type(error).__name__}: {str(error).splitlines()[0]}); going on without it")
+            reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+            say(f"torch.compile failed ({reason}); going on without it")
             fast = model
             return model(*inputs)  # type: ignore[no-any-return]
 

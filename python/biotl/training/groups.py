@@ -46,8 +46,11 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
             raise ConfigError(
                 f"trains: {pattern!r} matches nothing in the model{nearest(name, dict.fromkeys(known))}"
             ) from None
-        if indexed and len(members) == 1 and isinstance(members[0], Iterable):
-            members = list(members[0])
+        one = members[0]
+        if indexed and isinstance(one, nn.Parameter):
+            members = []  # its rows do not train one by one
+        elif indexed and isinstance(one, nn.Module) and isinstance(one, Iterable):
+            members = [*one.children()] or [*one.parameters()]
     if indexed:
         start, stop = (int(text) if text else None for text in (first, last))
         try:
@@ -60,8 +63,12 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
 
 
 def declared(model: nn.Module) -> dict[str, list[Member]]:
-    """Return the groups that a model declares, from the input to the output."""
-    return dict(model.groups()) if hasattr(model, "groups") else {}  # type: ignore[operator]
+    """Return the groups that a model declares, from the input to the output; a list of modules is its members."""
+    groups = model.groups() if hasattr(model, "groups") else {}  # type: ignore[operator]
+    return {
+        name: [part for member in members for part in (member if isinstance(member, nn.ModuleList) else [member])]
+        for name, members in groups.items()
+    }
 
 
 def without_group(model: nn.Module) -> list[str]:
@@ -110,7 +117,9 @@ class Trained:
             if id(module) in active
             for name, _ in module.named_buffers(recurse=False)
         }
-        return buffers | set(self.parameters)
+        trained = {id(parameter) for parameter in self.parameters.values()}
+        everything = model.named_parameters(remove_duplicate=False)  # tied weights have several names
+        return buffers | {name for name, parameter in everything if id(parameter) in trained}
 
     def counts(self, model: nn.Module) -> dict[str, Any]:
         """Return how many numbers train, of how many, and how many of each pattern."""

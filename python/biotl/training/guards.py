@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +12,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from biotl.errors import ConfigError, TrainingError
 from biotl.training.checkpoint import digest
+from biotl.training.config import nearest
 from biotl.training.data import Batch
 from biotl.training.distributed import World
-from biotl.training.groups import Trained
+from biotl.training.groups import Trained, apply
 from biotl.training.losses import LOSSES
+from biotl.training.metrics import METRICS
 from biotl.training.stages import Stage
 
 
@@ -32,11 +35,32 @@ def fingerprints(model: nn.Module) -> dict[str, str]:
     return {name: digest({"": tensor})[:16] for name, tensor in model.state_dict().items()}
 
 
+def names(stages: Iterable[Stage], model: nn.Module, views: Iterable[str]) -> None:
+    """Refuse a view, group, loss or metric of any stage that does not exist, before the first one trains."""
+    for stage in stages:
+        if stage.view not in views:
+            raise ConfigError(f"stage {stage.name}: no view is called {stage.view!r}{nearest(stage.view, views)}")
+        apply(model, stage)
+        for term in stage.loss:
+            LOSSES.build(term)
+        for named in stage.metrics:
+            METRICS.build(named)
+
+
 class Gradients:
     """Watches until every group that should train has had a gradient that is not 0."""
 
     def __init__(self, stage: Stage, trained: Trained) -> None:
         self.stage, self.waiting, self.seen = stage, dict(trained.members), 0
+
+    def state(self) -> dict[str, Any]:
+        """Return what to resume from: a run that goes on asks no more of a group than one that was not interrupted."""
+        return {"waiting": list(self.waiting), "seen": self.seen}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state` returned."""
+        self.waiting = {pattern: self.waiting[pattern] for pattern in state["waiting"]}
+        self.seen = state["seen"]
 
     def look(self) -> None:
         """Look at the gradients of one update, before it is taken."""
@@ -81,8 +105,9 @@ def stage_trained(stage: Stage, model: nn.Module, trained: Trained, before: Mapp
 def validation_repeats(stage: Stage, first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
     """Refuse a validation that gives two answers to the same question: the best epoch would be the luckiest."""
     for name, tensor in first.items():
-        if tensor.shape != second[name].shape or not torch.allclose(
-            tensor, second[name], rtol=1e-4, atol=1e-6, equal_nan=True
+        other = second[name]
+        if tensor.shape != other.shape or not torch.allclose(
+            tensor.double(), other.double(), rtol=1e-4, atol=1e-6, equal_nan=True
         ):
             raise TrainingError(
                 f"stage {stage.name}: validation is random between calls ({name} of the first batch differs); draw "

@@ -63,6 +63,7 @@ class Learner:
         """Put back what a checkpoint holds of `tensors` and `state`."""
         optimizers.restore(self.optimizer, checkpoint.part("optimizer"))
         self.scaler.load_state_dict(checkpoint.state["scaler"])
+        self.gradients.restore(checkpoint.state["gradients"])
         self.ema = {name: tensor.to(self.device) for name, tensor in checkpoint.part("ema").items()}
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
@@ -71,7 +72,7 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """Return the rest to resume from, as JSON."""
-        return {"scaler": self.scaler.state_dict()}
+        return {"scaler": self.scaler.state_dict(), "gradients": self.gradients.state()}
 
     def update(self, parts: Sequence[Batch], done: int, scale: float, *, stop: bool) -> tuple[Tensor, bool]:
         """Take one step of the optimiser on the parts of one batch.

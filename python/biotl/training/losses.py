@@ -149,7 +149,12 @@ class _Masked:
         target = batch[self.target]
         if self.mask is None:
             return torch.ones_like(target, dtype=torch.bool)
-        return batch[self.mask].bool().expand_as(target)
+        mask = batch[self.mask]
+        if mask.ndim != target.ndim:  # (batch, steps) would pass for (channels, steps)
+            raise ConfigError(
+                f"loss: {self.mask} is {tuple(mask.shape)} and {self.target} {tuple(target.shape)}; give each axis"
+            )
+        return mask.bool().expand_as(target)
 
     def count(self, batch: Tensors) -> Tensor:
         """Return what the mean is taken over."""
@@ -194,8 +199,8 @@ class MultiResolutionSTFT:
     """L1 distance of log magnitudes of the short-time Fourier transform, mean over several window sizes.
 
     `sizes` are window lengths in samples, by default the three largest powers of two of at most half the signal (Hann
-    window, hop a quarter); a size beyond the signal is refused. The logarithm is of |X| + 1e-3 of the target's largest
-    magnitude, so that empty bins do not rule, and its gradient is finite on silence.
+    window, hop a quarter); a size beyond the signal is refused. The logarithm is of |X| + 1e-3 of the largest magnitude
+    of the sample's target, so that empty bins do not rule, and its gradient is finite on silence.
     """
 
     output: str = "reconstruction"
@@ -224,6 +229,7 @@ class MultiResolutionSTFT:
                 signal.reshape(-1, signal.shape[-1]), size, size // 4, window=window, center=False, return_complex=True
             )
             # the square root of a number that is never 0: |X| itself has no derivative on silence
-            magnitudes.append((x.real**2 + x.imag**2 + 1e-12).sqrt())
-        floor = 1e-3 * magnitudes[1].detach().amax() + 1e-6
+            magnitudes.append((x.real**2 + x.imag**2 + 1e-12).sqrt().reshape(len(signal), -1))
+        # of each sample: of the whole batch it would be another in every part and process
+        floor = 1e-3 * magnitudes[1].detach().amax(1, keepdim=True) + 1e-6
         return ((magnitudes[0] + floor).log() - (magnitudes[1] + floor).log()).abs().mean()

@@ -29,8 +29,8 @@ class Optimizer(Section):
 class Schedule(Section):
     """How the learning rate moves; the warm-up is linear, and every change happens per update.
 
-    ``cosine`` falls from the stage's rate to `min_lr` at its last update; ``plateau`` multiplies by `factor` after
-    `patience` epochs without a better selection.
+    ``cosine`` falls from the stage's rate towards `min_lr`, where it would be after the last update; ``plateau``
+    multiplies by `factor` after `patience` epochs without a better selection. Neither raises a rate below `min_lr`.
     """
 
     name: Literal["constant", "cosine", "plateau"] = "constant"
@@ -62,10 +62,11 @@ class Schedule(Section):
         warmup = round(self.warmup_epochs * per_epoch)
         if update < warmup:
             return base * (update + 1) / warmup
+        floor = min(base, self.min_lr)
         if self.name == "cosine":
             progress = (update - warmup) / max(1, per_epoch * epochs - warmup)
-            return self.min_lr + (base - self.min_lr) * 0.5 * (1 + math.cos(math.pi * progress))
-        return max(base * scale, min(base, self.min_lr))
+            return floor + (base - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+        return max(base * scale, floor)
 
 
 class Criterion(Section):
@@ -78,6 +79,8 @@ class Criterion(Section):
     @model_validator(mode="before")
     @classmethod
     def _loss_is_minimised(cls, value: Any) -> Any:
+        if not isinstance(value, str | dict):
+            return value
         value = {"metric": value} if isinstance(value, str) else dict(value)
         if str(value.get("metric", "loss")).split(".")[0] == "loss":
             value.setdefault("mode", "min")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from biotl.errors import ConfigError, TrainingError
 from biotl.training import doctor, guards
 from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, inherit, save
-from biotl.training.config import difference, nearest
+from biotl.training.config import difference
 from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, order
 from biotl.training.distributed import World
 from biotl.training.evaluate import compiled, evaluate
@@ -60,6 +60,7 @@ class Trainer:
         if self.engine.threads:
             torch.set_num_threads(self.engine.threads)
         keep_freed()
+        guards.names(config.stages, task.model, task.views)
         self.model = task.model.to(self.device)
         self.forward = compiled(self.model, lambda text: self.log.say(text)) if self.engine.compile else self.model
         self.fresh = snapshot(self.model)
@@ -105,6 +106,8 @@ class Trainer:
         with self.log, self.world.whole_batch_norm(self.model), catching() as self.caught:
             while self.progress.stage < len(self.config.stages):
                 self._stage(self.config.stages[self.progress.stage])
+            if any(self.world.sum_numbers([float(bool(self.caught))], self.device)):
+                raise StoppedError(self._signal)
         self.model.load_state_dict(self.best)
         self.log.draw()
         best = {row["stage"]: row for row in self.progress.history if row["kind"] == "epoch" and row["best"]}
@@ -124,10 +127,6 @@ class Trainer:
     def _begin(self, stage: Stage) -> None:
         """Bring weights and optimiser to where the stage stands: its beginning, or the checkpoint that is resumed."""
         progress, resumed, self.resumed = self.progress, self.resumed, None
-        if stage.view not in self.task.views:
-            raise ConfigError(
-                f"stage {stage.name}: no view is called {stage.view!r}{nearest(stage.view, self.task.views)}"
-            )
         self.view = self.task.views[stage.view]
         self.per_epoch = math.ceil(len(self.view.train) / stage.batch_size)
         if not progress.begun:
@@ -138,9 +137,9 @@ class Trainer:
         guards.learning_rates(stage, self.learner.trained, self.per_epoch)
         guards.shares(stage, self.learner.trained, len(self.view.train), self.world)
         if not progress.begun:
+            self._look_first(stage)
             progress.fingerprints, progress.begun = guards.fingerprints(self.model), True
             self.best = {}
-            self._look_first(stage)
             self.log.row(
                 "stage", {"stage": stage.name, "step": progress.step, **self.learner.trained.counts(self.model)}
             )
@@ -164,7 +163,9 @@ class Trainer:
         """Refuse what is known to be wrong before anything is trained; see `doctor`."""
         found = [] if self.looked_at else list(doctor.model_findings(self.model))
         if stage.view not in self.looked_at:
-            found += doctor.view_findings(stage, self.task)
+            found += doctor.view_findings(stage, self.task, lambda: self.caught)
+        if self.caught:
+            raise StoppedError(self._signal)  # nothing has happened since the last checkpoint
         for finding in found:
             if finding.level == "error":
                 raise TrainingError(finding.message)
