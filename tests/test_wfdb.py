@@ -181,6 +181,30 @@ def test_segments_in_a_variable_layout_are_placed_by_name_and_the_rest_is_nan(tm
     assert np.isnan(ours.signal[:, 50:65]).all()
 
 
+def test_a_segment_may_come_again_but_holds_no_more_values_for_it(tmp_path):
+    named(tmp_path, "s1", 50, [("I", 200), ("II", 100)], 1)
+    (tmp_path / "m.hea").write_text("m/3 2 250 115\ns1 50\n~ 15\ns1 50\n")
+    once = wfdb.read(tmp_path / "s1").signal
+    gap = np.full((2, 15), np.nan)
+    np.testing.assert_array_equal(wfdb.read(tmp_path / "m").signal, np.hstack([once, gap, once]))
+    (tmp_path / "null.hea").write_text("null 2 250 15\n~ 0\n~ 0\n")  # as in the example of header(5)
+    (tmp_path / "m.hea").write_text("m/3 2 250 115\ns1 50\nnull 15\ns1 50\n")
+    np.testing.assert_array_equal(wfdb.read(tmp_path / "m").signal, np.hstack([once, gap, once]))
+    named(tmp_path, "s2", 5000, [("I", 200)], 1)
+    (tmp_path / "n.hea").write_text("n/2000 1 250\n" + "s2 5000\n" * 2000)
+    with pytest.raises(RecordError, match=r"n\.hea: samples: got 10000000, wanted at most 100 for each of the"):
+        wfdb.read(tmp_path / "n")
+
+
+def test_signals_of_one_name_are_all_kept(tmp_path):
+    named(tmp_path, "s1", 50, [("ECG", 200), ("ECG", 100)], 1)
+    (tmp_path / "m_layout.hea").write_text("m_layout 2 250 0\n~ 0 1 12 0 0 0 0 ECG\n~ 0 1 12 0 0 0 0 ECG\n")
+    (tmp_path / "m.hea").write_text("m/2 2 250 50\nm_layout 0\ns1 50\n")
+    assert same_bits(wfdb.read(tmp_path / "m").signal, wfdb.read(tmp_path / "s1").signal)
+    with pytest.raises(RecordError, match=r"s1\.hea: signal names: got ECG twice, wanted each once; use read"):
+        wfdb.read_native(tmp_path / "s1")
+
+
 def test_a_segment_whose_unit_changes_is_refused(tmp_path):
     named(tmp_path, "s1", 50, [("I", 200)], 1)
     record(tmp_path, "s2 1 250 2\ns2.dat 16 200/V 12 0 0 0 0 I\n", bytes(4), "s2")
@@ -275,6 +299,18 @@ def test_a_flac_format_goes_through_wfdb_or_names_the_extra(number, tmp_path, mo
     )
     read = wfdb.read(tmp_path / "f")
     assert same_bits(read.signal, (signal.T / 200).astype(np.float32))
+    header, data = (tmp_path / "f.hea").read_text(), (tmp_path / "f.dat").read_bytes()
+    (tmp_path / "f.hea").write_text(header.replace(" II", ""))
+    assert wfdb.read(tmp_path / "f").channels == ("I", "signal 1")
+    (tmp_path / "f.hea").write_text(re.sub(r"\d+ 0 I\n", "77 0 I\n", header))
+    with pytest.raises(RecordError, match=r'f: checksum of signal "I": got \d+, wanted 77 as the header says'):
+        wfdb.read(tmp_path / "f")
+    assert same_bits(wfdb.read(tmp_path / "f", verify=False).signal, read.signal)
+    (tmp_path / "f.hea").write_text(header)
+    for damaged in (b"", data[: len(data) // 2], bytes(100)):
+        (tmp_path / "f.dat").write_bytes(damaged)
+        with pytest.raises(RecordError, match=r"f: FLAC signals: got .*, wanted a record that wfdb can read"):
+            wfdb.read(tmp_path / "f")
     monkeypatch.setitem(__import__("sys").modules, "wfdb", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'biotl\[train\]'"):
         wfdb.read(tmp_path / "f")

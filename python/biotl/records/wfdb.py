@@ -67,7 +67,7 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, verify: b
     except RecordError as error:
         if not error.field.endswith("format") or error.got not in _FLAC:
             raise
-        about, signal = _read_flac(path)
+        about, signal = _read_flac(path, verify=verify)
     fs, channels, comments = about
     names, units = tuple(name for name, _, _ in channels), tuple(unit for _, unit, _ in channels)
     if signal.shape[1] == 1 < len(signal) and set(names) == {f"signal {i}" for i in range(len(names))}:
@@ -97,16 +97,19 @@ def read_native(path: str | Path, *, verify: bool = True) -> dict[str, tuple[NDA
     Raises
     ------
     RecordError
-        As in :func:`read`.
+        As in :func:`read`; two channels of one name; a FLAC format.
     """
     (fs, channels, _), rows = _core.wfdb_native(stem(path), verify)
+    names = [name for name, _, _ in channels]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RecordError(f"{stem(path)}.hea", "signal names", f"{', '.join(twice)} twice", "each once", "use read")
     return {name: (row[0], fs * per_frame) for (name, _, per_frame), row in zip(channels, rows, strict=True)}
 
 
 def read_codes(path: str | Path, *, verify: bool = True) -> NDArray[np.int32]:
     """Read the ADC codes of a WFDB record, int32 of shape (channels, samples), as ``wfdb.rdrecord(physical=False)``.
 
-    A gap holds the invalid code of its format, -2048 in format 212. Raises as :func:`read`.
+    A gap holds the invalid code of its format, -2048 in format 212. Raises as :func:`read`, and on a FLAC format.
     """
     return _core.wfdb_codes(stem(path), verify)[1]
 
@@ -151,11 +154,27 @@ def stem(path: str | Path) -> Path:
     return path.with_suffix("") if path.suffix in {".hea", ".dat", ".atr"} else path
 
 
-def _read_flac(path: Path) -> tuple[tuple[float, list[tuple[str, str, int]], list[str]], NDArray[np.float32]]:
+def _read_flac(
+    path: Path, *, verify: bool
+) -> tuple[tuple[float, list[tuple[str, str, int]], list[str]], NDArray[np.float32]]:
     try:
         import wfdb
     except ImportError as error:
         raise MissingExtraError("wfdb (for FLAC-coded formats)", "train") from error
-    record = wfdb.rdrecord(str(path), return_res=32)
-    channels = list(zip(record.sig_name, record.units, record.samps_per_frame, strict=True))
+    try:
+        record = wfdb.rdrecord(str(path), return_res=32)
+        names = [name or f"signal {i}" for i, name in enumerate(record.sig_name)]
+        channels = list(zip(names, record.units, record.samps_per_frame, strict=True))
+        wanted = getattr(wfdb.rdheader(str(path)), "checksum", None) or []  # segments have theirs apart
+        if verify and any(total is not None for total in wanted):
+            codes = wfdb.rdrecord(str(path), physical=False, smooth_frames=False, ignore_skew=True)
+            sums = codes.calc_checksum(expanded=True)
+        else:
+            sums = wanted
+    except Exception as error:  # wfdb and libsndfile meet damage with whatever exception comes first
+        got = f"{type(error).__name__}: {error}"
+        raise RecordError(str(path), "FLAC signals", got, "a record that wfdb can read") from error
+    for name, got_, said in zip(names, sums, wanted, strict=False):
+        if said is not None and (got_ - said) % 65536:
+            raise RecordError(str(path), f'checksum of signal "{name}"', str(got_), f"{said} as the header says")
     return (float(record.fs), channels, record.comments), np.ascontiguousarray(record.p_signal.T)

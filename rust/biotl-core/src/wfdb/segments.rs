@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use super::format::Format;
 use super::header::{Header, Signal};
 use super::{Channel, Piece, Recording, read_header};
 use crate::{Error, Result};
@@ -23,16 +24,17 @@ impl Recording {
             let mut piece = Piece { start: start as usize, samples: segment.samples as usize, signals: Vec::new() };
             start = start.saturating_add(segment.samples);
             if segment.name != "~" {
-                if !seen.insert(segment.name.as_str()) {
-                    return Err(Error::file(hea, "segments", format!("{} twice", segment.name), "each segment once"));
-                }
                 let (inner, inner_hea, n_header) = self.segment(header, hea, &segment.name)?;
                 let samples = inner.samples.unwrap_or(segment.samples);
                 if samples != segment.samples {
                     let wanted = format!("{} as {} says", segment.samples, hea.display());
                     return Err(Error::file(inner_hea, "samples", samples, wanted));
                 }
-                *bytes = bytes.saturating_add(n_header).saturating_add(self.check_files(&inner, samples)?);
+                let n_signals = self.check_files(&inner, samples)?;
+                // a segment may come again, and its bytes then hold no more than before
+                if seen.insert(segment.name.as_str()) {
+                    *bytes = bytes.saturating_add(n_header).saturating_add(n_signals);
+                }
                 if !variable && self.channels.is_empty() {
                     self.channels = inner.signals.iter().enumerate().map(Channel::of).collect();
                     known = vec![true; self.channels.len()];
@@ -73,7 +75,7 @@ impl Recording {
     }
 
     /// The signals of a segment beside the channels that they belong to: by position in a fixed layout, by name in a
-    /// variable one. `known` marks the channels whose unit a segment has given; a layout does not know the units.
+    /// variable one, where signals of one name keep their order. `known` marks the channels whose unit a segment has given; a layout does not know the units.
     fn place(
         &mut self,
         header: Header,
@@ -85,18 +87,22 @@ impl Recording {
             let wanted = format!("{} as in the first segment", self.channels.len());
             return Err(Error::file(hea, "signals", header.signals.len(), wanted));
         }
-        let mut by_name: HashMap<&str, usize> = HashMap::new();
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, channel) in self.channels.iter().enumerate().rev() {
-            by_name.insert(&channel.name, index);
+            by_name.entry(&channel.name).or_default().push(index);
         }
         let names: Vec<String> = header.signals.iter().enumerate().map(|pair| Channel::of(pair).name).collect();
-        let found: Vec<Option<usize>> = names.iter().map(|name| by_name.get(name.as_str()).copied()).collect();
+        let found: Vec<Option<usize>> = names.iter().map(|name| by_name.get_mut(name.as_str())?.pop()).collect();
         let mut placed = Vec::with_capacity(header.signals.len());
         for (index, ((signal, name), found)) in header.signals.into_iter().zip(names).zip(found).enumerate() {
             let at = if variable { found } else { Some(index) };
             let Some((at, channel)) = at.and_then(|at| Some((at, self.channels.get_mut(at)?))) else {
                 return Err(Error::file(hea, "signal name", name, "a name in the layout of the record"));
             };
+            if signal.format == Format::Null {
+                placed.push((at, signal)); // no samples, so no unit either
+                continue;
+            }
             if !std::mem::replace(&mut known[at], true) {
                 channel.units.clone_from(&signal.units);
             }
