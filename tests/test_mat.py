@@ -38,6 +38,8 @@ def test_one_array_a_channel_is_one_record(tmp_path):
     np.savez(tmp_path / "a.npz", ecg=np.zeros(9, np.int16), ppg=np.ones(9), ecg_fs=125, ppg_fs=125.0, licence="free")
     record = read(tmp_path / "a.npz")
     assert (record.channels, record.fs, record.units) == (("ecg", "ppg"), 125.0, ("", ""))
+    np.savez(tmp_path / "b.npz", x=np.zeros((2, 9)), fs=1, channels=np.array([b"ecg", b"ppg"]))
+    assert read(tmp_path / "b.npz").channels == ("ecg", "ppg")
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,18 @@ def test_a_table_gives_names_units_and_rate(tmp_path):
     assert np.flatnonzero(np.isnan(record.signal[1])).tolist() == [2]
 
 
+@pytest.mark.parametrize(("rate", "digits"), [(128, 3), (256, 3), (512, 3), (1000, 3), (257.3, 3), (2000, 4)])
+@pytest.mark.parametrize("start", [0, 12.3457])
+def test_times_may_be_written_with_few_digits_but_none_may_be_missing(tmp_path, rate, digits, start):
+    rows = [f"{start + i / rate:.{digits}f},{i}" for i in range(700)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["t_s,x", *rows]))
+    assert read(path).fs == pytest.approx(rate, rel=1e-3 if rate == 257.3 else 0)
+    path.write_text("\n".join(["t_s,x", *rows[:200], *rows[203:]]))
+    with pytest.raises(RecordError, match=r"a\.csv: time column: got steps from"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -106,6 +120,8 @@ def test_a_table_gives_names_units_and_rate(tmp_path):
         ("t_s,x\n0,1\n", "time column: got 1 rows, wanted two rows or more"),
         ("t_s,x\n0,1\n0,1\n", "time column: got steps from 0 to 0 s"),
         ("t_s,x\n0,1\nnan,1\n", "time column: got steps from nan to nan s"),
+        ("t_s,x\n0,1\n1e-320,1\n", "time column: got steps from 9.99989e-321 to 9.99989e-321 s"),
+        (f"t_s,x\n0,{'1' * 200_000}\n", "cells: got field larger than field limit"),
     ],
 )
 def test_a_table_that_is_none_is_refused(tmp_path, text, message):

@@ -93,5 +93,6 @@ def _texts(arrays: Mapping[str, NDArray[np.generic]], keys: tuple[str, ...]) -> 
         if key in arrays and arrays[key].dtype.kind in "USOiu":
             # MATLAB cells hold each text in an array of its own
             cells = [np.ravel(cell)[0] if np.size(cell) else "" for cell in np.ravel(arrays[key])]
-            return tuple(str(cell).strip() for cell in cells)
+            texts = (cell.decode("latin-1") if isinstance(cell, bytes) else str(cell) for cell in cells)
+            return tuple(text.strip() for text in texts)
     return ()

@@ -35,7 +35,8 @@ def read(path: str | Path) -> Record:
     Raises
     ------
     RecordError
-        A file that is missing, ragged or not numeric, or whose time column is missing or uneven by more than 1 %.
+        A file that is missing, ragged or not numeric, or whose time column is missing or uneven by more than 1 % of a
+        step and the digits that its times are written with.
     """
     path = Path(path)
     try:
@@ -43,10 +44,13 @@ def read(path: str | Path) -> Record:
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(str(path), "file", str(error), "a readable text table") from error
     head = lines[0] if lines else ""
-    rows = csv.reader(lines, delimiter=max(",;\t", key=head.count))
-    columns = [_column(cell) for cell in next(rows, [])]
+    try:
+        rows = list(csv.reader(lines, delimiter=max(",;\t", key=head.count)))
+    except csv.Error as error:
+        raise RecordError(str(path), "cells", str(error), "a readable text table") from error
+    columns = [_column(cell) for cell in rows[0]] if rows else []
     table = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(columns):
@@ -76,14 +80,19 @@ def _column(cell: str) -> tuple[str, str]:
 
 
 def _rate(path: Path, time_s: NDArray[np.float64]) -> float:
-    # half of the last digit of a time written with three: a single step is not exact, the mean of many is
-    rounding = 0.0005 + 1e-9
     index = np.arange(len(time_s))
-    elapsed = time_s - time_s[:1]
-    step = float(elapsed[-1] / index[-1]) if len(index) > 1 else math.nan
-    if not step > 0 or not np.all(np.abs(elapsed - step * index) <= 0.01 * step + rounding):
+    with np.errstate(all="ignore"):
+        elapsed = time_s - time_s[:1]
+        step = float(elapsed[-1] / index[-1]) if len(index) > 1 else math.nan
+        if 1e-9 < step < np.inf:
+            # a time is rounded to its last digit, unless it is 0; below a third of a step no missing row can hide
+            digit = next((10.0**-d for d in range(9) if np.all(np.abs(np.round(time_s, d) - time_s) < 1e-10)), 0.0)
+            rounding = (0.501 if time_s[0] == 0 else 0.999) * digit * (digit <= 1.001 * step)
+            whole = max(round(1 / step), 1)
+            if np.abs(elapsed - index / whole).max() < max(rounding, min(0.001, 0.3 * step)):
+                return float(whole)
+            if np.abs(elapsed - index * step).max() <= 0.01 * step + min(digit, 0.3 * step):
+                return 1 / step
         steps = np.diff(time_s)
-        got = f"steps from {steps.min():g} to {steps.max():g} s" if len(steps) else f"{len(time_s)} rows"
-        raise RecordError(str(path), "time column", got, "two rows or more, evenly spaced", "resample to one rate")
-    whole = max(round(1 / step), 1)
-    return float(whole) if np.all(np.abs(elapsed - index / whole) <= 2 * rounding) else 1 / step
+    got = f"steps from {steps.min():g} to {steps.max():g} s" if len(steps) else f"{len(time_s)} rows"
+    raise RecordError(str(path), "time column", got, "two rows or more, evenly spaced", "resample to one rate")
