@@ -45,6 +45,12 @@ def test_a_missing_sample_costs_what_the_filter_covers_and_no_more():
     np.testing.assert_array_equal(np.delete(masked, missing), np.delete(whole, missing))
 
 
+@pytest.mark.parametrize("number", [np.float32, np.int16, np.float64])
+def test_a_rate_may_be_a_number_of_numpy(number):
+    x = np.random.default_rng(0).standard_normal(100)
+    np.testing.assert_array_equal(signal.resample(x, number(360), number(125)), signal.resample(x, 360, 125))
+
+
 @pytest.mark.parametrize(("fs", "fs_new"), [(0, 1), (360, -1), (360, np.nan), (360, np.inf), (360, np.pi), (1e9, 1)])
 def test_a_rate_that_makes_no_ratio_is_refused(fs, fs_new):
     with pytest.raises(SignalError, match="fs_new"):

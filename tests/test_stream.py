@@ -138,6 +138,18 @@ def test_a_refused_part_leaves_the_stream_as_it_was():
     np.testing.assert_array_equal(np.concatenate([first, stream.push(x[500:])]), whole)
 
 
+@pytest.mark.parametrize(
+    "make", [lambda: signal.FilterStream("notch", 360, freq=50), lambda: signal.ResampleStream(8, 9)]
+)
+def test_a_refused_first_part_leaves_no_trace_and_an_overflow_is_refused(make):
+    stream = make()
+    with pytest.raises(SignalError, match="sample 0 is NaN"):
+        stream.push(np.full((2, 5), np.nan))
+    assert stream.push(np.ones(400, np.float32)).dtype == np.float32
+    with pytest.raises(SignalError, match="overflow"):
+        make().push(np.resize(np.float32([3.4e38, 3.4e38, -3.4e38, -3.4e38]), 400))
+
+
 def test_a_stream_refuses_other_leads_and_half_a_design():
     stream = signal.FilterStream("lowpass", 360, cutoff=40)
     stream.push(np.ones((2, 5)))

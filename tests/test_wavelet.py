@@ -101,3 +101,10 @@ def test_what_does_not_exist_is_refused_by_name():
         signal.wavedec(np.zeros(9), level=63)
     with pytest.raises(SignalError, match="cutoff: got 91, wanted above 0 and at most a quarter of fs = 360 Hz"):
         signal.remove_baseline(np.zeros(9), 360.0, method="wavelet", cutoff=91.0)
+
+
+def test_a_coefficient_that_is_not_finite_is_refused_by_its_own_name():
+    coeffs = signal.wavedec(np.ones(50), level=2)
+    coeffs[1][3] = np.inf
+    with pytest.raises(SignalError, match="coeffs: sample 3 is inf, wanted finite values"):
+        signal.waverec(coeffs)

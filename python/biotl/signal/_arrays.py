@@ -168,7 +168,7 @@ def clear(x: NDArray[Any]) -> bool:
         return bool(np.isfinite(np.vdot(x, x)) or np.isfinite(x).all())
 
 
-def mended(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.bool_] | None]:
+def mended(leads: Floats, nan_policy: NanPolicy, name: str = "x") -> tuple[Floats, NDArray[np.bool_] | None]:
     """Return `leads` bridged, and where they were bad: None where nowhere; under "raise", for kernels that do not look.
 
     Raises
@@ -182,14 +182,14 @@ def mended(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.boo
     bad: NDArray[np.bool_] = ~np.isfinite(leads)
     if nan_policy == "raise":
         lead, index = np.argwhere(bad)[0]
-        raise not_finite(leads[lead, index], index)
+        raise not_finite(leads[lead, index], index, name)
     return bridge(leads, bad), bad
 
 
-def not_finite(value: float, index: int) -> SignalError:
+def not_finite(value: float, index: int, name: str = "x") -> SignalError:
     """Return the error that the kernels raise too, in their words."""
     got = "NaN" if np.isnan(value) else value
-    return SignalError(f'x: sample {index} is {got}, wanted finite values; try nan_policy="interpolate" or "mask"')
+    return SignalError(f'{name}: sample {index} is {got}, wanted finite values; try nan_policy="interpolate" or "mask"')
 
 
 def bridge(leads: Floats, bad: NDArray[np.bool_]) -> Floats:

@@ -64,7 +64,7 @@ def ratio(fs: float, fs_new: float) -> tuple[int, int]:
     """Return the factors up and down from `fs` to `fs_new`, in lowest terms."""
     if not (0 < fs < np.inf and 0 < fs_new < np.inf):
         raise SignalError(f"fs, fs_new: got {fs} and {fs_new}, wanted positive rates in Hz")
-    exact = Fraction(fs_new) / Fraction(fs)
+    exact = Fraction(float(fs_new)) / Fraction(float(fs))
     near = exact.limit_denominator(10_000)
     if not 0 < near.numerator <= 10_000 or abs(near / exact - 1) > Fraction(1, 10**9):
         raise SignalError(f"fs_new: got {fs_new} from fs = {fs} Hz, wanted a ratio of integers up to 10000")

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, as_leads, coerce, mended, real, whole
+from biotl.signal._arrays import Floats, as_leads, coerce, mended, real, refuse_overflow, whole
 from biotl.signal.filter import Kind, design
 from biotl.signal.resample import ratio
 from biotl.signal.windows import windows
@@ -68,7 +68,8 @@ class FilterStream:
         Raises
         ------
         SignalError
-            If a sample is not finite (a gap cannot be bridged before it ends); the stream then stays as it was.
+            If a sample is not finite (a gap cannot be bridged before it ends) or the leads change; the stream then
+            stays as it was. If the result overflows; begin again with `reset`.
         """
         return self._leads.push(x, lambda: _core.SosStream(self._sos))
 
@@ -104,7 +105,7 @@ class ResampleStream:
         Raises
         ------
         SignalError
-            If a sample is not finite; the stream then stays as it was.
+            If a sample is not finite or the leads change; the stream then stays as it was. If the result overflows.
         """
         return self._leads.push(x, lambda: _core.ResampleStream(*self._ratio))
 
@@ -187,13 +188,13 @@ class _Leads:
 
     def push(self, x: ArrayLike, make: Any) -> Floats:
         array = coerce(x)
+        if self._shape not in (None, array.shape[:-1]):
+            raise SignalError(f"x: got leads of shape {array.shape[:-1]}, wanted {self._shape} as in the first part")
+        leads, _ = mended(as_leads(array), "raise")
         if self._shape is None:
             self._shape = array.shape[:-1]
-            self._streams = [make() for _ in as_leads(array)]
-        if array.shape[:-1] != self._shape:
-            raise SignalError(f"x: got leads of shape {array.shape[:-1]}, wanted {self._shape} as in the first part")
+            self._streams = [make() for _ in leads]
         self._kept = array.dtype
-        leads, _ = mended(as_leads(array), "raise")
         leads = leads if self._dtype is None else leads.astype(self._dtype, copy=False)
         return self.each(lambda stream, k: stream.push(leads[k]))
 
@@ -201,5 +202,7 @@ class _Leads:
         if self._shape is None:
             return np.empty(0)
         parts = [step(stream, k) for k, stream in enumerate(self._streams)]
-        out = np.array(parts, dtype=self._kept) if parts else np.empty((0, 0), dtype=self._kept)
+        with np.errstate(over="ignore"):
+            out = np.array(parts, dtype=self._kept) if parts else np.empty((0, 0), dtype=self._kept)
+        refuse_overflow(out)
         return out.reshape(*self._shape, out.shape[-1])

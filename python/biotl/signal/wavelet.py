@@ -62,7 +62,7 @@ def wavedec(
     array = coerce(x)
     leads, lost = _mend(as_leads(array), nan_policy)
     out: list[Any] = _core.wavedec(leads, wavelet, mode, level)
-    _judge(out, [leads], nan_policy)
+    _judge(out, [leads], nan_policy, "x")
     for coefficients in out:
         coefficients[lost] = np.nan
     return [c.reshape(*array.shape[:-1], c.shape[-1]) for c in out]
@@ -109,7 +109,7 @@ def waverec(
     levels = [_mend(as_leads(c).astype(dtype, copy=False), nan_policy) for c in arrays]
     rows: list[Any] = [leads for leads, _ in levels]
     x = _core.waverec(rows, wavelet, mode)
-    _judge([x], rows, nan_policy)
+    _judge([x], rows, nan_policy, "coeffs")
     for _, lost in levels:
         x[lost] = np.nan
     return x.reshape(*arrays[0].shape[:-1], x.shape[-1])
@@ -127,15 +127,15 @@ def _mend(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.bool
     return (np.where(bad, np.nan, leads) if nan_policy == "mask" else mended_), gone
 
 
-def _judge(out: Sequence[Floats], sources: Sequence[Floats], nan_policy: NanPolicy) -> None:
+def _judge(out: Sequence[Floats], sources: Sequence[Floats], nan_policy: NanPolicy, name: str) -> None:
     """Raise SignalError if the transform met what is not finite, or overflowed."""
     if all(clear(part) for part in out):
         return
     if nan_policy == "raise":
         for source in sources:
-            mended(source, "raise")
+            mended(source, "raise", name)
     if nan_policy != "mask" or any(np.isinf(part).any() for part in out):
-        raise SignalError("x: got values whose transform overflows, wanted smaller ones")
+        raise SignalError(f"{name}: got values whose transform overflows, wanted smaller ones")
 
 
 def baseline_level(fs: float, cutoff: float) -> int:
