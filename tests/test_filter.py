@@ -60,6 +60,7 @@ def test_a_notch_agrees_with_scipy():
         ({"low": 60, "high": 50}, "low: got 60, wanted below high = 50 Hz"),
         ({"low": np.nan, "high": 50}, "low: got NaN"),
         ({"low": 50, "high": 60, "order": 0}, "order: got 0"),
+        ({"low": 50, "high": 60, "order": 2.5}, "order: got 2.5, wanted at least 1, in whole numbers"),
         ({"low": 50, "high": 60, "kind": "bessel"}, "kind: got 'bessel'"),
         ({"low": 50, "high": 60, "kind": "cheby2", "rs": -1}, "rs: got -1"),
         ({"low": 50, "high": 60, "nan_policy": "omit"}, "nan_policy: got 'omit'"),

@@ -348,6 +348,14 @@ def test_symbols_and_a_time_resolution_of_the_file_itself_are_taken_up(tmp_path)
     assert (marks.symbol.tolist(), marks.sample.tolist()) == (["N", "z"], [5, 10])
 
 
+def test_a_time_resolution_that_no_index_can_follow_is_refused(tmp_path):
+    note = b"## time resolution: 1e-300"
+    (tmp_path / "r.atr").write_bytes(b"\0\x58" + bytes([len(note), 0xFC]) + note + b"\x64\x04\0\0")
+    assert wfdb.read_annotations(tmp_path / "r", "atr").sample.tolist() == [100]
+    with pytest.raises(RecordError, match=r"r\.atr: time resolution: got 1e-300 Hz, wanted one near the 360 Hz"):
+        wfdb.read_annotations(tmp_path / "r", "atr", fs=360)
+
+
 def test_an_annotation_file_that_is_cut_short_is_refused(tmp_path):
     (tmp_path / "r.atr").write_bytes(b"\x12\x70\x0c")
     with pytest.raises(RecordError, match="wanted an end marker: the file is cut short"):

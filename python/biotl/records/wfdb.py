@@ -141,7 +141,13 @@ def read_annotations(path: str | Path, annotator: str, *, fs: float | None = Non
     file = path.with_name(f"{path.name}.{annotator}")
     sample, (width, symbols), texts, subtype, channel, number, resolution = _core.wfdb_annotations(file)
     if fs is not None and resolution is not None and resolution != fs:
-        sample = np.rint(sample * (fs / resolution)).astype(np.int64)
+        with np.errstate(all="ignore"):
+            moved = np.rint(sample * (fs / resolution))
+        if not np.all(np.abs(moved) < 2.0**63):
+            raise RecordError(
+                str(file), "time resolution", f"{resolution:g} Hz", f"one near the {fs:g} Hz of the record"
+            )
+        sample = moved.astype(np.int64)
     aux = [""] * len(sample)
     for index, text in texts:
         aux[index] = text

@@ -73,7 +73,10 @@ def indices(values: ArrayLike, name: str) -> NDArray[np.int64]:
 
 def whole(value: SupportsIndex, name: str, wanted: str, *, least: int = 0) -> int:
     """Return a count that is at least `least` and below 2^63, or raise SignalError."""
-    number = operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise SignalError(f"{name}: got {value!r}, wanted {wanted}, in whole numbers") from None
     if not least <= number < 1 << 63:
         raise SignalError(f"{name}: got {number}, wanted {wanted}")
     return number

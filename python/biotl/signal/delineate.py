@@ -58,7 +58,7 @@ def delineate(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, nan_policy: NanPoli
     x : array_like, shape (samples,)
         One ECG lead in any unit, unfiltered.
     rpeaks : array_like of int, shape (beats,)
-        R peaks in samples, ascending, as `rpeaks` finds them.
+        R peaks in samples, strictly rising, as `rpeaks` finds them.
     fs : float
         Sampling rate in Hz; made for 100 to 1000, refused below 50.
     nan_policy : {"raise", "mask", "interpolate"}

@@ -48,6 +48,21 @@ impl Segments {
     }
 }
 
+/// Refuses R peaks that do not rise strictly within `n` samples.
+///
+/// # Errors
+/// [`Error::Parameter`] with the first at fault.
+pub fn check_peaks(n: usize, rpeaks: &[i64]) -> Result<()> {
+    let outside = rpeaks.iter().find(|&&r| !(0..n as i64).contains(&r));
+    if let Some(r) = outside {
+        return Err(Error::parameter("rpeaks", r, format!("sample indices from 0 to below {n}")));
+    }
+    if let Some((r, next)) = rpeaks.iter().zip(rpeaks.iter().skip(1)).find(|(r, next)| r >= next) {
+        return Err(Error::parameter("rpeaks", format!("{r} before {next}"), "strictly rising indices"));
+    }
+    Ok(())
+}
+
 /// Cuts `n` samples into waves around the R peaks.
 ///
 /// QRS is R ± 0.05 s, P the 0.1 s before it, T the 0.15 s after it, clipped to the recording; the rest is background.
@@ -60,14 +75,8 @@ pub fn segment(n: usize, rpeaks: &[i64], fs: f64) -> Result<Segments> {
     if !(20.0..=1e9).contains(&fs) {
         return Err(Error::parameter("fs", fs, "20 Hz to 1 GHz, so that each wave has a sample"));
     }
+    check_peaks(n, rpeaks)?;
     let n = n as i64;
-    let outside = rpeaks.iter().find(|&&r| !(0..n).contains(&r));
-    if let Some(r) = outside {
-        return Err(Error::parameter("rpeaks", r, format!("sample indices from 0 to below {n}")));
-    }
-    if let Some((r, next)) = rpeaks.iter().zip(rpeaks.iter().skip(1)).find(|(r, next)| r >= next) {
-        return Err(Error::parameter("rpeaks", format!("{r} before {next}"), "strictly rising indices"));
-    }
     let samples = |seconds: f64| (seconds * fs).round() as i64;
     let (half, p, t) = (samples(QRS_S), samples(P_S), samples(T_S));
 

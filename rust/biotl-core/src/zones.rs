@@ -2,6 +2,7 @@
 //! alone and averaged with the beats around that look alike, in units of its own amplitude.
 
 use crate::network::Row;
+use crate::segments::check_peaks;
 use crate::{Error, Float, Result};
 
 /// Points in the complex, from the R peak.
@@ -67,14 +68,7 @@ impl Zones {
         if !(50.0..=100_000.0).contains(&fs) {
             return Err(Error::parameter("fs", fs, "50 to 100000 Hz"));
         }
-        let ascending = rpeaks.windows(2).all(|w| w[0] < w[1]);
-        if !ascending || rpeaks.first().is_some_and(|&p| p < 0) || rpeaks.last().is_some_and(|&p| p >= x.len() as i64) {
-            return Err(Error::parameter(
-                "rpeaks",
-                "peaks out of order or outside",
-                format!("ascending in 0..{}", x.len()),
-            ));
-        }
+        check_peaks(x.len(), rpeaks)?;
         let means = Means::new(x, fs)?;
         let times: Vec<f64> = rpeaks.iter().map(|&p| p as f64 / fs).collect();
         let complexes: Vec<Complex> = (0..times.len()).map(|i| Complex::new(&means, &times, i)).collect();
