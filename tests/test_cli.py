@@ -198,3 +198,33 @@ def test_a_signal_that_is_lost_in_a_callback_comes_again(number, code):
     )
     assert "ignored" in run.stderr
     assert run.returncode == code
+
+
+ENDING = """
+import os, signal, sys, time
+import biotl.cli
+class Slow:
+    def __del__(self): sleep(2.5)
+slow, sleep = Slow(), time.sleep
+def work(*_, **__):
+    try:
+        os.kill(os.getpid(), {number})
+    except BaseException as error:
+        raise {made}
+biotl.cli.app = work
+sys.exit(biotl.cli.main(["demo"]))
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("made", ["error", "RuntimeError('export failed') from None"])
+def test_a_signal_gives_its_code_though_a_library_wraps_it_and_the_interpreter_ends_slowly(number, code, made):
+    run = subprocess.run(
+        [sys.executable, "-c", ENDING.format(number=int(number), made=made)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert run.returncode == code, run.stderr
+    assert "Traceback" not in run.stderr

@@ -56,6 +56,7 @@ for command in (
     app.command()(command)
 
 _GLOBAL = {"--debug": 0, "--threads": 1}
+_asked: list[int] = []  # the signals to end for
 _POOLS = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -95,7 +96,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    words = _global_first(sys.argv[1:] if argv is None else argv)
+    _asked.clear()
+    try:
+        code = _main(_global_first(sys.argv[1:] if argv is None else argv))
+    except BaseException:
+        if not _asked:
+            raise
+        code = 1
+    finally:
+        if _asked:
+            _again(signal.SIGINT, 0.0)  # the interpreter may take longer to end than the signal to come again
+    # whatever a library made of being ended, as where an import was broken off, the signal is why
+    return 128 + _asked[-1] if _asked and code else code
+
+
+def _main(words: Sequence[str]) -> int:
     debug = "--debug" in words
     warnings.formatwarning = lambda message, *_, **__: f"biotl: {message}\n"
     signal.signal(signal.SIGTERM, _end)
@@ -109,7 +124,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except (typer.Abort, KeyboardInterrupt):
-        _again(signal.SIGINT, 0.0)
         return 128 + signal.SIGINT
     except (BiotlError, OSError) as error:
         if debug:
@@ -125,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _end(number: int, *_: object) -> None:
     # numpy's draws and the callbacks of weak references lose what is raised in them: so once more if need be
+    _asked.append(number)
     _again(number, 2.0)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
