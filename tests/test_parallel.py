@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from biotl.errors import ConfigError
 from biotl.parallel import in_threads
 
 
@@ -21,6 +22,12 @@ def test_no_items_start_no_thread():
     before = threading.active_count()
     assert list(in_threads(str, [])) == []
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_fewer_threads_than_one_are_refused_instead_of_waited_for(threads):
+    with pytest.raises(ConfigError, match=f"threads: got {threads}, wanted at least 1"):
+        list(in_threads(str, [1], threads))
 
 
 def test_as_many_run_at_a_time_as_asked_for():

@@ -41,6 +41,14 @@ def test_many_records_keep_their_order_and_list_what_is_refused(tmp_path):
         ]
 
 
+def test_a_path_that_cannot_even_be_asked_for_is_refused_and_the_rest_go_on(tmp_path):
+    long = "x" * 5000
+    records, refused = read_many([long, f"{long}.mat", wfdb_record(tmp_path, "r")])
+    assert [record.name for record in records] == ["r"]
+    assert [error.field for error in refused] == ["file", "file"]
+    assert all("File name too long" in str(error) for error in refused)
+
+
 def test_a_missing_annotator_refuses_the_record_where_it_was_asked_for(tmp_path):
     paths = [wfdb_record(tmp_path, f"r{i}") for i in range(2)]
     (tmp_path / "r0.atr").write_bytes(b"\x05\x04\0\0")

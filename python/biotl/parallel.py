@@ -7,6 +7,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+from biotl.errors import ConfigError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -30,18 +32,25 @@ def in_threads(
     items : iterable
         What it is done to.
     threads : int, optional
-        How many at a time; by default one a core.
+        How many at a time, at least 1; by default one a core.
 
     Yields
     ------
     object
         Results, as soon as all before them are there.
 
+    Raises
+    ------
+    ConfigError
+        If `threads` is below 1: nobody would do the work.
+
     Examples
     --------
     >>> list(in_threads(abs, [-3, 2, -1], threads=2))
     [3, 2, 1]
     """
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads: got {threads}, wanted at least 1, or None for one a core")
     todo = deque(enumerate(items))
     done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
 

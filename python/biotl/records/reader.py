@@ -37,14 +37,18 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None) -> Record
     >>> read(getfixture("mitdb") / "100").signal.shape
     (2, 650000)
     """
-    suffix = Path(path).suffix.lower()
-    if suffix in _READERS:
-        return _READERS[suffix](path)
     path = Path(path)
-    if path.is_file() and wfdb.stem(path) == path and not path.with_name(path.name + ".hea").is_file():
-        wanted = "a WFDB record, .npz, .mat or .csv"
-        raise RecordError(str(path), "file", f"an unknown format {suffix!r}", wanted, "convert it, or name its header")
-    return wfdb.read(path, annotators=annotators)
+    suffix = path.suffix.lower()
+    try:
+        if suffix in _READERS:
+            return _READERS[suffix](path)
+        foreign = path.is_file() and wfdb.stem(path) == path and not path.with_name(path.name + ".hea").is_file()
+        if not foreign:
+            return wfdb.read(path, annotators=annotators)
+    except OSError as error:  # to ask whether a file is there fails in a folder that is closed, or for a name too long
+        raise RecordError(str(path), "file", str(error), "a readable file") from error
+    wanted = "a WFDB record, .npz, .mat or .csv"
+    raise RecordError(str(path), "file", f"an unknown format {suffix!r}", wanted, "convert it, or name its header")
 
 
 def read_many(
@@ -59,7 +63,7 @@ def read_many(
     annotators : sequence of str, optional
         As in :func:`read`.
     threads : int, optional
-        How many at a time; by default one a core. The result does not depend on it.
+        How many at a time, at least 1; by default one a core. The result does not depend on it.
 
     Returns
     -------
