@@ -110,3 +110,5 @@ def test_a_stream_keeps_its_leads():
     stream.push(np.zeros(100))
     with pytest.raises(SignalError, match="got 2 leads, wanted 1"):
         stream.push(np.zeros((2, 100)))
+    with pytest.raises(SignalError, match=r"x: got shape \(1, 2, 9\), wanted \(samples,\) or \(leads, samples\)"):
+        stream.push(np.zeros((1, 2, 9)))

@@ -5,7 +5,7 @@ import pytest
 
 from biotl.errors import SignalError
 from biotl.records import read
-from biotl.signal import rpeaks
+from biotl.signal import delineate, ppg_peaks, rpeaks
 
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
 
@@ -195,6 +195,18 @@ def test_a_sample_that_is_not_finite_is_named():
     x = ecg(360)
     x[77] = np.inf
     with pytest.raises(SignalError, match="sample 77 is inf"):
+        rpeaks(x, 360)
+
+
+@pytest.mark.parametrize("size", [1e39, 1e308])
+def test_samples_that_are_too_large_are_not_called_infinite(size):
+    x = np.resize([-size, size, size], 5000)
+    for find in (rpeaks, ppg_peaks, lambda x, fs: delineate(x, [500], fs)):
+        try:
+            find(x, 360)
+        except SignalError as error:
+            assert str(error).startswith("x: got samples whose ")  # noqa: PT017
+    with pytest.raises(SignalError, match="x: got samples whose averages overflow, wanted smaller samples"):
         rpeaks(x, 360)
 
 

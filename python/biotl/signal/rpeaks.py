@@ -153,9 +153,12 @@ class RPeakStream:
         Raises
         ------
         SignalError
-            If the number of leads changes.
+            If `x` is not (leads, samples), or the number of leads changes.
         """
-        new = as_leads(coerce(x))
+        array = coerce(x)
+        if array.ndim > 2:
+            raise SignalError(f"x: got shape {array.shape}, wanted (samples,) or (leads, samples)")
+        new: Floats = as_leads(array)
         if self._held is None:
             self._held = new[:, :0].copy()
         elif len(new) != len(self._held):

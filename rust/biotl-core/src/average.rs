@@ -24,8 +24,10 @@ pub(crate) fn average_into<T: Float>(
     simd::dispatch(Average { x: part, step, offset: x.first().map_or(0.0, |v| v.to_f64()), low: &mut low[held..] });
     running_sum(low, held, sum);
     if !sum[low.len()].is_finite() {
-        let index = stretch.start + part.iter().position(|v| !v.finite()).unwrap_or(0);
-        return Err(Error::NotFinite { index, value: x[index].to_f64() });
+        let Some(at) = part.iter().position(|v| !v.finite()) else {
+            return Err(Error::parameter("x", "samples whose averages overflow", "smaller samples"));
+        };
+        return Err(Error::NotFinite { index: stretch.start + at, value: part[at].to_f64() });
     }
     Ok(())
 }

@@ -167,7 +167,9 @@ impl Means {
             sum.push(total);
         }
         if !total.is_finite() {
-            let index = x.iter().position(|v| !v.finite()).unwrap_or(0);
+            let Some(index) = x.iter().position(|v| !v.finite()) else {
+                return Err(Error::parameter("x", "samples whose sum overflows", "smaller samples"));
+            };
             return Err(Error::NotFinite { index, value: x[index].to_f64() });
         }
         Ok(Self { sum, fs })
