@@ -195,6 +195,19 @@ def test_a_stage_that_changes_nothing_is_refused_at_its_end(tmp_path):
         Trainer(settings, task).fit()
 
 
+def test_a_loss_that_no_trained_group_has_a_part_in_is_refused_before_and_during(tmp_path):
+    class Two(Net):
+        def forward(self, x):
+            return super().forward(x) | {"other": self.stem(x)}
+
+    stage = HEAD | {"loss": {"name": "cross_entropy", "output": "other"}}
+    message = "stage head: the loss does not depend on head"
+    found = examine(config(tmp_path, stage), points_task(seeded(Two)))
+    assert [(f.check, f.message) for f in found] == [("gradient", message)]
+    with pytest.raises(TrainingError, match=message):
+        Trainer(config(tmp_path, stage), points_task(seeded(Two))).fit()
+
+
 def test_a_gradient_that_is_0_all_epoch_is_refused_though_weight_decay_moves_the_weights(tmp_path):
     class Dead(Net):
         def forward(self, x):

@@ -135,7 +135,7 @@ def test_a_recipe_brings_its_own_loss_and_metric(tmp_path):
             self.n += len(batch["labels"])
 
         def compute(self):
-            return {"n": float(self.n)}
+            return {"n": np.float32(self.n)}
 
     LOSSES["toy"] = lambda power=2.0: lambda outputs, _: outputs["logits"].abs().pow(power).mean()
     METRICS["toy"] = Count

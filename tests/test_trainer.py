@@ -13,6 +13,7 @@ import torch
 from biotl.errors import BiotlError, ConfigError, TrainingError
 from biotl.training.checkpoint import load
 from biotl.training.data import Batches, Task, View, epoch_parts, mix, order
+from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
 from biotl.training.trainer import Trainer
 from toys import (
@@ -312,6 +313,12 @@ def test_a_name_that_does_not_exist_in_a_later_stage_is_refused_before_the_first
 def test_a_loss_that_does_not_fit_its_tensors_is_named_with_their_shapes(tmp_path, changes, message):
     with pytest.raises(BiotlError, match=message):
         Trainer(config(tmp_path, HEAD | changes), points_task()).fit()
+
+
+def test_a_loss_that_is_no_scalar_is_refused_with_its_shapes(tmp_path, monkeypatch):
+    monkeypatch.setitem(LOSSES, "each", lambda: lambda outputs, _: outputs["logits"].abs().mean(1))
+    with pytest.raises(TrainingError, match=r"loss each fails on logits \(16, 3\)"):
+        Trainer(config(tmp_path, HEAD | {"loss": "each"}), points_task()).fit()
 
 
 def test_a_label_beyond_the_classes_is_refused_with_its_shapes(tmp_path):

@@ -127,8 +127,14 @@ def _stage(stage: Stage, task: Task, seed: int) -> Iterator[Finding]:
     terms, ns = measure(stage, losses, out, batch), counts(stage, losses, batch)
     values = [term.detach().item() for term in terms]
     yield from _caught("loss", lambda: guards.update_loss(stage, values, ns, "batch 0", first=True))
-    torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
-    yield from _caught("gradient", guards.Gradients(stage, trained).look)
+
+    def look() -> None:
+        loss = torch.stack(terms).sum()
+        guards.depends(stage, loss)
+        loss.backward()  # type: ignore[no-untyped-call]
+        guards.Gradients(stage, trained).look()
+
+    yield from _caught("gradient", look)
 
 
 def probes(stage: Stage, model: nn.Module, view: View, seed: int) -> Iterator[tuple[str, Callable[[], Any]]]:

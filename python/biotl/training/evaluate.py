@@ -58,7 +58,7 @@ def measure(stage: Stage, losses: Sequence[Loss], out: dict[str, Tensor], batch:
     terms = []
     for spec, loss in zip(stage.loss, losses, strict=True):
         with blaming(f"stage {stage.name}: loss {spec.name}", out, batch):
-            terms.append(loss(out, batch))
+            terms.append(loss(out, batch).reshape(()))
     return terms
 
 
@@ -137,5 +137,5 @@ def evaluate(
         update(stage, metrics, out, batch)
     figures = mean.figures(stage)
     for metric in metrics:
-        figures |= metric.compute()
+        figures |= {name: float(value) for name, value in metric.compute().items()}
     return figures

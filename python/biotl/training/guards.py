@@ -47,6 +47,12 @@ def names(stages: Iterable[Stage], model: nn.Module, views: Iterable[str]) -> No
             METRICS.build(named)
 
 
+def depends(stage: Stage, loss: Tensor) -> None:
+    """Refuse a loss that no parameter of the stage has a part in."""
+    if not loss.requires_grad:
+        raise TrainingError(f"stage {stage.name}: the loss does not depend on {', '.join(stage.trains)}")
+
+
 class Gradients:
     """Watches until every group that should train has had a gradient that is not 0."""
 

@@ -106,6 +106,7 @@ class Learner:
                 terms = measure(stage, self.losses, out, part)
             shares = [spec.times * k / max(total, 1e-12) for spec, k, total in zip(stage.loss, n, totals, strict=True)]
             loss = torch.stack([term * share for term, share in zip(terms, shares, strict=True)]).sum()
+            guards.depends(stage, loss)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack([term.detach().double() * k for term, k in zip(terms, n, strict=True)])
         world.sum_gradients(self.trained.parameters.values())
