@@ -31,7 +31,7 @@ def median_filter(x: ArrayLike, *, size: int, nan_policy: NanPolicy = "raise") -
     Raises
     ------
     SignalError
-        If `size` is even or not positive, or a sample is not finite under "raise".
+        If `size` is even, not positive or above 2^24, or a sample is not finite under "raise".
 
     Examples
     --------
