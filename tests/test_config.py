@@ -1,5 +1,7 @@
 """Configurations: what is misspelt is named, and a number is a number."""
 
+import re
+
 import pytest
 
 from biotl.errors import ConfigError
@@ -49,11 +51,22 @@ def test_a_word_is_not_a_truth_value(text):
 def test_a_key_that_stands_twice_is_refused():
     with pytest.raises(ConfigError, match="line 1: the key 'lr' stands twice"):
         parse("{lr: 1, lr: 2}")
+    with pytest.raises(ConfigError, match="line 3: the key 'lr' stands twice"):
+        parse("lr: 1\nseed: 1\nlr: 2")
 
 
 def test_broken_yaml_is_one_line():
     with pytest.raises(ConfigError, match="while parsing"):
         parse("[1, 2")
+
+
+@pytest.mark.parametrize(
+    "text", ["when: 2026-13-01", "seed: !!int one", "a: " + "[" * 5000, "a: &a [*a]", "a: '${B:-[}'"]
+)
+def test_what_yaml_cannot_hold_is_one_line_that_names_the_file(text, tmp_path):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"c\.yaml: "):
+        load(tmp_path / "c.yaml", Config, environment={})
 
 
 def test_a_file_is_read_with_defaults_filled_in(path):
@@ -70,7 +83,7 @@ def test_variables_come_from_the_environment_before_their_defaults(path):
 
 def test_a_variable_without_a_default_must_be_set(tmp_path):
     (tmp_path / "c.yaml").write_text("run: ${NOWHERE}")
-    with pytest.raises(ConfigError, match=r"\$\{NOWHERE\} is not set"):
+    with pytest.raises(ConfigError, match=r"c\.yaml: \$\{NOWHERE\} is not set"):
         load(tmp_path / "c.yaml", Config, environment={})
 
 
@@ -80,9 +93,24 @@ def test_the_command_line_overrides_the_environment_which_overrides_the_file(pat
     assert (config.seed, config.stages[1].lr, config.engine.amp) == (5, 3e-4, "bf16")
 
 
-@pytest.mark.parametrize("override", ["stages[5].lr=1", "stages.lr=1", "recipe[0]=1", "seed"])
+@pytest.mark.parametrize(
+    "override",
+    ["stages[5].lr=1", "stages.lr=1", "recipe[0]=1", "seed", "recipe.x=1", "recipe.x.y=1", "=5", "seed]=7", "seed..x=1",
+     "stages[0]lr=1", "stages[a].lr=1", "seed=[", "seed=2026-13-01"],
+)  # fmt: skip
 def test_an_override_that_does_not_fit_is_named(path, override):
-    with pytest.raises(ConfigError, match="--set " + override.split("=")[0].replace("[", r"\[")):
+    with pytest.raises(ConfigError, match=re.escape("--set " + override.split("=")[0])):
+        load(path, Config, environment={}, overrides=[override])
+
+
+def test_a_variable_that_is_no_yaml_is_named(path):
+    with pytest.raises(ConfigError, match="BIOTL__SEED: while parsing"):
+        load(path, Config, environment={"BIOTL__SEED": "["})
+
+
+@pytest.mark.parametrize("override", ["stages[0].select=[3]", "stages[0].optimizer={betas: [2, 3]}"])
+def test_a_value_of_another_kind_is_refused_by_its_key(path, override):
+    with pytest.raises(ConfigError, match=re.escape(override.partition("=")[0])):
         load(path, Config, environment={}, overrides=[override])
 
 

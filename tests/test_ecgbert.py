@@ -145,3 +145,11 @@ def test_the_registry_names_the_nearest_model_and_refuses_unknown_options():
         build("ecgbert", depth=3)
     with pytest.raises(ConfigError, match=r"model\.heads: got 3"):
         build("ecgbert", heads=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("dim", -4), ("dim", "wide"), ("layers", 0), ("heads", 0), ("hidden", 1.5), ("dropout", 2)]
+)
+def test_a_size_that_no_model_can_have_is_refused_by_its_key(name, value):
+    with pytest.raises(ConfigError, match=rf"model\.{name}: got {value!r}"):
+        build("ecgbert", **{name: value})

@@ -47,6 +47,12 @@ class ECGBert(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        sizes = {"dim": dim, "layers": layers, "heads": heads, "hidden": hidden, "segment_length": segment_length}
+        for name, size in sizes.items():
+            if not isinstance(size, int) or size < 1:
+                raise ConfigError(f"model.{name}: got {size!r}, wanted a whole number from 1")
+        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+            raise ConfigError(f"model.dropout: got {dropout!r}, wanted a number from 0 to below 1")
         if dim % heads:
             raise ConfigError(f"model.heads: got {heads}, wanted a divisor of dim {dim}")
         self.token_embedding = nn.Embedding(TOKENS, dim)

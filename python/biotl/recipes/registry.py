@@ -46,7 +46,7 @@ def find(name: object) -> Recipe:
     ConfigError
         With the nearest name that there is.
     """
-    if name not in RECIPES:
+    if str(name) not in RECIPES:
         raise ConfigError(f"no recipe is called {name!r}{nearest(str(name), RECIPES)}")
     return cast(Recipe, import_module(RECIPES[str(name)]))
 

@@ -90,10 +90,11 @@ class _Loader(yaml.SafeLoader):
     """YAML in which `5e-4` is a number, `off` and `no` are words, and a key may stand only once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ConfigError(f"line {node.start_mark.line + 1}: the key {key!r} stands twice")
+        seen = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise ConfigError(f"line {key.start_mark.line + 1}: the key {key.value!r} stands twice")
+            seen.append(key.value)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -109,13 +110,15 @@ _Loader.add_implicit_resolver(
 )
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
+PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[-?\d+\])*")
 
 
 def parse(text: str) -> Any:
     """Read YAML text (JSON included); `ConfigError` for what is not YAML."""
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    # a date of month 13, or brackets thousands deep, are no errors of PyYAML's own
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(" ".join(str(error).split())) from error
 
 
@@ -139,11 +142,12 @@ def expand(value: Any, environment: Mapping[str, str]) -> Any:
 
 def put(tree: Any, path: str, value: Any) -> None:
     """Set one value in a tree of dicts and lists by a path like ``stages[1].lr``."""
+    if not PATH.fullmatch(path):
+        raise ConfigError(f"--set {path}: wanted a path such as stages[1].lr")
     steps: list[str | int] = [int(index) if index else name for name, index in STEP.findall(path)]
     for depth, step in enumerate(steps):
-        if isinstance(tree, list) != isinstance(step, int) or (
-            isinstance(step, int) and not -len(tree) <= step < len(tree)
-        ):
+        inside = isinstance(tree, list) and isinstance(step, int) and -len(tree) <= step < len(tree)
+        if not inside and not (isinstance(tree, dict) and isinstance(step, str)):
             size = f"a list of {len(tree)}" if isinstance(tree, list) else type(tree).__name__
             raise ConfigError(f"--set {path}: [{step}] does not fit {size}")
         if depth == len(steps) - 1:
@@ -226,26 +230,33 @@ def read_tree(
     """
     environment = os.environ if environment is None else environment
     try:
-        tree = parse(Path(path).read_text(encoding="utf-8"))
+        tree = expand(parse(Path(path).read_text(encoding="utf-8")), environment)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: got bytes that are no text ({error}), wanted YAML") from error
-    except ConfigError as error:
+    except (ConfigError, RecursionError) as error:  # of an anchor that holds itself
         raise ConfigError(f"{path}: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: got {type(tree).__name__}, wanted keys and values")
-    tree = dict(expand(tree, environment))
     for name, text in sorted(environment.items()):
         if name.startswith("BIOTL__"):
             steps = name.removeprefix("BIOTL__").lower().split("__")
-            put(tree, "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps), parse(text))
+            place = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps).removeprefix(".")
+            put(tree, place, _value(name, text))
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals:
             raise ConfigError(f"--set {override}: wanted key=value, such as stages[1].lr=3e-4")
-        put(tree, key, parse(text))
+        put(tree, key, _value(f"--set {key}", text))
     return tree
+
+
+def _value(source: str, text: str) -> Any:
+    try:
+        return parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def difference(then: Any, now: Any, path: str) -> str:

@@ -11,6 +11,7 @@ from biotl.training.config import Named, Section, nearest
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _as_tuple(value: Any) -> Any:
@@ -22,7 +23,7 @@ class Optimizer(Section):
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     weight_decay: NotNegative = 0.01
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     momentum: NotNegative = 0.9
 
 
