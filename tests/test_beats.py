@@ -104,6 +104,11 @@ def test_a_missed_beat_and_a_false_detection_both_cost():
     assert unscored.ppv[2] == 1.0
 
 
+def test_a_score_without_a_reference_beat_is_0():
+    nothing = score(np.array([-1]), np.array([0]), np.array([], np.int64))
+    assert (nothing.macro_f1, nothing.accuracy) == (0.0, 0.0)
+
+
 def test_a_score_agrees_with_scikit_learn():
     from sklearn.metrics import confusion_matrix, f1_score
 

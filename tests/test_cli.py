@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from biotl.cli import app, main
+from biotl.cli.output import result
 from biotl.errors import ConfigError, MissingExtraError, RecordError
 from biotl.records import read
 
@@ -145,6 +146,22 @@ def test_inspect_counts_beats_and_channels(tmp_path, capsys):
     assert sum(found["annotations"]["atr"]["symbols"].values()) == found["annotations"]["atr"]["marks"] > 20
     assert main(["inspect", str(tmp_path / "s000")]) == 0
     assert "kind: recording" in capsys.readouterr().out
+
+
+def test_inspect_refuses_a_damaged_shard_or_checkpoint_in_one_line(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text("[]")
+    assert main(["inspect", str(tmp_path)]) == 3
+    header = b'{"__metadata__": {"state": "["}}'
+    (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert main(["inspect", str(tmp_path / "a.safetensors")]) == 3
+    shard, checkpoint = capsys.readouterr().err.splitlines()
+    assert "manifest.json: format" in shard
+    assert "a.safetensors: header" in checkpoint
+
+
+def test_what_is_undefined_is_null_in_json(capsys):
+    result({"auroc": float("nan"), "rows": [(1.5, float("inf"))]}, as_json=True, text="")
+    assert json.loads(capsys.readouterr().out) == {"auroc": None, "rows": [[1.5, None]]}
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):

@@ -1,7 +1,9 @@
 """The exported file alone turns a raw recording into beats: the same as torch gives, without torch."""
 
+import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -170,6 +172,71 @@ def test_annotations_are_written_as_a_wfdb_file(exported, recordings, predictor,
     np.testing.assert_array_equal(marks.sample, found.sample)
     assert tuple(marks.symbol) == found.names
     assert marks.aux[0].startswith(found.names[0])
+
+
+def test_annotations_that_cannot_be_written_are_listed_and_the_others_go_on(exported, recordings, tmp_path, capsys):
+    def npz(name, signal):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.savez(tmp_path / name, signal=signal, fs=360.0, channels=["MLII", "V1"], units=["mV", "mV"])
+        return str(tmp_path / name)
+
+    signal = ecg(9, 5, duration_s=20.0).signal
+    paths = [npz("flat.npz", np.zeros_like(signal)), npz("a b,c.npz", signal), npz("x/d.npz", signal)]
+    paths += [npz("y/d.npz", signal), str(recordings[0])]
+    out = tmp_path / "out"
+    assert main(["predict", str(exported.path), *paths, "--annotations", str(out)]) == 4
+    captured = capsys.readouterr()
+    assert sorted(path.name for path in out.iterdir()) == ["d.biotl", "s000.biotl"]
+    refused = [line for line in captured.err.splitlines() if line.startswith("refused: ")]
+    assert [("a b,c" in line, str(paths[3]) in line) for line in refused] == [(True, False), (False, True)]
+    rows = list(csv.reader(captured.out.splitlines()))
+    assert {len(row) for row in rows} == {5}
+    assert [row[0] for row in rows].count("a b,c") == [row[0] for row in rows].count("d") / 2 > 0
+
+
+def test_a_refused_signal_is_named_by_its_file(predictor, tmp_path):
+    np.savez(tmp_path / "gap.npz", signal=np.full(3600, np.nan), fs=360.0, channels=["MLII"], units=["mV"])
+    ((_, error),) = predict_files(predictor, [tmp_path / "gap.npz"])
+    assert str(error).startswith(f"{tmp_path / 'gap.npz'}: x: sample 0 is NaN")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("spec", "{{", "metadata biotl.spec: got '{{', wanted JSON"),
+        ("spec", '{"fss": 3}', "metadata biotl.spec.fss"),
+        ("spec", "{}", "vocabulary digest"),
+        ("spec fs", 250.0, "spec digest"),
+        ("vocabulary", "[]", "biotl.vocabulary"),
+        ("labels", "null", "metadata biotl.labels: got nothing"),
+        ("labels", '["N", "S"]', "number of labels: got 2, wanted 5"),
+        ("labels", '["N", "S", "V", "F", "F"]', "number of labels: got 4, wanted 5"),
+        ("thresholds", "[0.5, 0.5]", "number of thresholds: got 2, wanted 5"),
+        ("thresholds", "[1, 0, 1, 1, 1]", "metadata biotl.thresholds.1: got 0"),
+        ("thresholds", "[1, NaN, 1, 1, 1]", "metadata biotl.thresholds.1: got nan"),
+        ("model", None, "metadata biotl.model: got nothing, wanted JSON"),
+        ("logits", "other", "number of labels: got 5, wanted None"),
+        ("tokens", "words", "graph inputs"),
+    ],
+)
+def test_a_model_that_was_edited_is_refused_by_field(exported, key, value, says, tmp_path):
+    import onnx
+
+    model = onnx.load(exported.path)
+    stored = {item.key: item.value for item in model.metadata_props}
+    if key == "spec fs":
+        stored["biotl.spec"] = json.dumps(json.loads(stored["biotl.spec"]) | {"fs": value})
+    elif key in ("logits", "tokens"):
+        for names in [*(node.input for node in model.graph.node), *(node.output for node in model.graph.node)]:
+            names[:] = [value if name == key else name for name in names]
+        for item in (*model.graph.input, *model.graph.output):
+            item.name = value if item.name == key else item.name
+    else:
+        stored[f"biotl.{key}"] = value
+    onnx.helper.set_model_props(model, {name: text for name, text in stored.items() if text is not None})
+    onnx.save(model, tmp_path / "edited.onnx")
+    with pytest.raises(RecordError, match=re.escape(says)):
+        Predictor(tmp_path / "edited.onnx")
 
 
 def test_results_come_in_the_order_of_the_paths(predictor, recordings):

@@ -108,6 +108,7 @@ def test_split_shows_sides_that_share_nobody(config, capsys):
         (["--set", "stages[0].lrr=1"], "lr"),
         (["--set", "stages[0].lr"], "key=value"),
         (["--set", "data.validation=[]", "--set", "nothing=1"], "nothing"),
+        (["--set", "recipe=[ecgbert]"], "no recipe is called ['ecgbert']"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_one_line(config, words, says, capsys):
@@ -120,6 +121,13 @@ def test_a_configuration_that_cannot_be_is_one_line(config, words, says, capsys)
 def test_an_unfinished_run_is_not_exported(tmp_path, capsys):
     assert main(["export", str(tmp_path), str(tmp_path / "m.onnx")]) == 3
     assert "results.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("results", ["[]", '{"thresholds'])
+def test_a_run_whose_results_are_damaged_is_not_exported(results, tmp_path, capsys):
+    (tmp_path / "results.json").write_text(results)
+    assert main(["export", str(tmp_path), str(tmp_path / "m.onnx")]) == 3
+    assert "results.json: thresholds" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -92,6 +92,12 @@ def test_a_refused_recording_is_listed_and_the_others_are_kept(mitdb, tmp_path):
     assert "999" in str(refused[0])
 
 
+def test_a_refused_signal_is_named_by_its_file(tmp_path):
+    path = write_wfdb(ecg(0, 0, duration_s=20.0), tmp_path)
+    _, refused = prepare_files([path], SignalSpec(fs=1e-3))
+    assert str(refused[0]).startswith(f"{path}: fs_new: got 0.001")
+
+
 def test_a_damaged_shard_is_made_again(mitdb, tmp_path):
     (first,), _ = prepare_files([mitdb / "100"], SPEC, tmp_path)
     (tmp_path / "100" / "tokens.npy").write_bytes(b"")

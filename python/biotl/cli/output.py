@@ -1,6 +1,7 @@
 """What every command prints the same way."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -13,7 +14,16 @@ Seed = Annotated[int, typer.Option(help="The one seed of everything random.")]
 
 def result(value: Any, *, as_json: bool, text: str) -> None:
     """Print a result on stdout: the value as JSON, or the text."""
-    typer.echo(json.dumps(value, indent=2) if as_json else text)
+    typer.echo(json.dumps(_finite(value), indent=2) if as_json else text)
+
+
+def _finite(value: Any) -> Any:
+    # JSON has no NaN: what is undefined is null
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def note(line: str) -> None:

@@ -15,7 +15,7 @@ def predict(
     recordings: Annotated[list[Path], typer.Argument(help="Raw recordings: WFDB (no extension), .npz, .mat, .csv.")],
     annotations: Annotated[
         Path | None,
-        typer.Option(help="Also write each recording's beats to FOLDER/NAME.biotl, a WFDB annotation file."),
+        typer.Option(help="Also write each recording's beats, if any, to FOLDER/NAME.biotl, a WFDB annotation file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -24,7 +24,11 @@ def predict(
     Prints one line a beat, as CSV or JSON. A recording that does not fit the model is refused in one line; the others
     go on, and the exit code is 4.
     """
+    import csv
+    import io
+
     from biotl.deploy.predictor import Prediction, Predictor, predict_files
+    from biotl.errors import ConfigError
 
     predictor = Predictor(model)
     done: list[Prediction] = []
@@ -38,13 +42,21 @@ def predict(
             continue
         done.append(outcome)
         if not as_json and len(outcome):
-            typer.echo("\n".join(",".join(map(str, row.values())) for row in outcome.rows()))
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator="\n").writerows(row.values() for row in outcome.rows())
+            typer.echo(lines.getvalue(), nl=False)
         note(f"{outcome.record}: {len(outcome)} beats, {', '.join(f'{k} {n}' for k, n in outcome.counts().items())}")
-        if annotations is not None:
+        if annotations is not None and len(outcome):  # WFDB has no file without a mark
             from biotl.records.write import write_annotations
 
             annotations.mkdir(parents=True, exist_ok=True)
-            note(f"wrote {write_annotations(annotations / outcome.record, 'biotl', outcome.annotations())}")
+            try:
+                if [one.record for one in done].count(outcome.record) > 1:
+                    raise ConfigError(f"{path}: another recording is called {outcome.record}: predict it by itself")
+                note(f"wrote {write_annotations(annotations / outcome.record, 'biotl', outcome.annotations())}")
+            except ConfigError as error:
+                refused.append({"recording": str(path), "reason": str(error)})
+                note(f"refused: {error}")
     if as_json:
         records = [{"record": p.record, "fs": p.fs, "counts": p.counts(), "beats": p.rows()} for p in done]
         result({"model": str(model), "records": records, "refused": refused}, as_json=True, text="")

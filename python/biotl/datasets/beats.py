@@ -162,8 +162,9 @@ class BeatScore:
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 over the classes that the reference holds."""
-        return float(self.f1[self.confusion.sum(axis=1)[:-1] > 0].mean())
+        """Mean F1 over the classes that the reference holds; 0 where it holds none."""
+        held = self.confusion.sum(axis=1)[:-1] > 0
+        return float(self.f1[held].sum() / max(held.sum(), 1))
 
     @property
     def accuracy(self) -> float:

@@ -14,7 +14,7 @@ from biotl.datasets.sentences import Sentence, prepare
 from biotl.datasets.shards import open_shard, write_shard
 from biotl.datasets.spec import SignalSpec
 from biotl.datasets.vocabulary import Vocabulary, fit_vocabulary
-from biotl.errors import BiotlError, ConfigError, RecordError
+from biotl.errors import BiotlError, ConfigError, RecordError, SignalError
 from biotl.parallel import in_threads
 from biotl.records import Record, read
 
@@ -146,6 +146,8 @@ def prepare_files(
             if place:
                 save_recording(recording, place, spec, source=source)
             return recording
+        except SignalError as error:  # it knows the array, and not the file
+            return SignalError(f"{path}: {error}")
         except BiotlError as error:
             return error
         finally:

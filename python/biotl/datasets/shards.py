@@ -52,7 +52,7 @@ class Shard:
         RecordError
             Naming the file that was changed.
         """
-        for name, stated in _manifest(self.folder)["files"].items():
+        for name, stated in read_manifest(self.folder)["files"].items():
             actual = hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
             if actual != stated["sha256"]:
                 raise RecordError(str(self.folder / name), "sha256", actual, stated["sha256"], _AGAIN)
@@ -118,7 +118,7 @@ def open_shard(folder: Path | str, *, spec: SignalSpec | None = None) -> Shard:
         If the shard was prepared under another spec, naming the field.
     """
     folder = Path(folder)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     stored = SignalSpec.model_validate(manifest["spec"])
     if spec is not None:
         stored.compare(spec, got=f"shard {folder.name}", wanted="reader")
@@ -132,7 +132,8 @@ def open_shard(folder: Path | str, *, spec: SignalSpec | None = None) -> Shard:
     return Shard(folder, arrays, stored, tuple(manifest["subjects"]), manifest["meta"])
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a shard; `RecordError` if there is none, or it is of another version."""
     path = folder / _MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from biotl.datasets.shards import read_manifest
 from biotl.deploy.predictor import Predictor
 from biotl.errors import RecordError
 from biotl.records import read
@@ -65,9 +66,9 @@ def _checkpoint(path: Path) -> dict[str, Any]:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         stored = header.pop("__metadata__", {})
         tensors = {name: item["shape"] for name, item in header.items()}
+        state = json.loads(stored.get("state", "{}"))
     except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError):
         raise RecordError(str(path), "header", "something else", "a safetensors file") from None
-    state = json.loads(stored.get("state", "{}"))
     groups: dict[str, int] = {}
     for name, shape in tensors.items():
         part = name.split(".")[0]
@@ -84,8 +85,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _shard(path: Path) -> dict[str, Any]:
-    manifest = json.loads((path / "manifest.json").read_text())
-    return {"kind": "shard", **manifest}
+    return {"kind": "shard", **read_manifest(path)}
 
 
 def _recording(path: Path) -> dict[str, Any]:

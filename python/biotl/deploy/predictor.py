@@ -1,21 +1,22 @@
 """Prediction from a raw recording with onnxruntime alone: no torch, no scipy, nothing but the one model file."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, Json, ValidationError
 
 from biotl.datasets import Sentence, SignalSpec, Vocabulary, prepare, window_arrays, windows
 from biotl.errors import BiotlError, MissingExtraError, RecordError, SignalError
 from biotl.parallel import in_threads
 from biotl.records import Annotations, Record, read
 
-KEYS = ("biotl.spec", "biotl.vocabulary", "biotl.labels", "biotl.thresholds", "biotl.model")
+WINDOW = ("tokens", "wave", "mask", "patches", "features")
+"""What a model may read of `window_arrays`."""
 BATCH = 32
 WFDB_BEATS = frozenset("NSVFQ")
 
@@ -85,6 +86,16 @@ class Prediction:
         return Annotations(self.sample, np.array(symbol, dtype="<U1"), aux, zeros, zeros, zeros)
 
 
+class _Metadata(BaseModel):
+    """What the file carries beside the graph, each a JSON text."""
+
+    spec: Json[SignalSpec]
+    vocabulary: str
+    labels: Json[tuple[str, ...]]
+    thresholds: Json[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]]
+    model: Json[dict[str, Any]]
+
+
 class Predictor:
     """An exported model, and all that it needs to read a raw recording.
 
@@ -98,7 +109,7 @@ class Predictor:
     Raises
     ------
     RecordError
-        If the file is no ONNX model, or carries no biotl metadata.
+        If the file is no ONNX model, or graph and biotl's metadata do not fit each other.
     MissingExtraError
         If onnxruntime is not installed.
     """
@@ -119,20 +130,32 @@ class Predictor:
             reason = str(error).splitlines()[0]
             raise RecordError(str(path), "graph", reason, "an ONNX model", "export it again") from None
         stored = self.session.get_modelmeta().custom_metadata_map
-        for key in KEYS:
-            if key not in stored:
-                raise RecordError(str(path), f"metadata {key}", "nothing", "JSON", "export it with `biotl export`")
-        self.spec = SignalSpec.model_validate_json(stored["biotl.spec"])
-        self.vocabulary = Vocabulary.from_json(stored["biotl.vocabulary"], f"{path} (biotl.vocabulary)")
-        self.labels: tuple[str, ...] = tuple(json.loads(stored["biotl.labels"]))
-        self.thresholds = np.array(json.loads(stored["biotl.thresholds"]), np.float32)
-        self.about: dict[str, Any] = json.loads(stored["biotl.model"])
-        if self.spec.vocabulary != self.vocabulary.digest():
-            raise RecordError(
-                str(path), "vocabulary digest", self.vocabulary.digest()[:12], self.spec.vocabulary[:12] or "one",
-                "export it again",
-            )  # fmt: skip
+        try:
+            about = _Metadata(**{key: stored.get(f"biotl.{key}") for key in _Metadata.model_fields})
+        except ValidationError as error:
+            item = error.errors()[0]
+            field = ".".join(map(str, item["loc"]))
+            got = "nothing" if item["input"] is None else repr(item["input"])
+            wanted = "JSON" if item["type"].startswith("json") else item["msg"].removeprefix("Input should be ")
+            hint = "export it with `biotl export`"
+            raise RecordError(str(path), f"metadata biotl.{field}", got, wanted, hint) from None
+        self.spec, self.labels, self.about = about.spec, about.labels, about.model
+        self.vocabulary = Vocabulary.from_json(about.vocabulary, f"{path} (biotl.vocabulary)")
+        self.thresholds = np.array(about.thresholds, np.float32)
         self._inputs = [item.name for item in self.session.get_inputs()]
+        width: Any = {item.name: item.shape[-1] for item in self.session.get_outputs()}.get("logits")
+        classes = {1: 2}.get(width, width)  # one logit is two classes
+        known = [name for name in self._inputs if name in WINDOW]
+        fits: list[tuple[str, Any, Any]] = [
+            ("graph inputs", self._inputs, known or list(WINDOW)),
+            ("number of labels", len(set(self.labels)), classes),
+            ("number of thresholds", len(self.thresholds), classes),
+            ("vocabulary digest", self.vocabulary.digest(), self.spec.vocabulary),
+            ("spec digest", self.spec.digest(), self.vocabulary.spec_digest),
+        ]
+        for name, found, wants in fits:
+            if found != wants:
+                raise RecordError(str(path), name, str(found), str(wants), "export it again")
 
     def predict(self, record: Record) -> Prediction:
         """Classify every beat of a raw recording.
@@ -191,8 +214,10 @@ def predict_files(predictor: Predictor, paths: Sequence[str | Path]) -> Iterator
     def one(path: Path) -> Prediction | BiotlError:
         try:
             return predictor.predict(read(path))
-        except (RecordError, SignalError) as error:
+        except RecordError as error:
             return error
+        except SignalError as error:  # it knows the array, and not the file
+            return SignalError(f"{path}: {error}")
 
     places = [Path(path) for path in paths]
     threads = max(1, min(int(os.environ.get("OMP_NUM_THREADS", "4")), 4))

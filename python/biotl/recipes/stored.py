@@ -41,6 +41,10 @@ def export_run(run: Path, path: Path, *, stage: str | None = None) -> float:
     results = run / "results.json"
     if not results.is_file():
         raise RecordError(str(run), "results.json", "nothing", "a finished run", "finish it with `biotl finetune`")
+    try:
+        thresholds = json.loads(results.read_text())["thresholds"]
+    except (ValueError, TypeError, KeyError):
+        raise RecordError(str(results), "thresholds", "none", "those of a finished run", "finish it again") from None
     checkpoints = {p.stem.removeprefix("best-"): p for p in (run / "checkpoints").glob(f"best-*{SUFFIX}")}
     newest = max(checkpoints.values(), key=lambda p: load(p).state["history"][-1]["step"]) if checkpoints else None
     chosen = checkpoints.get(stage) if stage else newest
@@ -62,7 +66,7 @@ def export_run(run: Path, path: Path, *, stage: str | None = None) -> float:
         vocabulary=vocabulary,
         labels=about["labels"],
         example={name: np.stack([cut[name] for cut in cuts]) for name in cuts[0]},
-        thresholds=json.loads(results.read_text())["thresholds"],
+        thresholds=thresholds,
         about={"recipe": checkpoint.state["config"]["recipe"], "checkpoint": chosen.name, **about["model"]},
     )
 
