@@ -41,6 +41,7 @@ def test_finetune_goes_from_raw_files_to_a_report_and_lists_what_it_refused(fini
     assert "100" in results["refused"][0]
     page = (finished / "report.html").read_text()
     assert "de Chazal" in page
+    assert "the beats of 21 unseen patients" in page
     assert "100" in page
 
 
@@ -75,7 +76,9 @@ def test_a_run_is_not_overwritten(finished, config, capsys):
 def test_pretrain_runs_the_stages_alone(config, tmp_path, capsys):
     words = ["pretrain", str(config), "--run", str(tmp_path / "run"), "--json"]
     assert main(words) == 0
-    rows = json.loads(capsys.readouterr().out)
+    captured = capsys.readouterr()
+    assert f"refused: {config.parent / 'mitdb' / '100'}" in captured.err
+    rows = json.loads(captured.out)
     assert [row["stage"] for row in rows] == ["pretrain", "all"]
     assert (tmp_path / "run" / "checkpoints" / "best-pretrain.safetensors").is_file()
     assert main(["inspect", rows[0]["checkpoint"], "--json"]) == 0
@@ -91,7 +94,9 @@ def test_prep_and_tokens_prepare_and_cluster(config, tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "run" / "shards" / "101"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "shard"
     assert main(["tokens", str(config), *run, "--output", str(tmp_path / "vocabulary.json"), "--json"]) == 0
-    waves = json.loads(capsys.readouterr().out)["waves"]
+    captured = capsys.readouterr()
+    assert f"refused: {config.parent / 'mitdb' / '100'}" in captured.err
+    waves = json.loads(captured.out)["waves"]
     assert [row["clusters"] for row in waves] == [12, 19, 14, 25]
 
 

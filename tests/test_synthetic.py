@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biotl.errors import ConfigError
-from biotl.records import ecg
+from biotl.records import ecg, write
 
 
 def waves(record):
@@ -105,3 +105,13 @@ def test_half_of_the_noise_is_half_of_the_difference():
 def test_too_little_for_a_beat_is_refused(duration_s, fs):
     with pytest.raises(ConfigError, match="at least 2 s at 100 Hz"):
         ecg(0, duration_s=duration_s, fs=fs)
+
+
+def test_a_record_whose_writing_was_interrupted_is_not_there(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(write, "write_annotations", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write.write_wfdb(ecg(0, duration_s=10.0), tmp_path)
+    assert list(tmp_path.iterdir()) == []

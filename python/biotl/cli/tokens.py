@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from biotl.cli.output import Json, result, table
+from biotl.cli.output import Json, note, result, table
 from biotl.cli.recipe import ConfigPath, Run, SeedOverride, Set, load
 
 
@@ -26,7 +26,9 @@ def tokens(
     from biotl.signal import WAVES
 
     settings = load(config, overrides, seed=seed, run=run)
-    sides, _ = read_sides(settings)
+    sides, refused = read_sides(settings)
+    for error in refused:
+        note(f"refused: {error}")
     vocabulary, spec = learn_vocabulary(sides["train"], settings.data.spec, seed=settings.seed)
     vocabulary.save(output)
     rows = [

@@ -274,6 +274,8 @@ def task(config: EcgbertConfig) -> Task:
     """Return what the stages train on: model, views, and what explains them."""
     sides, refused = read_sides(config)
     _refuse_empty(config, {side: sides[side] for side in ("train", "validation")}, refused)
+    for error in refused if World.join().main else ():
+        tqdm.write(f"refused: {error}", file=sys.stderr)
     return set_up(config, config.data.spec, sides, config.data.task, config.data.hide).task
 
 

@@ -39,9 +39,10 @@ def finetune(config: EcgbertConfig, *, resume: bool = False) -> tuple[Outcome, P
     sides, _ = read_sides(config)  # from the shards that the run left
     raw, _ = read_many([config.data.root / recording.name for recording in outcome.test])
     minutes = (time.monotonic() - began) / 60
+    people = len({recording.subject for recording in outcome.test})
     question = {
-        "aami": "How well are the beats of 22 unseen patients told apart, in the five classes of AAMI EC57?",
-        "binary": "How well are abnormal beats of 22 unseen patients told from normal ones?",
+        "aami": f"How well are the beats of {people} unseen patients told apart, in the five classes of AAMI EC57?",
+        "binary": f"How well are abnormal beats of {people} unseen patients told from normal ones?",
     }
     words = Words(
         title="ECGBERT on the MIT-BIH Arrhythmia Database",
@@ -61,5 +62,6 @@ def finetune(config: EcgbertConfig, *, resume: bool = False) -> tuple[Outcome, P
             "It is no medical device.",
         ],
     )
-    headline = [(f"{minutes:.0f} min", "from raw files to here", "training and baselines included")]
+    since = "since it was resumed" if resume else "from raw files to here"
+    headline = [(f"{minutes:.0f} min", since, "training and baselines included")]
     return outcome, publish(config, outcome, sides, {record.name: record for record in raw}, words, headline)

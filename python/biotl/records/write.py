@@ -13,6 +13,8 @@ from biotl.records.record import Annotations, Record
 def write_wfdb(record: Record, folder: Path | str) -> Path:
     """Write a record as ``.hea``, ``.dat`` (format 16, each channel's gain fitted to its range) and its annotations.
 
+    The header comes last, so that an interrupted write leaves no record.
+
     Parameters
     ----------
     record : Record
@@ -38,21 +40,25 @@ def write_wfdb(record: Record, folder: Path | str) -> Path:
         raise MissingExtraError("wfdb", "train") from None
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        wfdb.wrsamp(
-            record.name,
-            fs=record.fs,
-            units=list(record.units),
-            sig_name=list(record.channels),
-            p_signal=record.signal.T.astype(np.float64),
-            fmt=["16"] * len(record.channels),
-            comments=[f"subject: {record.subject}"],
-            write_dir=str(folder),
-        )
-    except ValueError as error:
-        raise ConfigError(f"{record.name}: WFDB cannot hold it: {error}") from None
-    for annotator, marks in record.annotations.items():
-        write_annotations(folder / record.name, annotator, marks, fs=record.fs)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{Path(record.name).name}.") as part:
+        try:
+            wfdb.wrsamp(
+                record.name,
+                fs=record.fs,
+                units=list(record.units),
+                sig_name=list(record.channels),
+                p_signal=record.signal.T.astype(np.float64),
+                fmt=["16"] * len(record.channels),
+                comments=[f"subject: {record.subject}"],
+                write_dir=part,
+            )
+        except ValueError as error:
+            raise ConfigError(f"{record.name}: WFDB cannot hold it: {error}") from None
+        for annotator, marks in record.annotations.items():
+            write_annotations(Path(part) / record.name, annotator, marks, fs=record.fs)
+        (folder / f"{record.name}.hea").unlink(missing_ok=True)
+        for file in sorted(Path(part).iterdir(), key=lambda file: file.suffix == ".hea"):
+            file.replace(folder / file.name)
     return folder / record.name
 
 
