@@ -16,6 +16,7 @@ import torch
 from safetensors import safe_open
 
 from biotl.errors import ConfigError, RecordError, TrainingError
+from biotl.records.atomic import write_bytes
 from biotl.training.checkpoint import Checkpoint, Store, digest, load, save
 from biotl.training.data import Task, View
 from biotl.training.trainer import Trainer
@@ -197,6 +198,15 @@ def test_a_full_disk_is_a_clear_error_and_the_run_resumes_when_there_is_room(tmp
     assert not list(tmp_path.glob("run/checkpoints/.*"))
     whole = Trainer(config(tmp_path / "whole", stage), points_task()).fit().model.state_dict()
     assert digest(resumed.fit().model.state_dict()) == digest(whole)
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*v\.json"):
+        write_bytes(tmp_path / "v.json", b"words")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")

@@ -101,7 +101,7 @@ def test_half_of_the_noise_is_half_of_the_difference():
     np.testing.assert_allclose(2 * (half - clean), full - clean, atol=1e-5)
 
 
-@pytest.mark.parametrize(("duration_s", "fs"), [(1.0, 360.0), (10.0, 50.0), (float("nan"), 360.0)])
+@pytest.mark.parametrize(("duration_s", "fs"), [(1.0, 360.0), (10.0, 50.0), (float("nan"), 360.0), (np.inf, 360.0)])
 def test_too_little_for_a_beat_is_refused(duration_s, fs):
     with pytest.raises(ConfigError, match="at least 2 s at 100 Hz"):
         ecg(0, duration_s=duration_s, fs=fs)

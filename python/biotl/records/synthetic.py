@@ -151,7 +151,7 @@ def ecg(
     >>> record.signal.shape, record.channels
     ((2, 3600), ('MLII', 'V1'))
     """
-    if not (duration_s >= 2.0 and fs >= 100.0):
+    if not (2.0 <= duration_s < np.inf and 100.0 <= fs < np.inf):
         raise ConfigError(f"synthetic ECG needs at least 2 s at 100 Hz or more, got {duration_s} s at {fs} Hz")
     heart = Subject.draw(np.random.default_rng([seed, subject]))
     rhythm, jitters, sounds = (np.random.default_rng([seed, subject, visit, part]) for part in range(3))
