@@ -70,6 +70,7 @@ def test_an_unknown_command_is_one_line_with_the_nearest_name(capsys):
         (["synth", "x", "--subjects", "0"], 2, "--subjects"),
         (["synth", "x", "--what"], 2, "--what"),
         (["--threads", "0", "synth", "x"], 2, "--threads"),
+        (["--threads", "100000", "synth", "x"], 2, "--threads"),  # a machine that starts these does nothing else
         (["inspect", "/nowhere/100"], 3, "/nowhere/100"),
         (["predict", "/nowhere/model.onnx", "x"], 3, "/nowhere/model.onnx: file"),
     ],

@@ -69,6 +69,15 @@ def test_a_manifest_of_another_version_is_refused(folder):
         open_shard(folder)
 
 
+def test_a_manifest_without_its_files_is_refused(folder):
+    path = folder / "manifest.json"
+    whole = json.loads(path.read_text())
+    del whole["files"]
+    path.write_text(json.dumps(whole))
+    with pytest.raises(RecordError, match=r"manifest\.json: files: got nothing"):
+        open_shard(folder)
+
+
 def test_a_write_that_fails_leaves_no_manifest(folder):
     with pytest.raises(ValueError, match="pickle"):
         write_shard(folder, {"a": np.array([object()])}, spec=SPEC, subjects=())

@@ -56,7 +56,6 @@ for command in (
     app.command()(command)
 
 _GLOBAL = {"--debug": 0, "--threads": 1}
-_asked: list[int] = []  # the signals to end for
 _POOLS = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -71,7 +70,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of every kernel; all cores by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=1024, help="Of every kernel; all cores by default.")] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,  # noqa: ARG001
 ) -> None:
     """From a raw biosignal file to a model file that takes the raw signal.
@@ -96,26 +95,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    _asked.clear()
+    ending = _Ending()
+    signal.signal(signal.SIGTERM, ending)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background ignores it
+        signal.signal(signal.SIGINT, ending)
     try:
-        code = _main(_global_first(sys.argv[1:] if argv is None else argv))
+        code = _run(_global_first(sys.argv[1:] if argv is None else argv))
     except BaseException:
-        if not _asked:
+        if not ending.number:
             raise
         code = 1
     finally:
-        if _asked:
-            _again(signal.SIGINT, 0.0)  # the interpreter may take longer to end than the signal to come again
+        ending.wait_no_more()
     # whatever a library made of being ended, as where an import was broken off, the signal is why
-    return 128 + _asked[-1] if _asked and code else code
+    return 128 + ending.number if ending.number and code else code
 
 
-def _main(words: Sequence[str]) -> int:
+def _run(words: Sequence[str]) -> int:
     debug = "--debug" in words
     warnings.formatwarning = lambda message, *_, **__: f"biotl: {message}\n"
-    signal.signal(signal.SIGTERM, _end)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background ignores it
-        signal.signal(signal.SIGINT, _end)
     try:
         code = app(words or ["--help"], prog_name="biotl", standalone_mode=False)
         sys.stdout.flush()
@@ -137,19 +135,26 @@ def _main(words: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _end(number: int, *_: object) -> None:
-    # numpy's draws and the callbacks of weak references lose what is raised in them: so once more if need be
-    _asked.append(number)
-    _again(number, 2.0)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    sys.exit(128 + number)
+class _Ending:
+    """Handler of the signals that end the command, and the last that came; 0 before."""
 
+    number = 0
 
-def _again(number: int, seconds: float) -> None:
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, lambda *_: _end(number))
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    def __call__(self, number: int, *_: object) -> None:
+        if number != getattr(signal, "SIGALRM", None):  # which only says it again
+            self.number = number
+        # numpy's draws and the callbacks of weak references lose what is raised in them: so once more if need be
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, self)
+            signal.setitimer(signal.ITIMER_REAL, 2.0)
+        if self.number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + self.number)
+
+    def wait_no_more(self) -> None:
+        """Raise nothing again: the interpreter may take longer to end than that."""
+        if self.number and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def _say(message: str, code: int) -> int:

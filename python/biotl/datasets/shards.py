@@ -18,6 +18,7 @@ from biotl.records.atomic import write_bytes
 _FORMAT = "biotl.shard/1"
 _MANIFEST = "manifest.json"
 _AGAIN = "prepare it again"
+_KEYS = ("spec", "subjects", "meta", "files")
 
 
 @dataclass(frozen=True)
@@ -142,4 +143,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise RecordError(str(path), "format", "no manifest", _FORMAT, _AGAIN) from None
     if version != _FORMAT:
         raise RecordError(str(path), "format", str(version), _FORMAT, _AGAIN)
+    if lacks := [key for key in _KEYS if key not in manifest]:
+        raise RecordError(str(path), lacks[0], "nothing", f"a manifest of {', '.join(_KEYS)}", _AGAIN)
     return manifest

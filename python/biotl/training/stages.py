@@ -153,7 +153,7 @@ class Engine(Section):
     device: str = "auto"
     amp: Literal["off", "bf16", "fp16"] = "off"
     workers: Annotated[int, Field(ge=0)] = 0
-    threads: PositiveInt | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     compile: bool = False
     log_every: PositiveInt = 50
     save_every_s: NotNegative = 60.0
