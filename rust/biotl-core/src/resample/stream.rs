@@ -28,8 +28,8 @@ impl<T: Float> Stream<T> {
     /// Takes the next part and returns the outputs that no later sample can change.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] with the first sample at fault, counted from the start of this part; the stream is then as
-    /// it was before.
+    /// [`crate::Error::NotFinite`] with the first sample at fault, counted from the start of this part; the stream is then
+    /// as it was before.
     pub fn push(&mut self, x: &[T]) -> Result<Vec<T>> {
         check(x.iter().all(|v| v.finite()), x)?;
         self.past.extend_from_slice(x);
