@@ -3,11 +3,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use biotl_core::design::{Band, Kind, design};
+use biotl_core::filter::design::{Band, Kind, design};
 use biotl_core::resample::Resampler;
 use biotl_core::wavelet::{self, Mode, Wavelet};
 use biotl_core::wfdb::Recording;
-use biotl_core::{filter, kmeans, median, peaks, ppg, segments, waves, windows};
+use biotl_core::{filter, kmeans, median, peaks, ppg, segment, waves, windows};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn wfdb(c: &mut Criterion) {
@@ -98,13 +98,13 @@ fn wavelets(c: &mut Criterion) {
 fn segment(c: &mut Criterion) {
     let x = lead();
     let peaks: Vec<i64> = (200..649_000).step_by(286).collect();
-    let found = segments::segment(x.len(), &peaks, 360.0).unwrap();
+    let found = segment::segment(x.len(), &peaks, 360.0).unwrap();
     let mut out = vec![0.0; found.start.len() * 64];
     let mut group = c.benchmark_group("segment");
     group.throughput(Throughput::Elements(peaks.len() as u64));
-    group.bench_function("fixed", |b| b.iter(|| segments::segment(x.len(), &peaks, 360.0).unwrap()));
+    group.bench_function("fixed", |b| b.iter(|| segment::segment(x.len(), &peaks, 360.0).unwrap()));
     group.bench_function("resample to 64", |b| {
-        b.iter(|| segments::resample(&x, &found.start, &found.stop, 64, &mut out).unwrap());
+        b.iter(|| segment::resample(&x, &found.start, &found.stop, 64, &mut out).unwrap());
     });
     group.finish();
 }

@@ -1,4 +1,4 @@
-"""Train the two networks of `biotl.signal.rpeaks` and write `rust/biotl-core/src/peaks_weights.rs`.
+"""Train the two networks of `biotl.signal.rpeaks` and write `rust/biotl-core/src/peaks/weights.rs`.
 
     OMP_NUM_THREADS=1 python benches/train_rpeaks.py            # five minutes; then build the extension again
     OMP_NUM_THREADS=1 python benches/train_rpeaks.py validate   # three folds of DS1: what a threshold gives out of fold
@@ -28,7 +28,7 @@ from scipy.signal import resample_poly
 from biotl import _core
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
-WEIGHTS = Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "peaks_weights.rs"
+WEIGHTS = Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "peaks" / "weights.rs"
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 203 205 207 208 209 215 220 223 230".split()  # noqa: SIM905
 LUDB = range(1, 71)
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
@@ -337,7 +337,7 @@ def write(nets):
         f"//! {inputs.hexdigest()}.\n"
         f"//! sha256 of the weights, little-endian float32, first network first:\n//! {digest}.\n\n"
         "#![allow(clippy::unreadable_literal)]\n\n"
-        "use crate::candidates::{CONTEXT, CONTEXT_HIDDEN, LOCAL, LOCAL_HIDDEN};\nuse crate::perceptron::Perceptron;\n"
+        "use super::candidates::{CONTEXT, CONTEXT_HIDDEN, LOCAL, LOCAL_HIDDEN};\nuse super::perceptron::Perceptron;\n"
         + body
     )
     subprocess.run(["rustfmt", "--edition", "2024", str(WEIGHTS)], check=True)

@@ -1,4 +1,4 @@
-"""Train the networks of `biotl.signal.delineate` and write `rust/biotl-core/src/waves.weights` and its provenance.
+"""Train the networks of `biotl.signal.delineate` and write `rust/biotl-core/src/waves/waves.weights` and its provenance.
 
     python benches/train_waves.py [--validate] && maturin develop --release
 
@@ -25,7 +25,7 @@ from marked import DS1, PACED, QTDB_TRAIN, ludb, mitdb, qtdb
 
 from biotl import _core
 
-WEIGHTS = Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "waves.weights"
+WEIGHTS = Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "waves" / "waves.weights"
 SEED, PASSES, EPOCHS, FOLDS = 20261121, 8, 8, 3
 # streams, points, values that have no place in them, time of the first point, and from one to the next: `zones.rs`
 ROWS = ((2, 48, 11, -0.43, 0.010), (2, 51, 16, -0.18, 0.008), (3, 33, 4, 0.06, 0.020))

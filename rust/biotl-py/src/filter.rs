@@ -1,7 +1,7 @@
 //! Filters designed and run.
 
-use biotl_core::design::{self, Band, Kind, Section};
 use biotl_core::filter;
+use biotl_core::filter::design::{self, Band, Kind, Section};
 use numpy::{PyArray2, PyReadonlyArray2};
 use pyo3::prelude::*;
 

@@ -12,7 +12,7 @@ mod median;
 mod peaks;
 mod ppg;
 mod resample;
-mod segments;
+mod segment;
 mod stream;
 mod wavelet;
 mod waves;
@@ -37,7 +37,7 @@ mod _core {
     #[pymodule_export]
     use super::resample::resample;
     #[pymodule_export]
-    use super::segments::{resample_segments, segment};
+    use super::segment::{resample_segments, segment};
     #[pymodule_export]
     use super::stream::{ResampleStream, SosStream};
     #[pymodule_export]

@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use biotl_core::design::Section;
 use biotl_core::filter::Causal;
+use biotl_core::filter::design::Section;
 use biotl_core::resample::{Resampler, Stream};
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;

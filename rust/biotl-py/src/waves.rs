@@ -4,7 +4,7 @@ use crate::error::to_py;
 use crate::interrupt::answering;
 use crate::leads::LONG;
 use crate::matrix::{Vector, rows};
-use biotl_core::zones::{ROWS, Zones};
+use biotl_core::waves::zones::{ROWS, Zones};
 use biotl_core::{Float, waves};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;

@@ -3,8 +3,8 @@
 //! Direct form I, so that a state is the last two samples before and after each section: the chain from one sample to the
 //! next is one multiplication long, and a signal at rest has a state that can be written down. Sums run in `f64`.
 
+use super::design::Section;
 use crate::Float;
-use crate::design::Section;
 use crate::simd::{Lanes, multiply_add};
 
 /// Samples of each lane that are in the first-level cache at a time.

@@ -11,8 +11,8 @@
 
 #![allow(clippy::unreadable_literal)]
 
-use crate::candidates::{CONTEXT, CONTEXT_HIDDEN, LOCAL, LOCAL_HIDDEN};
-use crate::perceptron::Perceptron;
+use super::candidates::{CONTEXT, CONTEXT_HIDDEN, LOCAL, LOCAL_HIDDEN};
+use super::perceptron::Perceptron;
 
 /// Judges a maximum by itself and its neighbours.
 pub static LOCAL_NET: Perceptron<LOCAL, LOCAL_HIDDEN> = Perceptron {

@@ -9,8 +9,8 @@ mod pair;
 
 use std::ops::Range;
 
-use crate::average::{average_into, running_sum};
-use crate::level::{BLOCKS, around, levels_from};
+use super::average::{average_into, running_sum};
+use super::level::{BLOCKS, around, levels_from};
 use crate::{Error, Float, Result, simd};
 use pair::{Pair, wavelets};
 

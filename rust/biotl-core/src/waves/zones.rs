@@ -1,8 +1,8 @@
 //! What the delineation networks see of a beat: its complex, and from the onset of that what lies before and after it,
 //! alone and averaged with the beats around that look alike, in units of its own amplitude.
 
-use crate::network::Row;
-use crate::segments::check_peaks;
+use super::network::Row;
+use crate::segment::check_peaks;
 use crate::{Error, Float, Result};
 
 /// Points in the complex, from the R peak.

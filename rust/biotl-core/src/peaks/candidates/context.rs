@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{CONTEXT, Candidates, LOCAL, REFRACTORY_S, SHAPE, ln, sureness};
-use crate::envelope::Envelope;
+use crate::peaks::envelope::Envelope;
 use crate::simd;
 
 /// Beats to either side that make the rhythm and the shape to compare with.

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use super::cascade::{Cascade, State, TILE, Tile, load, new_tile, store};
 use crate::Float;
-use crate::cascade::{Cascade, State, TILE, Tile, load, new_tile, store};
 use crate::simd::{LaneKernel, Lanes};
 
 /// A block of a long lead is at least this many times its warm-up.

@@ -4,12 +4,15 @@
 //! steepest and most even, so that a burst of motion has to be both stronger and in step to be taken for pulses; what an
 //! accelerometer explains of the slope is taken off before, where there is one.
 
+mod motion;
+mod tempo;
+
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::average::average;
-use crate::level::levels;
-use crate::tempo::{self, Event};
-use crate::{Error, Float, Result, motion};
+use crate::peaks::average::average;
+use crate::peaks::level::levels;
+use crate::{Error, Float, Result};
+use tempo::Event;
 
 /// Width of the Gaussian whose derivative measures the slope, in seconds.
 const SIGMA_S: f64 = 0.035;

@@ -3,13 +3,20 @@
 //! The first network sees what a maximum is by itself and among its neighbours; the second also sees the rhythm and
 //! the shape of the beats that the first found, and so does what thresholds, search-back and T-wave rules do elsewhere.
 
-use crate::candidates::{CONTEXT, Candidates, LOCAL, LOCAL_HIDDEN};
-use crate::envelope::Envelope;
-use crate::peaks_weights::{CONTEXT_NET, LOCAL_NET};
-use crate::perceptron::Perceptron;
+pub(crate) mod average;
+mod candidates;
+mod envelope;
+pub(crate) mod level;
+mod perceptron;
+mod weights;
+
 use crate::{Error, Float, Result, simd};
+use candidates::{CONTEXT, Candidates, LOCAL, LOCAL_HIDDEN};
+use envelope::Envelope;
+use perceptron::Perceptron;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use weights::{CONTEXT_NET, LOCAL_NET};
 
 /// Maxima that the first network finds less likely than this (log-odds) are not shown to the second.
 const HOPELESS: f32 = -7.0;

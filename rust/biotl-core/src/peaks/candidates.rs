@@ -5,8 +5,8 @@
 
 mod context;
 
-use crate::envelope::{Envelope, Haar};
-use crate::perceptron::Perceptron;
+use super::envelope::{Envelope, Haar};
+use super::perceptron::Perceptron;
 use crate::simd;
 
 /// Features that a maximum has by itself and among its neighbours.

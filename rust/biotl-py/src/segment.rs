@@ -1,6 +1,5 @@
 //! P, QRS, T and background around R peaks.
 
-use biotl_core::segments;
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
@@ -19,7 +18,7 @@ pub fn segment<'py>(
     fs: f64,
 ) -> PyResult<Columns<'py, i8, i64>> {
     let rpeaks = rpeaks.as_slice()?;
-    let found = py.detach(|| segments::segment(n, rpeaks, fs)).map_err(to_py)?;
+    let found = py.detach(|| biotl_core::segment::segment(n, rpeaks, fs)).map_err(to_py)?;
     Ok((
         PyArray1::from_vec(py, found.wave),
         PyArray1::from_vec(py, found.start),
@@ -45,11 +44,11 @@ pub fn resample_segments<'py>(
         match x {
             Vector::F32(x) => {
                 let x = x.as_slice()?;
-                py.detach(|| segments::resample(x, start, stop, length, rows))
+                py.detach(|| biotl_core::segment::resample(x, start, stop, length, rows))
             }
             Vector::F64(x) => {
                 let x = x.as_slice()?;
-                py.detach(|| segments::resample(x, start, stop, length, rows))
+                py.detach(|| biotl_core::segment::resample(x, start, stop, length, rows))
             }
         }
         .map_err(to_py)?;

@@ -1,15 +1,18 @@
 //! Onset, peak and offset of P, QRS and T for given R peaks, or that a wave is absent.
 //!
-//! One small convolutional network a wave ([`crate::network`]) looks at the beat ([`crate::zones`]) and answers with
+//! One small convolutional network a wave ([`network`]) looks at the beat ([`crate::waves::zones`]) and answers with
 //! three times, how far each may be off, and the log-odds that the wave is there. Times of the complex count from the R
 //! peak, those of P and T from the onset of the complex, which is where their networks look out from.
+
+pub mod network;
+pub mod zones;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::network::{Network, OUTPUTS};
-use crate::zones::{ROWS, Zones};
 use crate::{Float, Result};
+use network::{Network, OUTPUTS};
+use zones::{ROWS, Zones};
 
 /// Log-odds from which a wave is there: P, QRS, T. For P, the tenth at which sensitivity and positive predictivity come
 /// nearest (96.0 and 96.2 %) on the hearts of LUDB 1-70, each left out of the training in its turn.

@@ -1,16 +1,20 @@
 //! Second-order sections run over leads: causal, or forward and backward for zero phase.
 
+pub mod cascade;
+pub mod design;
+mod zerophase;
+
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use rayon::prelude::*;
 
-use crate::cascade::{Cascade, State, TILE, load, new_tile, store};
-use crate::design::Section;
 use crate::share::least;
 use crate::simd::{Kernel, dispatch, dispatch_lanes};
-use crate::zerophase::{Engine, WORTHWHILE, ZeroPhase};
 use crate::{Error, Float, Result};
+use cascade::{Cascade, State, TILE, load, new_tile, store};
+use design::Section;
+use zerophase::{Engine, WORTHWHILE, ZeroPhase};
 
 /// What a warm-up leaves of a wrong state, next to the state itself: below the rounding of `f64`.
 const FORGOTTEN: f64 = 1e-18;
@@ -188,8 +192,8 @@ pub(crate) fn check<T: Float>(finite: bool, x: &[T]) -> Result<()> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::design::{Band, Kind, design};
     use super::*;
-    use crate::design::{Band, Kind, design};
 
     static GO: AtomicBool = AtomicBool::new(false);
 
