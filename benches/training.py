@@ -22,7 +22,7 @@ from biotl.datasets import SignalSpec, fit_vocabulary, prepare
 from biotl.datasets.views import BeatWindows
 from biotl.models.registry import build
 from biotl.records import ecg
-from biotl.training.config import validate
+from biotl.config import validate
 from biotl.training.data import Task, View, collate
 from biotl.training.stages import Config
 from biotl.training.trainer import Trainer

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from biotl.config import load, validate
 from biotl.datasets.beats import AAMI, BINARY, BeatLabels
 from biotl.datasets.recordings import Recording, prepare_recording
 from biotl.datasets.spec import SignalSpec
@@ -14,7 +15,6 @@ from biotl.errors import ConfigError
 from biotl.models.registry import build
 from biotl.recipes.ecgbert import EcgbertConfig, choose_thresholds, infer, judge, read_sides, set_up
 from biotl.records import ecg
-from biotl.training.config import load, validate
 from biotl.training.groups import select
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("ecgbert_*.yaml"))

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from biotl.cli import main
+from biotl.config import validate
 from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
 from biotl.errors import ConfigError, RecordError
 from biotl.models.foreign import UNTRAINED, Layout, import_ecgbert, read_tensors, transfer
 from biotl.models.registry import build
 from biotl.training.checkpoint import digest, inherit, load
-from biotl.training.config import validate
 from biotl.training.stages import Stage
 
 SHAPES = {

@@ -8,9 +8,9 @@ import types
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from biotl.cli import main
+from biotl.config import text_of
 from biotl.errors import BiotlError, TrainingError
 from biotl.models.ecgbert import ECGBert
 from biotl.recipes.registry import RECIPES
@@ -316,7 +316,7 @@ def test_a_view_that_does_not_exist_is_found(tmp_path):
 
 def test_the_command_prints_findings_and_ends_with_1(tmp_path, toy_recipe, capsys):
     for name, stage in {"good": HEAD, "bad": HEAD | {"lr": 0.0}}.items():
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"recipe": "toy", "stages": [stage]}))
+        (tmp_path / f"{name}.yaml").write_text(text_of({"recipe": "toy", "stages": [stage]}))
     assert main(["doctor", str(tmp_path / "good.yaml")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'good.yaml'}: nothing found\n"
     assert main(["doctor", str(tmp_path / "bad.yaml"), "--json"]) == 1
@@ -324,7 +324,7 @@ def test_the_command_prints_findings_and_ends_with_1(tmp_path, toy_recipe, capsy
 
 
 def test_the_commands_run_a_recipe_that_is_one_module_and_one_line(tmp_path, toy_recipe, capsys):
-    (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"recipe": "toy", "stages": [HEAD]}))
+    (tmp_path / "toy.yaml").write_text(text_of({"recipe": "toy", "stages": [HEAD]}))
     words = [str(tmp_path / "toy.yaml"), "--json", "--seed", "5", "--device", "cpu", "--run"]
     assert main(["pretrain", *words, str(tmp_path / "a")]) == 0
     assert json.loads(capsys.readouterr().out)[0]["stage"] == "head"

@@ -10,20 +10,10 @@ import pytest
 import biotl
 
 PACKAGE = Path(biotl.__file__).parent
-ORDER = [
-    "errors",
-    "parallel",
-    "signal",
-    "records",
-    "datasets",
-    "models",
-    "training",
-    "deploy",
-    "report",
-    "recipes",
-    "cli",
-]
-TORCH_FREE = ["signal", "records", "datasets", "report"]
+ABOVE_MODELS = ["errors", "config", "parallel", "signal", "records", "datasets", "scoring"]
+ORDER = [*ABOVE_MODELS, "models", "training", "deploy", "report", "recipes", "cli"]
+DEPLOYED = ["decision", "bundle", "prediction", "predictor", "describe", "evaluate"]
+TORCH_FREE = [*ABOVE_MODELS, "report", *(f"deploy/{name}" for name in DEPLOYED)]
 
 
 def imported(path: Path) -> set[str]:
@@ -39,7 +29,7 @@ def imported(path: Path) -> set[str]:
 
 def files(place: str) -> list[Path]:
     path = PACKAGE / place
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    return sorted(path.rglob("*.py")) if path.is_dir() else [p for p in [path.with_suffix(".py")] if p.is_file()]
 
 
 @pytest.mark.parametrize("package", ORDER[1:])

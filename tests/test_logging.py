@@ -6,8 +6,8 @@ import sqlite3
 import numpy as np
 import pytest
 import torch
-import yaml
 
+from biotl.config import parse
 from biotl.errors import ConfigError
 from biotl.training.checkpoint import load
 from biotl.training.progress import StoppedError
@@ -25,7 +25,7 @@ def test_the_run_folder_explains_the_run(tmp_path):
     environment = json.loads((tmp_path / "env.json").read_text())
     assert environment["data"]["main.train"] == {"samples": 48, "sha256": "abc"}
     assert environment["versions"]["torch"] in torch.__version__
-    resolved = yaml.safe_load((tmp_path / "config.resolved.yaml").read_text())
+    resolved = parse((tmp_path / "config.resolved.yaml").read_text())
     assert resolved["stages"][0]["optimizer"]["name"] == "adamw"
     assert (tmp_path / "training_curves.png").read_bytes()[:4] == b"\x89PNG"
     best = load(tmp_path / "checkpoints" / "best-full.safetensors").state

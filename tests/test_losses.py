@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biotl.config import validate
 from biotl.errors import ConfigError
-from biotl.training.config import validate
 from biotl.training.losses import LOSSES, count
 from biotl.training.stages import Term
 

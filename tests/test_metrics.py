@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biotl.config import Named
 from biotl.errors import ConfigError
-from biotl.training.config import Named
 from biotl.training.metrics import METRICS, auroc, confusion, per_class
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from biotl.config import validate
 from biotl.errors import ConfigError, TrainingError
-from biotl.training.config import validate
 from biotl.training.groups import apply, parameters, select
 from biotl.training.guards import fingerprints
 from biotl.training.stages import Criterion, Schedule, Stage

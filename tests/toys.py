@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from biotl.config import validate
 from biotl.records import ecg
 from biotl.records.write import write_wfdb
-from biotl.training.config import validate
 from biotl.training.data import Task, View
 from biotl.training.stages import Config
 

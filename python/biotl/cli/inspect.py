@@ -13,9 +13,8 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Say what a recording, checkpoint or model holds."""
-    import yaml
-
+    from biotl.config import text_of
     from biotl.deploy.describe import describe
 
     found = describe(path)
-    result(found, as_json=as_json, text=yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100).rstrip())
+    result(found, as_json=as_json, text=text_of(found).rstrip())

@@ -28,8 +28,8 @@ def load(
     run: Path | None = None,
 ) -> Any:
     """Read a configuration as its recipe's own; the command line wins over the file and the environment."""
+    from biotl.config import read_tree, validate
     from biotl.recipes.registry import find
-    from biotl.training.config import read_tree, validate
 
     named = {"seed": seed, "engine.device": device, "run": run}
     options = [f"{key}={value}" for key, value in named.items() if value is not None]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from biotl.config import Named, validate
 from biotl.datasets import SignalSpec
 from biotl.datasets.beats import match
 from biotl.datasets.recordings import Recording, prepare_recording
@@ -20,7 +21,6 @@ from biotl.recipes.ecgbert import Outcome, evaluate, learn, write_results
 from biotl.recipes.publish import Published, Words, publish
 from biotl.records import Record, ecg, read
 from biotl.records.write import write_wfdb
-from biotl.training.config import Named, validate
 from biotl.training.stages import Config
 
 SUBJECTS = {"train": 40, "validation": 10, "test": 14}

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import nn
 from tqdm import tqdm
 
+from biotl.config import Named, Section
 from biotl.datasets import SignalSpec, Vocabulary
 from biotl.datasets.beats import AAMI, BINARY, BeatScore, binary, score
 from biotl.datasets.recordings import Recording, learn_vocabulary, prepare_files
@@ -27,7 +28,6 @@ from biotl.errors import BiotlError, ConfigError
 from biotl.models.registry import build
 from biotl.records.atomic import write_text
 from biotl.training.baselines import run_baselines
-from biotl.training.config import Named, Section
 from biotl.training.data import Task, View
 from biotl.training.distributed import World
 from biotl.training.evaluate import predict

@@ -3,8 +3,8 @@
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from biotl.config import nearest
 from biotl.errors import ConfigError
-from biotl.training.config import nearest
 from biotl.training.data import Task
 from biotl.training.stages import Config
 from biotl.training.trainer import Result, Trainer

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from biotl.config import nearest
 from biotl.errors import BiotlError, ConfigError, TrainingError
-from biotl.training.config import nearest
 from biotl.training.data import Batch, Batches, Dataset, move
 from biotl.training.losses import LOSSES, Loss, count
 from biotl.training.metrics import METRICS, Metric

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from biotl.config import nearest
 from biotl.errors import ConfigError
-from biotl.training.config import nearest
 from biotl.training.stages import Stage
 
 Member = nn.Module | nn.Parameter

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from biotl.config import nearest
 from biotl.errors import ConfigError, TrainingError
 from biotl.training.checkpoint import digest
-from biotl.training.config import nearest
 from biotl.training.data import Batch
 from biotl.training.distributed import World
 from biotl.training.groups import Trained, apply

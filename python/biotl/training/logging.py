@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from biotl.config import dump
 from biotl.errors import MissingExtraError
 from biotl.training.checkpoint import write_atomic
-from biotl.training.config import dump
 from biotl.training.data import Task
 from biotl.training.distributed import World
 from biotl.training.groups import Trained

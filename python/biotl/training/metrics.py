@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.training.config import Registry
+from biotl.config import Registry
 
 
 class Metric(Protocol):

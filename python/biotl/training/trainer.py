@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from biotl.config import difference
 from biotl.errors import ConfigError, TrainingError
 from biotl.training import doctor, guards
 from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, inherit, save
-from biotl.training.config import difference
 from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, order
 from biotl.training.distributed import World
 from biotl.training.evaluate import compiled, evaluate

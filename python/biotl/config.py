@@ -2,14 +2,17 @@
 
 import difflib
 import inspect
+import io
 import os
 import re
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from biotl.errors import ConfigError
 
@@ -86,39 +89,35 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which `5e-4` is a number, `off` and `no` are words, and a key may stand only once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen = []
-        for key, _ in node.value:
-            if key.value in seen:
-                raise ConfigError(f"line {key.start_mark.line + 1}: the key {key.value!r} stands twice")
-            seen.append(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((":float", ":bool"))]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|True|false|False)$"), list("tTfF"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.inf|\.nan)$"),
-    list("-+.0123456789"),
-)
+# Own code beside ruamel.yaml: OmegaConf 2.4 reads `no` as false, takes `stages[0]lr=1` for `stages[0]=1` and `seed]=7`
+# for a new key, gives variables as text and from `os.environ` alone; pydantic-settings cannot reach into a list.
+LINE = 240  # characters of complaints: with the name of the file before them, what one reads at once
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[-?\d+\])*")
 
 
 def parse(text: str) -> Any:
-    """Read YAML text (JSON included); `ConfigError` for what is not YAML."""
+    """Read YAML 1.2 text (JSON included): `5e-4` is a number, `no` a word, and a key may stand only once.
+
+    Raises
+    ------
+    ConfigError
+        For what is not YAML, with its line.
+
+    Examples
+    --------
+    >>> parse("{lr: 5e-4, amp: off}")
+    {'lr': 0.0005, 'amp': 'off'}
+    """
     try:
-        return yaml.load(text, Loader=_Loader)
-    # a date of month 13, or brackets thousands deep, are no errors of PyYAML's own
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise ConfigError(line + " ".join(str(error.problem or error.context).split())) from error
+    # a date of month 13, or brackets thousands deep, are no errors of the library's own
+    except (YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(" ".join(str(error).split())) from error
 
 
@@ -161,7 +160,7 @@ def put(tree: Any, path: str, value: Any) -> None:
 
 
 def validate(cls: type[S], tree: Any, *, source: str = "config") -> S:
-    """Check a tree against a section class; every complaint comes in one `ConfigError`.
+    """Check a tree against a section class; every complaint that fits a line comes in one `ConfigError`.
 
     Examples
     --------
@@ -179,12 +178,13 @@ def validate(cls: type[S], tree: Any, *, source: str = "config") -> S:
             place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
             if item["type"] == "extra_forbidden":
                 lines.append(f"{place}: unknown key{nearest(str(item['loc'][-1]), _siblings(cls, item['loc'][:-1]))}")
+            elif item["type"] == "missing":
+                lines.append(f"{place}: {item['msg']}")
             else:
-                lines.append(
-                    f"{place or 'value'}: {item['msg']}"
-                    + ("" if item["type"] == "missing" else f", got {item['input']!r}")
-                )
-        raise ConfigError(f"{source}: " + "; ".join(lines)) from error
+                lines.append(f"{place or 'value'}: {item['msg']}, got {reprlib.repr(item['input'])}")
+        shown = [line for k, line in enumerate(lines) if sum(map(len, lines[: k + 1])) < LINE or k == 0]
+        more = f"; and {len(lines) - len(shown)} more" if len(lines) > len(shown) else ""
+        raise ConfigError(f"{source}: {'; '.join(shown)}{more}") from error
 
 
 def _siblings(cls: Any, place: tuple[Any, ...]) -> list[str]:
@@ -277,4 +277,22 @@ def difference(then: Any, now: Any, path: str) -> str:
 
 def dump(section: Section) -> str:
     """Return a configuration with every default filled in, as YAML that `load` reads back to the same section."""
-    return str(yaml.safe_dump(section.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    return text_of(section.model_dump(mode="json"))
+
+
+def text_of(tree: Any) -> str:
+    """Return a tree of plain values as YAML that `parse` reads back to the same tree.
+
+    Examples
+    --------
+    >>> print(text_of({"lr": 1e-05, "labels": ["no", "1e3"]}), end="")
+    lr: 1e-05
+    labels:
+    - no
+    - '1e3'
+    """
+    writer: Any = YAML(typ="safe", pure=True)  # whose own annotations are narrower than what it takes
+    writer.default_flow_style, writer.sort_base_mapping_type_on_output, writer.width = False, False, 120
+    text = io.StringIO()
+    writer.dump(tree, text)
+    return text.getvalue()
