@@ -1,5 +1,6 @@
-"""Reference beats: WFDB symbols to AAMI classes, detected R peaks to reference beats, and the score per class."""
+"""Reference beats: WFDB symbols to classes, detected R peaks to reference beats, and the score per class."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,16 @@ from biotl.records import Annotations
 AAMI = ("N", "S", "V", "F", "Q")
 """Class names of ANSI/AAMI EC57, in order of their index."""
 BINARY = ("normal", "abnormal")
-_SYMBOLS = ("NLRej", "AaJS", "VE", "F", "/fQ")
-_CLASS = {symbol: index for index, symbols in enumerate(_SYMBOLS) for symbol in symbols}
+BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
+"""WFDB's symbols of beats (WFDB Applications Guide, "Annotation codes"); the rest are rhythm, noise, waves, notes."""
+# EC57:2012 and, for the escape beats e, j, n that it calls S and everybody who scores MIT-BIH calls N, de Chazal et al.
+# 2004 and Llamedo and Martinez 2011; r is a PVC on a T wave, B an unspecified block, ? a beat of the learning phase.
+AAMI_CLASSES: dict[str, str] = {
+    symbol: name
+    for name, symbols in zip(AAMI, ("NLRBejn", "AaJS", "VEr", "F", "/fQ?"), strict=True)
+    for symbol in symbols
+}
+"""AAMI class of each beat symbol of WFDB."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,7 @@ class Beats:
     sample : ndarray of int64, shape (n,)
         Sample index of each beat at the record's rate.
     label : ndarray of int64, shape (n,)
-        AAMI class: 0 N, 1 S, 2 V, 3 F, 4 Q.
+        Index of its class, -2 for a beat of a symbol that is in no class: it is there, and not scored.
     unscored : ndarray of int64, shape (m, 2)
         Half-open sample ranges of ventricular flutter, where no beat is marked and no detection is false.
     """
@@ -34,32 +43,39 @@ class Beats:
     unscored: NDArray[np.int64]
 
 
-def reference_beats(annotations: Annotations) -> Beats:
+def reference_beats(annotations: Annotations, classes: Mapping[str, str] = AAMI_CLASSES) -> Beats:
     """Keep the beats of an annotation file: rhythm, noise and flutter marks are not beats.
 
     Parameters
     ----------
     annotations : Annotations
         Such as ``record.annotations["atr"]``.
+    classes : mapping of str to str
+        Class of each symbol, of any number of classes, in the order of their indices; ANSI/AAMI EC57:2012 by default.
+        A symbol in it is a beat, whatever WFDB calls it.
 
     Returns
     -------
     Beats
-        Classes of ANSI/AAMI EC57:2012. Of the 112,647 marks of the MIT-BIH Arrhythmia Database 109,494 are beats.
+        Of the 112,647 marks of the MIT-BIH Arrhythmia Database 109,494 are beats.
 
     Examples
     --------
     >>> marks = Annotations(np.array([9, 40, 70]), np.array(["+", "N", "V"]), ("", "", ""), *[np.zeros(3, np.int8)] * 3)
     >>> reference_beats(marks).label
     array([0, 2])
+    >>> reference_beats(marks, {"V": "ectopic"}).label
+    array([-2,  0])
     """
-    label = np.array([_CLASS.get(symbol, -1) for symbol in annotations.symbol.tolist()], np.int64)
+    names = tuple(dict.fromkeys(classes.values()))
+    index = {symbol: names.index(name) for symbol, name in classes.items()}
+    label = np.array([index.get(s, -2 if s in BEATS else -1) for s in annotations.symbol.tolist()], np.int64)
     start = annotations.sample[annotations.symbol == "["]
     stop = annotations.sample[annotations.symbol == "]"]
     # a flutter that the recording ends in has no closing bracket
     ends = [next(iter(stop[stop > a]), np.iinfo(np.int64).max) for a in start]
     unscored = np.array(list(zip(start, ends, strict=True)), np.int64).reshape(-1, 2)
-    return Beats(annotations.sample[label >= 0].astype(np.int64), label[label >= 0], unscored)
+    return Beats(annotations.sample[label != -1].astype(np.int64), label[label != -1], unscored)
 
 
 def binary(label: NDArray[Any]) -> NDArray[np.int64]:
@@ -110,9 +126,9 @@ class BeatLabels:
     Parameters
     ----------
     label : ndarray of int64, shape (m,)
-        AAMI class of each detected beat; -1 for a false detection, -2 for one inside flutter (not scored).
+        Class of each detected beat; -1 for a false detection, -2 for one inside flutter or of no class (not scored).
     missed : ndarray of int64, shape (k,)
-        AAMI classes of the reference beats that no detection met.
+        Classes of the reference beats that no detection met.
     """
 
     label: NDArray[np.int64]
@@ -126,7 +142,7 @@ def label_beats(reference: Beats, detected: NDArray[Any], fs: float, *, toleranc
     for a, b in reference.unscored:
         label[(found < 0) & (detected >= a) & (detected < b)] = -2
     missed = np.delete(reference.label, found[found >= 0])
-    return BeatLabels(label.astype(np.int64), missed)
+    return BeatLabels(label.astype(np.int64), missed[missed >= 0])
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,30 @@
-"""Preprocessing as data: what a shard, a checkpoint and an ONNX file each carry, and compare before they are used."""
+"""Preprocessing as data: what a store, a checkpoint and an ONNX file each carry, and compare before they are used."""
 
 import hashlib
 import inspect
 import json
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 import biotl.signal
+from biotl.config import Section
 from biotl.errors import ConfigError
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
+Gaps = Literal["refuse", "interpolate", "mask"]
+Normalizer = Literal["none", "window", "recording", "training", "qrs"]
 
 
-class Filter(BaseModel):
+class Filter(Section):
     """One step of the filter chain: a function of `biotl.signal` by name, and its options."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: Literal["bandstop", "bandpass", "highpass", "lowpass", "notch", "remove_baseline"]
-    options: dict[str, float | int | str] = {}
+    options: dict[str, float | int | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _options_fit_the_function(self) -> Self:
@@ -37,14 +39,267 @@ class Filter(BaseModel):
         return np.asarray(getattr(biotl.signal, self.name)(x, fs, **self.options))
 
 
-def _filters() -> tuple[Filter, ...]:
-    return (
+class Channel(Section):
+    """One channel that a model reads, by name.
+
+    Parameters
+    ----------
+    name : str
+        What the channel is to the model: ``ECG``, ``PPG``, ``ACC_X``. A pretrained model is matched by it.
+    aliases : tuple of str
+        What recordings call it, in order of preference after ``name``; see `biotl.datasets.channels.find`.
+    unit : str
+        Unit that it is converted to, such as ``mV``; empty takes what comes.
+    filters : tuple of Filter
+        Applied in order, at the rate of the spec.
+    normalizer : str
+        ``none``; ``window`` and ``recording``: mean 0 and standard deviation 1 of each by itself; ``training``: by mean
+        and standard deviation over the training recordings; ``qrs``: divided by the recording's median QRS height.
+    optional : bool
+        A recording that lacks it is taken, with the channel masked.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    aliases: tuple[str, ...] = ()
+    unit: str = ""
+    filters: tuple[Filter, ...] = ()
+    normalizer: Normalizer = "none"
+    optional: bool = False
+
+
+class _Spec(Section):
+    """What every kind of preprocessing states.
+
+    ``fs`` is the rate in Hz that every channel is brought to, ``channels`` stand in the order in which the model reads
+    them. ``gaps`` says what is done where samples are missing (NaN, infinite, or a lost channel): ``refuse`` the
+    recording, ``interpolate`` with straight lines, or ``mask``: 0 after normalisation, and marked as not measured.
+    """
+
+    fs: Positive
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    gaps: Gaps = "refuse"
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [channel.name for channel in self.channels]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"channels: got {', '.join(twice)} twice, wanted each name once")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels, in order."""
+        return tuple(channel.name for channel in self.channels)
+
+    def digest(self) -> str:
+        """Return the sha256 of its JSON."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+    def compare(self, other: "_Spec", *, got: str = "this", wanted: str = "the other") -> None:
+        """Refuse another spec.
+
+        Parameters
+        ----------
+        other : Spec
+            What is wanted.
+        got, wanted : str
+            What the two specs belong to, for the message.
+
+        Raises
+        ------
+        ConfigError
+            At the first field that differs, naming it and both values.
+
+        Examples
+        --------
+        >>> SentenceSpec(fs=250).compare(SentenceSpec(), got="store", wanted="model")
+        Traceback (most recent call last):
+        biotl.errors.ConfigError: spec.fs: the store has 250.0, the model has 360.0; prepare again under one spec
+        """
+        mine, theirs = _flat(self.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+        for name in dict.fromkeys((*mine, *theirs)):
+            a, b = mine.get(name, "nothing"), theirs.get(name, "nothing")
+            if a != b:
+                raise ConfigError(
+                    f"spec.{name}: the {got} has {a!r}, the {wanted} has {b!r}; prepare again under one spec"
+                )
+
+
+def _ecg() -> tuple[Channel, ...]:
+    filters = (
         Filter(name="bandstop", options={"low": 50.0, "high": 60.0, "order": 2}),
         Filter(name="remove_baseline", options={"method": "highpass", "cutoff": 0.5}),
     )
+    leads = ("MLII", "II", "ECG_II", "V5", "V2", "V1")
+    return (Channel(name="ECG", aliases=leads, unit="mV", filters=filters, normalizer="qrs"),)
 
 
-class SignalSpec(BaseModel):
+class SentenceSpec(_Spec):
+    """One ECG lead as a sentence of P, QRS, T and gap segments.
+
+    Parameters
+    ----------
+    fs, channels, gaps
+        The rate in Hz, the one lead, and what is done about missing samples.
+    detector : str
+        R-peak detector; it reads the unfiltered lead.
+    segmentation : str
+        Mode of `biotl.signal.segment`.
+    segment_length : int
+        Every P, QRS, T and BG segment is resampled to so many samples, for its token and for its embedding.
+    window_beats, context_beats : int
+        A sentence is cut into windows of ``window_beats`` beats, ``context_beats`` of them on each side shared with the
+        neighbours and read but not scored.
+
+    Examples
+    --------
+    >>> spec = SentenceSpec(fs=250)
+    >>> parse_spec(spec.model_dump(mode="json")) == spec
+    True
+    """
+
+    kind: Literal["sentences"] = "sentences"
+    fs: Positive = 360.0
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=1)] = Field(default_factory=_ecg)
+    detector: Literal["wavelet"] = "wavelet"
+    segmentation: Literal["fixed"] = "fixed"
+    segment_length: Count = 32
+    window_beats: Count = 48
+    context_beats: Annotated[int, Field(ge=0)] = 8
+
+    @model_validator(mode="after")
+    def _context_leaves_beats_to_score(self) -> Self:
+        if 2 * self.context_beats >= self.window_beats:
+            raise ValueError(f"context_beats: got {self.context_beats}, wanted less than half of {self.window_beats}")
+        if (only := self.channels[0]).normalizer != "qrs" or only.unit != "mV" or only.optional:
+            raise ValueError("channels: a sentence takes one lead in mV with the normalizer qrs, and not as optional")
+        return self
+
+    @property
+    def window_tokens(self) -> int:
+        """Length of a window in tokens: four a beat, one gap, CLS and SEP."""
+        return 4 * self.window_beats + 3
+
+
+class WindowSpec(_Spec):
+    """Windows of several channels.
+
+    Parameters
+    ----------
+    fs, channels, gaps
+        The rate in Hz that every channel is resampled to, the channels in order, what is done about missing samples.
+    length_s, step_s : float
+        Length of a window, and from the start of one to the next, in seconds; by default windows do not overlap.
+
+    Examples
+    --------
+    >>> WindowSpec(fs=125, channels=({"name": "PPG"},), length_s=10).length
+    1250
+    """
+
+    kind: Literal["windows"] = "windows"
+    length_s: Positive
+    step_s: Positive | None = None
+
+    @model_validator(mode="after")
+    def _normalizers_exist(self) -> Self:
+        _refuse(self, "qrs")
+        return self
+
+    @property
+    def length(self) -> int:
+        """Samples of a window."""
+        return max(1, round(self.length_s * self.fs))
+
+    @property
+    def step(self) -> int:
+        """Samples from one window to the next."""
+        return self.length if self.step_s is None else max(1, round(self.step_s * self.fs))
+
+
+class SequenceSpec(_Spec):
+    """Sequences of slow measurements, such as speed and altitude, on an even grid of steps.
+
+    Parameters
+    ----------
+    fs, channels, gaps
+        Steps a second (0.2 is one in five seconds), the channels in order, and what is done about missing samples.
+    length : int
+        Steps that go through the model at once; a longer recording is cut, a shorter one padded and masked.
+    reach_s : float
+        A step further than this from every real sample of a channel was not measured: a watch that pauses or loses its
+        strap is bridged in its file as if nothing had happened.
+
+    Examples
+    --------
+    >>> SequenceSpec(fs=0.2, channels=({"name": "speed"},), length=500).duration_s
+    2500.0
+    """
+
+    kind: Literal["sequences"] = "sequences"
+    length: Count
+    reach_s: Positive = 15.0
+    gaps: Gaps = "mask"
+
+    @model_validator(mode="after")
+    def _normalizers_exist(self) -> Self:
+        _refuse(self, "qrs", "window")
+        return self
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of a sequence in seconds."""
+        return self.length / self.fs
+
+
+Spec: TypeAlias = SentenceSpec | WindowSpec | SequenceSpec
+_ANY: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
+
+
+def parse_spec(tree: Mapping[str, Any] | str, *, source: str = "spec") -> Spec:
+    """Read a spec of any kind from its JSON.
+
+    Parameters
+    ----------
+    tree : mapping or str
+        What ``model_dump(mode="json")`` or ``model_dump_json()`` gave.
+    source : str
+        What carries it, for the message.
+
+    Raises
+    ------
+    ConfigError
+        If it is no spec, naming the field.
+
+    Examples
+    --------
+    >>> parse_spec({"kind": "waves"})
+    Traceback (most recent call last):
+    biotl.errors.ConfigError: spec.kind: got 'waves', wanted 'sentences', 'windows', 'sequences'
+    """
+    try:
+        return _ANY.validate_json(tree) if isinstance(tree, str) else _ANY.validate_python(tree)
+    except ValidationError as error:
+        item = error.errors()[0]
+        if item["type"].startswith("union_tag"):
+            got = item.get("ctx", {}).get("tag", "nothing")
+            wanted = "'sentences', 'windows', 'sequences'"
+            raise ConfigError(f"{source}.kind: got {got!r}, wanted {wanted}") from None
+        place = ".".join(str(part) for part in item["loc"][1:]) or "JSON"
+        raise ConfigError(f"{source}.{place}: {item['msg']}, got {str(item['input'])[:80]!r}") from None
+
+
+def _refuse(spec: WindowSpec | SequenceSpec, *normalizers: str) -> None:
+    for channel in spec.channels:
+        if channel.normalizer in normalizers:
+            raise ValueError(f"channels: {channel.name}: {spec.kind} have no normalizer {channel.normalizer}")
+
+
+def _filters() -> tuple[Filter, ...]:
+    return _ecg()[0].filters
+
+
+class SignalSpec(Section):
     """How a recording becomes what a model reads; frozen, and equal on both sides of every file.
 
     Parameters
@@ -78,8 +333,6 @@ class SignalSpec(BaseModel):
     >>> SignalSpec.model_validate_json(spec.model_dump_json()) == spec
     True
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fs: Positive = 360.0
     leads: tuple[str, ...] = ("MLII", "II", "ii", "ECG", "ECG_II", "V5", "V2", "V1")

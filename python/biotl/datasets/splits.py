@@ -1,10 +1,22 @@
-"""Who is learnt from and who is judged: splits by subject, and the check that nobody is on both sides."""
+"""Who is learnt from and who is judged: a split as data, and the check that nobody is on both sides."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from biotl.errors import ConfigError
+from biotl.config import Section
+from biotl.datasets.manifest import Entry
+from biotl.errors import ConfigError, RecordError
+
+SIDES = ("train", "validation", "test")
+NEVER_SEEN = "subjects never seen"
+LATER = "later recordings of the same subjects"
+UNKNOWN_PEOPLE = "recordings never seen; who was recorded is not known"
 
 PACED = ("102", "104", "107", "217")
 _DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230"
@@ -89,3 +101,270 @@ def folds(records: Sequence[str], n: int, *, seed: int) -> list[tuple[str, ...]]
     """Deal records into ``n`` groups of nearly one size, in an order drawn from ``seed``."""
     order = np.random.default_rng(seed).permutation(len(records))
     return [tuple(records[i] for i in sorted(order[k::n])) for k in range(n)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A recording, or the stretch of it from ``start`` to ``stop``, in shares of its duration."""
+
+    id: str
+    start: float = 0.0
+    stop: float = 1.0
+
+
+class SplitConfig(Section):
+    """How recordings are dealt to train, validation and test.
+
+    Parameters
+    ----------
+    by : str
+        ``subject``: subjects are drawn; ``time``: of each subject the earlier recordings are learnt from and the later
+        ones judged; ``de_chazal``: the published split of the MIT-BIH Arrhythmia Database; otherwise the column of the
+        manifest that says train, validation or test.
+    shares : tuple of 3 float
+        Of subjects or of time, for train, validation and test.
+    folds : int, optional
+        With ``subject``: cross-validation with so many groups of subjects; group ``fold`` is the test, the next one the
+        validation.
+    fold : int
+        Which.
+    validation : tuple of str
+        Subjects (``de_chazal``: records) to choose by, instead of drawing them.
+    """
+
+    by: str = "split"
+    shares: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (
+        0.7,
+        0.15,
+        0.15,
+    )
+    folds: Annotated[int, Field(ge=2)] | None = None
+    fold: Annotated[int, Field(ge=0)] = 0
+    validation: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _shares_and_folds_fit(self) -> "SplitConfig":
+        if abs(sum(self.shares) - 1) > 1e-6:
+            raise ValueError(f"shares: got a sum of {sum(self.shares):g}, wanted 1")
+        if self.folds is not None and self.fold >= self.folds:
+            raise ValueError(f"fold: got {self.fold}, wanted less than the {self.folds} folds")
+        return self
+
+    @property
+    def column(self) -> str:
+        """The column of a manifest that says train, validation or test."""
+        return "split" if self.by in _MAKERS else self.by
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is on which side, and what may be claimed of figures on it.
+
+    Parameters
+    ----------
+    sides : mapping of str to tuple of Part
+        ``train``, ``validation`` and ``test``.
+    subjects : mapping of str to str
+        Subject of each recording.
+    how : str
+        How it was made, in a sentence.
+    claim : str
+        What the test recordings are to the model: reports print it and nothing of their own.
+    notes : tuple of str
+        What a reader has to know beside.
+    """
+
+    sides: Mapping[str, tuple[Part, ...]]
+    subjects: Mapping[str, str]
+    how: str
+    claim: str
+    notes: tuple[str, ...] = ()
+
+    def ids(self, side: str) -> tuple[str, ...]:
+        """Return the recordings of a side."""
+        return tuple(part.id for part in self.sides[side])
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of its contents."""
+        return hashlib.sha256(json.dumps(self._tree(), sort_keys=True).encode()).hexdigest()
+
+    def _tree(self) -> dict[str, Any]:
+        sides = {side: [[p.id, p.start, p.stop] for p in self.sides[side]] for side in SIDES}
+        about = {"how": self.how, "claim": self.claim, "notes": list(self.notes)}
+        return {"format": "biotl.split/1", "sides": sides, "subjects": dict(self.subjects), **about}
+
+    def to_json(self) -> str:
+        """Return it as text, with the sha256 of its contents."""
+        return json.dumps({**self._tree(), "sha256": self.digest}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "split.json") -> "Split":
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        RecordError
+            If it is no split, or its contents do not give its sha256.
+        """
+        try:
+            tree = json.loads(text)
+            sides = {side: tuple(Part(*part) for part in tree["sides"][side]) for side in SIDES}
+            split = cls(sides, tree["subjects"], tree["how"], tree["claim"], tuple(tree["notes"]))
+            stated = tree["sha256"]
+        except (ValueError, TypeError, KeyError) as error:
+            got = f"{type(error).__name__}: {error}"
+            raise RecordError(source, "split", got, "what `biotl split` writes") from None
+        if split.digest != stated:
+            raise RecordError(source, "sha256", split.digest, str(stated), "the file was changed; make the split again")
+        return split
+
+
+def make_split(entries: Sequence[Entry], config: SplitConfig, *, seed: int) -> Split:
+    """Deal recordings to train, validation and test.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The recordings.
+    config : SplitConfig
+        How.
+    seed : int
+        Of what is drawn.
+
+    Returns
+    -------
+    Split
+        Each side in the order of ``entries``.
+
+    Raises
+    ------
+    ConfigError
+        If a subject would be on two sides, a side that is asked for stays empty, or the recordings are not those that
+        a published split is made of.
+
+    Examples
+    --------
+    >>> people = [Entry(str(k), (), f"p{k // 2}") for k in range(20)]
+    >>> split = make_split(people, SplitConfig(by="subject"), seed=0)
+    >>> [len(split.sides[side]) for side in SIDES], split.claim
+    ([12, 4, 4], 'subjects never seen')
+    """
+    known = all(entry.subject for entry in entries)
+    # who is not known is taken for somebody else, and the claim says so
+    entries = [entry if entry.subject else replace(entry, subject=f"unknown of {entry.id}") for entry in entries]
+    subjects = {entry.id: entry.subject for entry in entries}
+    sides, how, notes = _MAKERS.get(config.by, _by_column)(entries, config, seed)
+    parts = {side: tuple(_part(item) for item in sides[side]) for side in SIDES}
+    used = {part.id for of in parts.values() for part in of}
+    if config.by == "time":
+        return Split(parts, {k: s for k, s in subjects.items() if k in used}, how, LATER, notes)
+    check_leakage({side: [part.id for part in of] for side, of in parts.items()}, subjects)
+    claim = NEVER_SEEN if known else UNKNOWN_PEOPLE
+    return Split(parts, {k: s for k, s in subjects.items() if k in used}, how, claim, notes)
+
+
+_Made = tuple[Mapping[str, Sequence[Any]], str, tuple[str, ...]]
+
+
+def _part(item: str | Part) -> Part:
+    return item if isinstance(item, Part) else Part(item)
+
+
+def _by_column(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made:
+    sides = {side: [entry.id for entry in entries if entry.split == side] for side in SIDES}
+    for side in ("train", "test"):
+        if not sides[side]:
+            raise ConfigError(
+                f"data.split.by: the column {config.by!r} holds no {side}, wanted train, validation and test; "
+                "data.split.by=subject draws them"
+            )
+    return sides, f"by the column {config.by!r} of the manifest", ()
+
+
+def _by_subject(entries: Sequence[Entry], config: SplitConfig, seed: int) -> _Made:
+    people = list(dict.fromkeys(entry.subject for entry in entries))
+    if strange := [name for name in config.validation if name not in people]:
+        raise ConfigError(f"data.split.validation: got {', '.join(strange)}, wanted subjects of the recordings")
+    free = [name for name in people if name not in config.validation]
+    if config.folds is not None:
+        if len(free) < config.folds:
+            raise ConfigError(f"data.split.folds: got {config.folds}, wanted at most the {len(free)} subjects")
+        groups = folds(free, config.folds, seed=seed)
+        chosen = {"test": groups[config.fold]}
+        if not config.validation and config.folds > 2:
+            chosen["validation"] = groups[(config.fold + 1) % config.folds]
+        how = f"group {config.fold + 1} of {config.folds} groups of subjects drawn with seed {seed}"
+    else:
+        order = [free[i] for i in np.random.default_rng(seed).permutation(len(free))]
+        stop = _counts(len(order), config.shares)
+        chosen = {"validation": tuple(order[stop[0] : stop[1]]), "test": tuple(order[stop[1] :])}
+        how = "subjects drawn with seed {} for {:.0%} train, {:.0%} validation, {:.0%} test".format(
+            seed, *config.shares
+        )
+    chosen["validation"] = (*chosen.get("validation", ()), *config.validation)
+    side_of = {name: side for side, names in chosen.items() for name in names}
+    sides = {side: [e.id for e in entries if side_of.get(e.subject, "train") == side] for side in SIDES}
+    _refuse_empty(sides, config, f"{len(people)} subjects")
+    return sides, how, ()
+
+
+def _counts(n: int, shares: Sequence[float]) -> tuple[int, int]:
+    """Where train and validation end among ``n``; a side with a share gets one at the least, where there are enough."""
+    wanted = [0 if share == 0 else max(1, round(share * n)) for share in shares[1:]]
+    train = max(n - sum(wanted), min(n, 1))
+    return train, min(n, train + wanted[0])
+
+
+def _by_time(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made:
+    sides: dict[str, list[Part]] = {side: [] for side in SIDES}
+    whole = 0
+    for subject in dict.fromkeys(entry.subject for entry in entries):
+        own = sorted((e for e in entries if e.subject == subject), key=lambda e: (e.when, e.id))
+        if len(own) > 1 and not all(entry.when for entry in own):
+            raise ConfigError(
+                f"data.split.by: time needs a column 'time' for {subject}, who has {len(own)} recordings, and "
+                f"{next(e.id for e in own if not e.when)} has none"
+            )
+        if len(own) >= 3:
+            a, b = _counts(len(own), config.shares)
+            for side, group in zip(SIDES, (own[:a], own[a:b], own[b:]), strict=True):
+                sides[side] += [Part(entry.id) for entry in group]
+            continue
+        whole += 1
+        bounds = np.cumsum((0.0, *config.shares)).round(9).clip(0, 1).tolist()
+        for entry in own:  # one or two recordings: each is cut
+            for side, low, high in zip(SIDES, bounds[:-1], bounds[1:], strict=True):
+                if high > low:
+                    sides[side].append(Part(entry.id, low, high))
+    _refuse_empty(sides, config, f"{len(entries)} recordings")
+    notes = (f"{whole} subjects have one or two recordings, which are cut in time.",) if whole else ()
+    return sides, "of each subject the earlier recordings train, the later ones test", notes
+
+
+def _refuse_empty(sides: Mapping[str, Sequence[Any]], config: SplitConfig, held: str) -> None:
+    for side, share in zip(SIDES, config.shares, strict=True):
+        if share > 0 and not sides[side] and (config.folds is None or side != "validation"):
+            raise ConfigError(f"data.split: {held} leave none for {side}; give more, or another share")
+
+
+def _published(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made:
+    sides = de_chazal(config.validation)
+    there = {entry.id for entry in entries}
+    found = {side: [name for name in of if name in there] for side, of in sides.items()}
+    missing = [name for of in sides.values() for name in of if name not in there]
+    if len(missing) == sum(map(len, sides.values())):
+        raise ConfigError(
+            "data.split.by: de_chazal is a split of the MIT-BIH Arrhythmia Database, and none of its records is here; "
+            "data.split.by=subject draws one of your own"
+        )
+    notes = (*NOTES, f"Not here: {', '.join(missing)}.") if missing else NOTES
+    return found, "de Chazal et al. (2004): learnt and chosen on DS1, judged on DS2", notes
+
+
+_MAKERS: dict[str, Callable[[Sequence[Entry], SplitConfig, int], _Made]] = {
+    "split": _by_column,
+    "subject": _by_subject,
+    "time": _by_time,
+    "de_chazal": _published,
+}

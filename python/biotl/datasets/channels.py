@@ -1,0 +1,179 @@
+"""Which channel of a recording a spec means: by name, alias or choice, and never a flat one beside a good one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.spec import Channel
+from biotl.errors import RecordError, SignalError
+from biotl.records import Record
+
+_CHEST = ("I", "III", "V5", "V6", "V4", "V3", "V2", "V1", "aVF", "aVL", "aVR")
+KNOWN = {
+    "ECG": ("MLII", "II", "D2", "DII", "ECG II", "MLI", "ECG1", "ECG2", "D1", "DI", "EKG", *_CHEST),
+    "II": ("MLII", "D2", "DII", "ECG II"),
+    "I": ("MLI", "D1", "DI", "ECG I"),
+    "III": ("MLIII", "D3", "DIII", "ECG III"),
+    "PPG": ("PLETH", "BVP", "PPG1", "PPG IR", "Pulse"),
+    "ACC_X": ("ACCX", "accelerometer x", "X"),
+    "ACC_Y": ("ACCY", "accelerometer y", "Y"),
+    "ACC_Z": ("ACCZ", "accelerometer z", "Z"),
+    "ABP": ("ART", "BP"),
+    "heart_rate": ("HR", "BPM", "heart rate"),
+}
+"""What common recorders call a channel, tried after the aliases that a spec states itself."""
+_UNITS = (
+    {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9},
+    {"g": 1.0, "mg": 1e-3, "m/s2": 1 / 9.80665, "m/s^2": 1 / 9.80665, "m/s²": 1 / 9.80665},
+    {"km/h": 1.0, "kmh": 1.0, "kph": 1.0, "m/s": 3.6, "mps": 3.6, "mph": 1.609344},
+    {"m": 1.0, "km": 1e3, "ft": 0.3048},
+    {"bpm": 1.0, "/min": 1.0, "1/min": 1.0, "hz": 60.0},
+    {"mmhg": 1.0, "kpa": 7.50062},
+    {"s": 1.0, "ms": 1e-3},
+)
+_MICRO = str.maketrans({"µ": "u", "μ": "u", "𝜇": "u"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """A channel of a recording that a spec asked for.
+
+    Parameters
+    ----------
+    lead : str
+        Its name in the recording.
+    x : ndarray of float32, shape (samples,)
+        In the unit of the spec, NaN where a sample is missing.
+    record : Record
+        The file that it comes from; ``record.fs`` is its rate.
+    flat : bool
+        It holds one value throughout, and there was no better one.
+    """
+
+    lead: str
+    x: NDArray[np.float32]
+    record: Record
+    flat: bool
+
+
+def find(records: Record | Sequence[Record], channel: Channel, *, choose: str | None = None) -> Found | None:
+    """Find a channel by name, alias and case, in one or several files; the first that is neither missing nor flat.
+
+    Parameters
+    ----------
+    records : Record or sequence of Record
+        The files of one recording.
+    channel : Channel
+        What is wanted. Its name is tried first, its aliases next, then what common recorders call it (`KNOWN`). Case,
+        spaces and underscores do not count.
+    choose : str, optional
+        The name that the user says, instead of all of these.
+
+    Returns
+    -------
+    Found or None
+        None where an optional channel is not there.
+
+    Raises
+    ------
+    RecordError
+        If there is none, naming the channels that there are; if those there are without a sample, naming them; if the
+        unit cannot be converted.
+
+    Examples
+    --------
+    >>> record = Record("a", np.array([[0, 0], [1, 2]], np.float32), 360.0, ("II", "ecg1"), ("mV", "uV"), "a")
+    >>> found = find(record, Channel(name="ECG", unit="mV"))
+    >>> found.lead, found.x.tolist()
+    ('ecg1', [0.0010000000474974513, 0.0020000000949949026])
+    """
+    records = [records] if isinstance(records, Record) else list(records)
+    empty: list[str] = []
+    spare: Found | None = None
+    for record, index in _candidates(records, channel, choose):
+        lead, x = record.channels[index], record.signal[index]
+        finite = x[np.isfinite(x)]
+        if not len(finite):
+            empty.append(lead)
+            continue
+        flat = bool(finite.min() == finite.max())
+        if flat and spare is not None:
+            continue
+        found = Found(lead, _converted(record, index, channel.unit), record, flat)
+        if not flat:
+            return found
+        spare = found
+    if spare is not None or channel.optional:
+        return spare
+    where = ", ".join(str(record.source or record.name) for record in records)
+    if empty:
+        got = f"{', '.join(empty)} without a single sample"
+        raise RecordError(where, f"channel {choose or channel.name}", got, "a lead that was recorded")
+    got = ", ".join(name for record in records for name in record.channels) or "nothing"
+    names = (choose,) if choose else (channel.name, *channel.aliases)
+    hint = "say which one it is: aliases in the spec, or --lead NAME"
+    raise RecordError(where, "channels", got, f"one of {', '.join(names)}", hint)
+
+
+def _candidates(records: Sequence[Record], channel: Channel, choose: str | None) -> Iterator[tuple[Record, int]]:
+    """Yield the channels that may be meant, best first, each once."""
+    names = (choose,) if choose else (channel.name, *channel.aliases, *KNOWN.get(channel.name, ()))
+    seen: set[tuple[int, int]] = set()
+    for name in names:
+        # a name as it stands goes before one that differs in case or spacing
+        for same in (str, _plain):
+            for r, record in enumerate(records):
+                for index, lead in enumerate(record.channels):
+                    if same(lead) == same(name) and (r, index) not in seen:
+                        seen.add((r, index))
+                        yield record, index
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"^lead|[\W_]", "", name.casefold())
+
+
+def _converted(record: Record, index: int, wanted: str) -> NDArray[np.float32]:
+    try:
+        return convert_unit(record.signal[index], record.units[index], wanted)
+    except SignalError:
+        field = f"unit of {record.channels[index]}"
+        got = record.units[index] or "nothing"
+        hint = "state the unit of the channel"
+        raise RecordError(str(record.source or record.name), field, got, f"one that is {wanted}", hint) from None
+
+
+def convert_unit(x: NDArray[Any], unit: str, wanted: str) -> NDArray[np.float32]:
+    """Return values in another unit of the same quantity.
+
+    Parameters
+    ----------
+    x : ndarray of float32
+        Values in ``unit``.
+    unit, wanted : str
+        Units of voltage, acceleration, speed, length, rate, pressure or time, whatever their case and micro sign; where
+        ``wanted`` is empty nothing is changed.
+
+    Raises
+    ------
+    SignalError
+        If the two are not of one quantity.
+
+    Examples
+    --------
+    >>> convert_unit(np.array([1.5], np.float32), "V", "mV").tolist()
+    [1500.0]
+    """
+    if not wanted or unit == wanted:
+        return np.asarray(x, np.float32)
+    a, b = (text.strip().translate(_MICRO).casefold() for text in (unit, wanted))
+    for family in _UNITS:
+        if a in family and b in family:
+            return np.asarray(x * np.float32(family[a] / family[b]), np.float32)
+    if a == b:
+        return np.asarray(x, np.float32)
+    raise SignalError(f"unit: got {unit or 'nothing'}, wanted one that converts to {wanted}")

@@ -1,0 +1,310 @@
+"""What is to be learnt at each unit: the class of a beat, a class or a value of a window, a channel, or the signal."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.beats import AAMI_CLASSES, BEATS, label_beats, reference_beats
+from biotl.datasets.channels import find
+from biotl.datasets.manifest import Entry
+from biotl.datasets.preprocessor import Prepared
+from biotl.datasets.spec import Channel, Spec
+from biotl.errors import ConfigError, RecordError
+from biotl.records import Annotations, Record
+
+Kind = Literal["class", "value", "channel", "signal"]
+NOT_SCORED = -2
+Arrays = dict[str, NDArray[Any]]
+
+
+class Target(Protocol):
+    """What is to be learnt.
+
+    ``labels`` are class names in the order of their index, empty for a value; ``annotators`` the extensions of the
+    annotation files that are read.
+    """
+
+    kind: Kind
+    labels: tuple[str, ...]
+    annotators: tuple[str, ...]
+
+    def check(self, spec: Spec) -> None:
+        """Raise `ConfigError` where the target is an input of the model."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON: two targets that say the same are the same."""
+
+    def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:
+        """Return what is known of each unit.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Of a class ``labels`` int64 (n,), -1 for a unit that is nothing, -2 for one that is not scored, and of beats
+            ``missed`` int64 (k,); of a value ``target`` float32 (n,) and ``mask`` bool (n,); of the signal nothing.
+        """
+
+
+class _Described:
+    def check(self, spec: Spec) -> None:
+        """Nothing that is read from labels is an input."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the fields and the name of the class."""
+        fields = {key: dict(v) if isinstance(v, Mapping) else v for key, v in vars(self).items()}
+        # a map is an order of classes too, which JSON with sorted keys would lose
+        maps = {f"{key}.order": list(v) for key, v in fields.items() if isinstance(v, dict)}
+        return {"target": type(self).__name__, **fields, **maps}
+
+
+@dataclass(frozen=True)
+class BeatClass(_Described):
+    """The class of each detected beat, from beat annotations.
+
+    Parameters
+    ----------
+    annotator : str
+        Extension of the annotation file.
+    classes : mapping of str to str
+        Class of each symbol, of any number of classes in the order of their first symbols. A beat of another symbol is
+        there and not scored.
+    tolerance_s : float
+        A detection within it of a reference beat is that beat; 0.15 s is EC57's.
+    """
+
+    annotator: str = "atr"
+    classes: Mapping[str, str] = field(default_factory=lambda: AAMI_CLASSES)
+    tolerance_s: float = 0.15
+    kind = "class"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names."""
+        return tuple(dict.fromkeys(self.classes.values()))
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """The one annotation file."""
+        return (self.annotator,)
+
+    def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:
+        """See `Target`."""
+        marks, fs = _marks(entry, records, self.annotator)
+        reference = reference_beats(marks, self.classes)
+        detected = units[:, 0] if fs == prepared.fs else np.rint(units[:, 0] * (fs / prepared.fs)).astype(np.int64)
+        found = label_beats(reference, detected, fs, tolerance_s=self.tolerance_s)
+        return {"labels": found.label, "missed": found.missed}
+
+
+@dataclass(frozen=True)
+class WindowClass(_Described):
+    """The class of each window, from a column of the manifest or from the annotations inside it.
+
+    Parameters
+    ----------
+    column : str
+        A label column; a window takes the value that covers more than half of it.
+    classes : mapping of str to str
+        Class of each value of the column or of each symbol of the annotations, in the order of the classes' indices. A
+        value that is not in it is not scored.
+    annotator : str
+        Extension of an annotation file, instead of a column: a window is of the last class (in their order) that one of
+        its symbols belongs to, flutter (``[`` to ``]``) being the symbol ``[`` throughout.
+    otherwise : str
+        With ``annotator``: the class of a window that holds beats and none of those symbols; it comes first.
+
+    Examples
+    --------
+    >>> WindowClass(annotator="atr", classes={"V": "ectopic", "[": "ectopic"}, otherwise="normal").labels
+    ('normal', 'ectopic')
+    """
+
+    column: str = ""
+    classes: Mapping[str, str] = field(default_factory=dict)
+    annotator: str = ""
+    otherwise: str = ""
+    kind = "class"
+
+    def __post_init__(self) -> None:
+        if bool(self.column) == bool(self.annotator):
+            raise ConfigError("target: got a column and an annotator, or neither; wanted one of the two")
+        if not self.classes:
+            raise ConfigError("target.classes: got nothing, wanted the class of each value, such as {good: good}")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names."""
+        first = (self.otherwise,) if self.otherwise else ()
+        return tuple(dict.fromkeys((*first, *self.classes.values())))
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """The annotation file, if it is by one."""
+        return (self.annotator,) if self.annotator else ()
+
+    def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:
+        """See `Target`."""
+        index = {value: self.labels.index(name) for value, name in self.classes.items()}
+        if self.column:
+            known = [index.get(value, NOT_SCORED) for value in stated(entry, self.column, prepared.fs, units)]
+            return {"labels": np.array(known, np.int64).reshape(len(units))}
+        marks, fs = _marks(entry, records, self.annotator)
+        sample = marks.sample * (prepared.fs / fs)
+        flutter = reference_beats(marks).unscored * (prepared.fs / fs)
+        label = np.full(len(units), NOT_SCORED, np.int64)
+        for k, (start, stop) in enumerate(units):
+            symbols = set(marks.symbol[np.searchsorted(sample, start) : np.searchsorted(sample, stop)].tolist())
+            if any(a < stop and b > start for a, b in flutter):
+                symbols.add("[")
+            held = [index[symbol] for symbol in symbols if symbol in index]
+            if held:
+                label[k] = max(held)
+            elif self.otherwise and symbols & BEATS:
+                label[k] = self.labels.index(self.otherwise)
+        return {"labels": label}
+
+
+@dataclass(frozen=True)
+class WindowValue(_Described):
+    """A number of each window from a label column; a cell that is empty or no number is not learnt from nor scored."""
+
+    column: str
+    unit: str = ""
+    kind = "value"
+    labels = ()
+    annotators = ()
+
+    def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:  # noqa: ARG002
+        """See `Target`."""
+        return _masked([_number(text) for text in stated(entry, self.column, prepared.fs, units)], len(units))
+
+
+@dataclass(frozen=True)
+class ChannelAt(_Described):
+    """The mean of a channel over each unit, or over the same stretch ``horizon_s`` later.
+
+    Parameters
+    ----------
+    channel : Channel
+        Which, found as an input is.
+    horizon_s : float
+        How far ahead. Where the channel is an input of the model too, this has to be more than 0.
+    """
+
+    channel: Channel
+    horizon_s: float = 0.0
+    kind = "channel"
+    labels = ()
+    annotators = ()
+
+    def check(self, spec: Spec) -> None:
+        """Refuse a target that the model reads."""
+        same = {self.channel.name.casefold(), *(alias.casefold() for alias in self.channel.aliases)}
+        for channel in spec.channels:
+            if self.horizon_s <= 0 and same & {channel.name.casefold(), *(a.casefold() for a in channel.aliases)}:
+                raise ConfigError(
+                    f"target: {self.channel.name} is the input channel {channel.name} too, so that there is nothing to "
+                    "learn; take it out of the inputs, or give horizon_s"
+                )
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        channel = self.channel.model_dump(mode="json")
+        return {"target": "ChannelAt", "channel": channel, "horizon_s": self.horizon_s}
+
+    def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:  # noqa: ARG002
+        """See `Target`."""
+        found = find(records, self.channel)
+        if found is None:
+            return _masked([math.nan] * len(units), len(units))
+        sample, bad = sample_of(found.record, prepared.fs), ~np.isfinite(found.x)
+        totals = np.append(0, np.cumsum(np.where(bad, 0, found.x), dtype=np.float64))
+        counts = np.append(0, np.cumsum(~bad))
+        at = units + self.horizon_s * prepared.fs
+        low, high = np.searchsorted(sample, at[:, 0], "left"), np.searchsorted(sample, at[:, 1], "left")
+        n = counts[high] - counts[low]
+        with np.errstate(invalid="ignore"):
+            return _masked(np.where(n > 0, (totals[high] - totals[low]) / np.maximum(n, 1), np.nan), len(units))
+
+
+@dataclass(frozen=True)
+class Itself(_Described):
+    """The signal itself: what a masked part of it was."""
+
+    kind = "signal"
+    labels = ()
+    annotators = ()
+
+    def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:  # noqa: ARG002
+        """Return nothing: the transform that masks it keeps it."""
+        return {}
+
+
+def stated(entry: Entry, column: str, fs: float, units: NDArray[np.int64]) -> list[str]:
+    """Return what a column says of each unit: the value that covers more than half of it, else nothing.
+
+    Raises
+    ------
+    RecordError
+        If the entry has no such column.
+    """
+    if not any(column in labelled.values for labelled in entry.labels):
+        held = ", ".join(dict.fromkeys(name for labelled in entry.labels for name in labelled.values)) or "none"
+        raise RecordError(entry.id, "labels", held, f"a column {column!r}")
+    found = []
+    for start, stop in units / fs:
+        shares: dict[str, float] = {}
+        for labelled in entry.labels:
+            inside = min(stop, labelled.stop_s) - max(start, labelled.start_s)
+            if inside > 0 and (value := labelled.values.get(column, "")):
+                shares[value] = shares.get(value, 0.0) + inside
+        best = max(shares, key=shares.__getitem__, default="")
+        found.append(best if best and shares[best] > (stop - start) / 2 else "")
+    return found
+
+
+def values(entries: Sequence[Entry], column: str) -> tuple[str, ...]:
+    """Return the values that a label column holds, sorted: the classes where nobody names them.
+
+    Examples
+    --------
+    >>> from biotl.datasets.manifest import Labelled
+    >>> values([Entry("a", (), "p", labels=(Labelled(values={"quality": "good"}),))], "quality")
+    ('good',)
+    """
+    held = {labelled.values.get(column, "") for entry in entries for labelled in entry.labels}
+    return tuple(sorted(held - {""}))
+
+
+def sample_of(record: Record, fs: float) -> NDArray[np.float64]:
+    """Return where the samples of a record lie at the rate ``fs``; of a record of uneven times, by these."""
+    time_s = getattr(record, "time_s", None)
+    n = record.signal.shape[-1]
+    at = np.arange(n) / record.fs if time_s is None else np.asarray(time_s, np.float64)
+    return at * fs
+
+
+def _marks(entry: Entry, records: Sequence[Record], annotator: str) -> tuple[Annotations, float]:
+    for record in records:
+        if annotator in record.annotations:
+            return record.annotations[annotator], record.fs
+    where = ", ".join(str(record.source or record.name) for record in records) or entry.id
+    held = ", ".join(name for record in records for name in record.annotations) or "none"
+    raise RecordError(where, "annotations", held, annotator, f"lay the .{annotator} file beside the header")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _masked(value: Sequence[float] | NDArray[Any], n: int) -> Arrays:
+    target = np.asarray(value, np.float32).reshape(n)
+    mask = np.isfinite(target)
+    return {"target": np.where(mask, target, np.float32(0)), "mask": mask}

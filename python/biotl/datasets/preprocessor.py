@@ -1,0 +1,118 @@
+"""What stands between a recording and a model: prepared once, fitted on training recordings, the same everywhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.spec import SentenceSpec, Spec, WindowSpec
+from biotl.records import Record
+
+Unit = Literal["beat", "window", "step"]
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recording as a preprocessor leaves it.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        What a store keeps.
+    fs : float
+        Rate of the first file in Hz: the rate of every span.
+    samples : int
+        Length of the first file in samples.
+    about : dict
+        JSON: the lead used for each channel (``leads``), gaps, quality, warnings.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    fs: float
+    samples: int
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+class Preprocessor(Protocol):
+    """One kind of preprocessing; training data and `Predictor` go through the same object.
+
+    ``unit`` is what gets an answer; ``state`` is JSON of what was fitted, with its digest, empty before;
+    ``fitted_on`` names the training recordings where that is known.
+    """
+
+    spec: Spec
+    unit: Unit
+    state: State
+    fitted_on: tuple[str, ...]
+
+    def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "Preprocessor":
+        """Return a fitted copy; only ever called with training recordings."""
+
+    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+        """Prepare the files of one recording; ``choose`` is the lead that the user names for the first channel."""
+
+    def units(self, prepared: Prepared) -> NDArray[np.int64]:
+        """Return the spans of everything that gets an answer, shape (n, 2), at ``prepared.fs``."""
+
+    def cuts(self, prepared: Prepared) -> Sequence[Any]:
+        """Return what goes through the model at once, each the kind's own frozen dataclass."""
+
+    def reads(self, prepared: Prepared, cut: Any) -> tuple[int, int]:
+        """Return the half-open range of samples, at ``prepared.fs``, that a cut reads."""
+
+    def inputs(self, prepared: Prepared, cut: Any) -> dict[str, NDArray[Any]]:
+        """Return model inputs, and ``unit``: which unit is answered at each output position, -1 elsewhere."""
+
+
+def place(unit: NDArray[Any], raw: NDArray[Any], out: NDArray[Any]) -> None:
+    """Put what a model gives where it belongs: the one placing code for torch and onnxruntime.
+
+    Parameters
+    ----------
+    unit : ndarray of int64, shape (...)
+        Index of the unit answered at each output position, -1 where there is none.
+    raw : ndarray, shape (..., width)
+        What the model gave.
+    out : ndarray, shape (units, width)
+        Written to.
+
+    Examples
+    --------
+    >>> out = np.zeros((2, 1))
+    >>> place(np.array([-1, 1, 0]), np.array([[9.0], [1.0], [2.0]]), out)
+    >>> out.tolist()
+    [[2.0], [1.0]]
+    """
+    at = unit >= 0
+    out[unit[at]] = raw[at]
+
+
+def make_preprocessor(spec: Spec, state: Mapping[str, Any] | None = None) -> Preprocessor:
+    """Return the preprocessor of a spec, fitted where there is a state.
+
+    Parameters
+    ----------
+    spec : SentenceSpec, WindowSpec or SequenceSpec
+        The preprocessing.
+    state : mapping, optional
+        JSON that a fitted one held.
+
+    Raises
+    ------
+    ConfigError
+        If the state was fitted under another spec.
+    """
+    if isinstance(spec, SentenceSpec):
+        from biotl.datasets.sentences import SentencePreprocessor
+
+        return SentencePreprocessor(spec, dict(state or {}))
+    if isinstance(spec, WindowSpec):
+        from biotl.datasets.windows import WindowPreprocessor
+
+        return WindowPreprocessor(spec, dict(state or {}))
+    from biotl.datasets.sequences import SequencePreprocessor
+
+    return SequencePreprocessor(spec, dict(state or {}))
