@@ -52,7 +52,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     import torch
 
     from biotl.datasets import SignalSpec, fit_vocabulary, prepare, window_arrays, windows
-    from biotl.deploy.export import export
+    from biotl.deploy.export_before import export
     from biotl.models.registry import build
     from biotl.records import ecg
 

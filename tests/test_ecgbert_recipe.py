@@ -10,7 +10,7 @@ from biotl.config import load, validate
 from biotl.datasets.beats import AAMI, BINARY, BeatLabels
 from biotl.datasets.recordings import Recording, prepare_recording
 from biotl.datasets.spec import SignalSpec
-from biotl.deploy.predictor import decide
+from biotl.deploy.predictor_before import decide
 from biotl.errors import ConfigError
 from biotl.models.registry import build
 from biotl.recipes.ecgbert import EcgbertConfig, choose_thresholds, infer, judge, read_sides, set_up

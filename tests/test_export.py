@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from biotl.deploy.export import export
+from biotl.deploy.export_before import export
 from biotl.errors import ConfigError, TrainingError
 
 torch = pytest.importorskip("torch")
@@ -75,7 +75,7 @@ def test_a_graph_that_differs_is_not_written(exported, tmp_path, monkeypatch):
         def run(self, _, feed):
             return [np.zeros((*feed["tokens"].shape, 5), np.float32)]
 
-    monkeypatch.setattr("biotl.deploy.export._to_onnx", lambda *_: b"")
+    monkeypatch.setattr("biotl.deploy.export_before._to_onnx", lambda *_: b"")
     monkeypatch.setattr(onnxruntime, "InferenceSession", Drifting)
     with pytest.raises(TrainingError, match=r"torch and onnxruntime differ by .* at batch 1"):
         export(exported.model, tmp_path / "m.onnx", spec=exported.spec, vocabulary=exported.vocabulary, labels="NSVFQ",

@@ -14,7 +14,7 @@ import pytest
 
 from biotl.cli import main
 from biotl.datasets import prepare, window_arrays, windows
-from biotl.deploy.predictor import Predictor, decide, predict_files, probabilities
+from biotl.deploy.predictor_before import Predictor, decide, predict_files, probabilities
 from biotl.errors import RecordError
 from biotl.records import Record, ecg, read
 from biotl.records.write import write_wfdb

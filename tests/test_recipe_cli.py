@@ -48,7 +48,7 @@ def test_finetune_goes_from_raw_files_to_a_report_and_lists_what_it_refused(fini
 def test_export_repeats_the_file_of_the_run(finished, tmp_path, capsys):
     assert main(["export", str(finished), str(tmp_path / "again.onnx"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["difference"] <= 1e-5
-    from biotl.deploy.predictor import Predictor
+    from biotl.deploy.predictor_before import Predictor
 
     first, again = Predictor(finished / "model.onnx"), Predictor(tmp_path / "again.onnx")
     record = ecg(5, 0, duration_s=30.0)

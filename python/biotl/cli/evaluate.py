@@ -18,8 +18,8 @@ def evaluate(
     Prints sensitivity, PPV and F1 of each class over all beats; a missed beat and a false detection count as errors. A
     recording that does not fit is refused in one line; the others go on, and the exit code is 4.
     """
-    from biotl.deploy.evaluate import evaluate_files
-    from biotl.deploy.predictor import Predictor
+    from biotl.deploy.evaluate_before import evaluate_files
+    from biotl.deploy.predictor_before import Predictor
 
     done = evaluate_files(Predictor(model), recordings)
     for error in done.refused:

@@ -27,7 +27,7 @@ def predict(
     import csv
     import io
 
-    from biotl.deploy.predictor import Prediction, Predictor, predict_files
+    from biotl.deploy.predictor_before import Prediction, Predictor, predict_files
     from biotl.errors import ConfigError
 
     predictor = Predictor(model)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from biotl.datasets.shards import read_manifest
-from biotl.deploy.predictor import Predictor
+from biotl.deploy.predictor_before import Predictor
 from biotl.errors import RecordError
 from biotl.records import read
 

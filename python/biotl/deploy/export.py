@@ -1,6 +1,5 @@
-"""A trained model as one ONNX file that reads a raw recording: graph, signal spec, vocabulary, labels, thresholds."""
+"""A trained model as one ONNX file that reads a raw recording: the graph, and the bundle that explains it."""
 
-import json
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,112 +11,127 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from biotl.datasets import SignalSpec, Vocabulary
+from biotl.deploy import seal
+from biotl.deploy.bundle import Bundle
 from biotl.errors import ConfigError, MissingExtraError, TrainingError
 from biotl.records.atomic import write_bytes
 
 BATCHES = (1, 3, 17)
 TOLERANCE = 1e-5
+EMBEDDING = "embedding"
 
 
-class _Logits(nn.Module):
-    """The part of a model that prediction needs: the masked-token head stays behind."""
+class _One(nn.Module):
+    """One output of a model: what prediction does not need stays behind."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, output: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.output = model, output
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.model(*inputs)["logits"]  # type: ignore[no-any-return]
+        return self.model(*inputs)[self.output]  # type: ignore[no-any-return]
 
 
-def export(
-    model: nn.Module,
-    path: Path | str,
-    *,
-    spec: SignalSpec,
-    vocabulary: Vocabulary,
-    labels: Sequence[str],
-    example: Mapping[str, NDArray[Any]],
-    thresholds: Sequence[float] | None = None,
-    about: Mapping[str, Any] | None = None,
-) -> float:
+def export(model: nn.Module, path: Path | str, *, bundle: Bundle, example: Mapping[str, NDArray[Any]]) -> float:
     """Write a model as ONNX, after onnxruntime has shown that it computes what torch does.
 
     Parameters
     ----------
     model : Module
-        ``inputs`` names its inputs; its output holds ``logits``, shape (batch, length, classes).
+        ``inputs`` names its inputs, ``output`` the output to export (``embedding`` where the bundle decides on a
+        vector), ``axes`` the free dimensions of each by name, such as ``{"x": {0: "batch", 1: "steps"}}``.
     path : Path or str
-        The file to write, whole or not at all.
-    spec, vocabulary : SignalSpec, Vocabulary
-        The preprocessing that it was trained with; the spec must name this vocabulary.
-    labels : sequence of str
-        Class names.
-    example : mapping of str to ndarray, shape (n, length, ...)
-        Some real windows with every input of the model, to trace and to check with.
-    thresholds : sequence of float, optional
-        One a class, see `biotl.deploy.predictor.decide`; all equal by default.
-    about : mapping, optional
-        Name, options, lineage, figures: whatever JSON holds, read back by `biotl inspect`.
+        The file to write, whole or not at all; the same for the same weights and bundle.
+    bundle : Bundle
+        Preprocessing, decision and provenance.
+    example : mapping of str to ndarray, shape (n, ...)
+        Some real inputs, to trace and to check with.
 
     Returns
     -------
     float
-        Largest difference of a logit between torch and onnxruntime over batches of 1, 3 and 17 and two lengths, over
-        the largest logit where that exceeds 1.
+        Largest difference between torch and onnxruntime over batches of 1, 3 and 17, and over two sizes of every other
+        free dimension, over the largest output where that exceeds 1.
 
     Raises
     ------
     ConfigError
-        If spec, vocabulary, labels and thresholds do not fit each other.
+        If the model does not declare what is needed, or its output does not fit the decision.
     TrainingError
-        If torch and onnxruntime differ by more than 1e-5 of the largest logit, or by 1e-5 where that is below 1;
-        nothing is written then.
+        If torch and onnxruntime differ by more than 1e-5; nothing is written then.
     MissingExtraError
         If onnx, onnxscript or onnxruntime is not installed.
     """
-    if spec.vocabulary != vocabulary.digest():
-        raise ConfigError(f"spec.vocabulary: got {spec.vocabulary[:12] or 'none'}, wanted {vocabulary.digest()[:12]}")
-    thresholds = [1 / len(labels)] * len(labels) if thresholds is None else [float(t) for t in thresholds]
-    if len(thresholds) != len(labels) or min(thresholds) <= 0:
-        raise ConfigError(f"thresholds: got {thresholds}, wanted {len(labels)} positive numbers")
-    metadata = {
-        "biotl.spec": spec.model_dump_json(),
-        "biotl.vocabulary": vocabulary.to_json(),
-        "biotl.labels": json.dumps(list(labels)),
-        "biotl.thresholds": json.dumps(thresholds),
-        "biotl.model": json.dumps(dict(about or {})),
-    }
-    names: tuple[str, ...] = tuple(model.inputs)  # type: ignore[arg-type]
+    output = EMBEDDING if bundle.decision.kind == "vector" else str(getattr(model, "output", ""))
+    names, axes = _contract(model, output, example)
     training, device = model.training, next(model.parameters()).device
-    network = _Logits(model).cpu().eval()
+    network = _One(model, output).cpu().eval()
     try:
-        data = _to_onnx(network, names, _batch(example, names, 2, None), metadata)
-        difference = _compare(network, names, data, example)
+        whole = {axis: example[name].shape[d] for name in names for d, axis in axes[name].items() if d}
+        width = _run(network, _cut(example, names, axes, 1, whole)).shape
+        if width[-1] not in bundle.decision.widths and len(width) in axes.get(output, {}):
+            raise ConfigError(f"decision: got outputs of {width[-1]}, wanted {bundle.decision.widths}")
+        data = seal.seal(_to_onnx(network, names, axes, output, _cut(example, names, axes, 2, whole), bundle))
+        difference = _compare(network, names, axes, data, example, whole)
     finally:
         model.to(device).train(training)
     write_bytes(Path(path), data)
     return difference
 
 
-def _batch(
-    example: Mapping[str, NDArray[Any]], names: Sequence[str], size: int, length: int | None
+def _contract(
+    model: nn.Module, output: str, example: Mapping[str, Any]
+) -> tuple[tuple[str, ...], dict[str, dict[int, str]]]:
+    """Return a model's inputs and free dimensions."""
+    names: tuple[str, ...] = tuple(model.inputs)  # type: ignore[arg-type]
+    axes: dict[str, dict[int, str]] = dict(getattr(model, "axes", {}))
+    for name in (*names, output):
+        if axes.get(name, {}).get(0) != "batch":
+            who = type(model).__name__
+            raise ConfigError(f"{who}.axes: got {axes.get(name)} for {name or 'output'!r}, wanted {{0: 'batch', ...}}")
+    for name in names:
+        if name not in example:
+            raise ConfigError(f"example: got {', '.join(example)}, wanted {name} among them")
+    return names, axes
+
+
+def _cut(
+    example: Mapping[str, NDArray[Any]],
+    names: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    size: int,
+    lengths: Mapping[str, int],
 ) -> tuple[Tensor, ...]:
-    """Return ``size`` windows of the example, over again where it has fewer, cut to ``length`` tokens."""
+    """Return `size` rows of the example, over again where it has fewer, each free dimension cut to its length."""
     rows = np.arange(size) % len(example[names[0]])
-    return tuple(torch.from_numpy(np.ascontiguousarray(example[name][rows, :length])) for name in names)
+    found = []
+    for name in names:
+        array = example[name][rows]
+        for d, axis in axes[name].items():
+            array = array if d == 0 else array.take(range(lengths[axis]), axis=d)
+        found.append(torch.from_numpy(np.ascontiguousarray(array)))
+    return tuple(found)
+
+
+def _run(network: nn.Module, inputs: tuple[Tensor, ...]) -> NDArray[Any]:
+    with torch.inference_mode():
+        return np.asarray(network(*inputs).numpy())
 
 
 def _to_onnx(
-    network: nn.Module, names: Sequence[str], inputs: tuple[Tensor, ...], metadata: Mapping[str, str]
+    network: nn.Module,
+    names: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    output: str,
+    inputs: tuple[Tensor, ...],
+    bundle: Bundle,
 ) -> bytes:
     try:
         import onnxscript  # noqa: F401  (the exporter imports it late, and says little when it is not there)
     except ImportError:
         raise MissingExtraError("onnxscript", "train") from None
     # the ranges are the model's own, such as the length of its table of positions: the exporter infers them
-    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    free = tuple(dict.fromkeys(axes[name], torch.export.Dim.DYNAMIC) for name in names)
     with warnings.catch_warnings():
         # the exporter warns of its own internals: what matters is compared afterwards, number by number
         warnings.simplefilter("ignore")
@@ -127,38 +141,65 @@ def _to_onnx(
             inputs,
             dynamo=True,
             input_names=list(names),
-            output_names=["logits"],
-            dynamic_shapes=((free,) * len(names),),
+            output_names=[output],
+            dynamic_shapes=(free,),
             verbose=False,
         )
     if program is None:
         raise TrainingError("torch.onnx.export gave no program")
     proto = program.model_proto
-    for key, value in metadata.items():
-        proto.metadata_props.add(key=key, value=value)
-    return bytes(proto.SerializeToString())
+    _tidy(proto, axes)
+    proto.metadata_props.add(key="biotl.bundle", value=bundle.to_json())
+    return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _compare(network: nn.Module, names: Sequence[str], data: bytes, example: Mapping[str, NDArray[Any]]) -> float:
+def _tidy(proto: Any, axes: Mapping[str, Mapping[int, str]]) -> None:
+    """Name the free dimensions as the model does, and drop the exporter's notes, which hold paths of this machine."""
+    symbols: dict[str, str] = {}
+    for item in (*proto.graph.input, *proto.graph.output):
+        shape = item.type.tensor_type.shape.dim
+        for d, axis in axes[item.name].items():
+            symbols[shape[d].dim_param] = axis
+            shape[d].dim_param = axis
+    for item in proto.graph.value_info:
+        for dim in item.type.tensor_type.shape.dim:
+            if dim.dim_param in symbols:
+                dim.dim_param = symbols[dim.dim_param]
+    for part in (proto, proto.graph, *proto.functions, *proto.graph.node, *proto.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for function in proto.functions:
+        for node in function.node:
+            del node.metadata_props[:]
+            node.doc_string = ""
+
+
+def _compare(
+    network: nn.Module,
+    names: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    data: bytes,
+    example: Mapping[str, NDArray[Any]],
+    whole: Mapping[str, int],
+) -> float:
     try:
         import onnxruntime
     except ImportError:
         raise MissingExtraError("onnxruntime", "onnx") from None
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    whole = next(iter(example.values())).shape[1]
+    part = {axis: length // 2 + 1 for axis, length in whole.items()}
     worst = 0.0
     for size in BATCHES:
-        for length in (whole, whole // 2 + 1):
-            inputs = _batch(example, names, size, length)
-            with torch.inference_mode():
-                wanted = network(*inputs).numpy()
-            got = session.run(["logits"], {n: x.numpy() for n, x in zip(names, inputs, strict=True)})[0]
-            # by the largest logit: float32 rounds every sum on the way at that scale, a logit near 0 as well
+        for lengths in (whole, part) if whole else (whole,):
+            inputs = _cut(example, names, axes, size, lengths)
+            wanted = _run(network, inputs)
+            got = session.run(None, {n: x.numpy() for n, x in zip(names, inputs, strict=True)})[0]
+            # by the largest output: float32 rounds every sum on the way at that scale, an output near 0 as well
             apart = float(np.abs(got - wanted).max() / max(1.0, np.abs(wanted).max()))
             if not apart <= TOLERANCE:
+                shape = ", ".join(f"{axis} {length}" for axis, length in {"batch": size, **lengths}.items())
                 raise TrainingError(
-                    f"export: torch and onnxruntime differ by {apart:.2g} at batch {size}, length {length}; "
-                    f"wanted at most {TOLERANCE:g}"
+                    f"export: torch and onnxruntime differ by {apart:.2g} at {shape}; wanted at most {TOLERANCE:g}"
                 )
             worst = max(worst, apart)
     return worst

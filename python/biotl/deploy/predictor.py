@@ -1,99 +1,38 @@
 """Prediction from a raw recording with onnxruntime alone: no torch, no scipy, nothing but the one model file."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from threading import Event
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, Json, ValidationError
 
-from biotl.datasets import Sentence, SignalSpec, Vocabulary, prepare, window_arrays, windows
-from biotl.errors import BiotlError, MissingExtraError, RecordError, SignalError
+from biotl.datasets.channels import find
+from biotl.datasets.preprocessor import Prepared, make_preprocessor
+from biotl.datasets.spec import parse_spec
+from biotl.deploy import judge, seal
+from biotl.deploy.answer import answer
+from biotl.deploy.bundle import Bundle
+from biotl.deploy.prediction import Prediction
+from biotl.errors import BiotlError, ConfigError, MissingExtraError, RecordError, SignalError
 from biotl.parallel import in_threads
-from biotl.records import Annotations, Record, read
+from biotl.records import Record, read, wfdb
 
-WINDOW = ("tokens", "wave", "mask", "patches", "features")
-"""What a model may read of `window_arrays`."""
-BATCH = 32
-WFDB_BEATS = frozenset("NSVFQ")
+LONG_S = 2 * 3600.0
+SUFFIXES = frozenset({".hea", ".npz", ".mat", ".csv"})
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What a model says of each beat of a recording.
+class Answer:
+    """A prediction, and what it was made from."""
 
-    Parameters
-    ----------
-    record : str
-        Name of the recording.
-    fs : float
-        Rate of the recording in Hz.
-    sample : ndarray of int64, shape (n,)
-        R peak of each beat, at ``fs``.
-    label : ndarray of int64, shape (n,)
-        Index of the predicted class.
-    probability : ndarray of float32, shape (n, classes)
-        Of every class; a row sums to 1.
-    labels : tuple of str
-        Class names.
-    """
-
-    record: str
-    fs: float
-    sample: NDArray[np.int64]
-    label: NDArray[np.int64]
-    probability: NDArray[np.float32]
-    labels: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.sample)
-
-    @property
-    def time_s(self) -> NDArray[np.float64]:
-        """Time of each beat from the start of the recording, shape (n,)."""
-        return self.sample / self.fs
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of the predicted class of each beat."""
-        return tuple(self.labels[i] for i in self.label)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row a beat: ``record``, ``sample``, ``time_s``, ``label`` and that label's ``probability``."""
-        chosen = self.probability[np.arange(len(self)), self.label]
-        beats = zip(self.sample.tolist(), self.time_s.tolist(), self.names, chosen.tolist(), strict=True)
-        return [
-            {"record": self.record, "sample": s, "time_s": round(t, 4), "label": name, "probability": round(p, 4)}
-            for s, t, name, p in beats
-        ]
-
-    def counts(self) -> dict[str, int]:
-        """Return how many beats got each label."""
-        return {name: int(np.sum(self.label == i)) for i, name in enumerate(self.labels)}
-
-    def annotations(self) -> Annotations:
-        """Return the beats as WFDB marks.
-
-        The symbol is the label where that is an AAMI class, N for ``normal``, and Q for anything else; the text holds
-        the label and its probability.
-        """
-        symbol = [name if name in WFDB_BEATS else "N" if name == "normal" else "Q" for name in self.names]
-        aux = tuple(f"{row['label']} {row['probability']:.3f}" for row in self.rows())
-        zeros = np.zeros(len(self), np.int8)
-        return Annotations(self.sample, np.array(symbol, dtype="<U1"), aux, zeros, zeros, zeros)
-
-
-class _Metadata(BaseModel):
-    """What the file carries beside the graph, each a JSON text."""
-
-    spec: Json[SignalSpec]
-    vocabulary: str
-    labels: Json[tuple[str, ...]]
-    thresholds: Json[tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]]
-    model: Json[dict[str, Any]]
+    prediction: Prediction
+    records: list[Record]
+    prepared: Prepared
 
 
 class Predictor:
@@ -106,104 +45,167 @@ class Predictor:
     threads : int, optional
         Threads of onnxruntime; by default ``OMP_NUM_THREADS``, else all cores.
 
+    Attributes
+    ----------
+    bundle : Bundle
+        What the file says of itself.
+    preprocessor : Preprocessor
+        From a recording to model inputs.
+    decision : Classes, Value or Vector
+        From raw output to an answer.
+
     Raises
     ------
     RecordError
-        If the file is no ONNX model, or graph and biotl's metadata do not fit each other.
+        If the file is no model of biotl, or a bit of it was changed after it was exported.
     MissingExtraError
         If onnxruntime is not installed.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
+        self.path = Path(path)
         try:
-            import onnxruntime
-        except ImportError:
-            raise MissingExtraError("onnxruntime", "onnx") from None
-        path = Path(path)
-        if not path.is_file():
-            raise RecordError(str(path), "file", "nothing", "an ONNX model", "export one with `biotl export`")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0"))
-        try:
-            self.session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own exceptions share no base class
-            reason = str(error).splitlines()[0]
-            raise RecordError(str(path), "graph", reason, "an ONNX model", "export it again") from None
+            data = self.path.read_bytes()
+        except OSError as error:
+            hint = "export one with `biotl export`"
+            raise RecordError(str(path), "file", error.strerror or "nothing", "an ONNX model", hint) from None
+        self.digest = seal.check(data, self.path)
+        self.session = _session(data, self.path, threads)
         stored = self.session.get_modelmeta().custom_metadata_map
-        try:
-            about = _Metadata(**{key: stored.get(f"biotl.{key}") for key in _Metadata.model_fields})
-        except ValidationError as error:
-            item = error.errors()[0]
-            field = ".".join(map(str, item["loc"]))
-            got = "nothing" if item["input"] is None else repr(item["input"])
-            wanted = "JSON" if item["type"].startswith("json") else item["msg"].removeprefix("Input should be ")
-            hint = "export it with `biotl export`"
-            raise RecordError(str(path), f"metadata biotl.{field}", got, wanted, hint) from None
-        self.spec, self.labels, self.about = about.spec, about.labels, about.model
-        self.vocabulary = Vocabulary.from_json(about.vocabulary, f"{path} (biotl.vocabulary)")
-        self.thresholds = np.array(about.thresholds, np.float32)
+        self.bundle = Bundle.from_json(stored.get("biotl.bundle", ""), str(path))
+        self.decision = self.bundle.decision
+        self.preprocessor = make_preprocessor(parse_spec(self.bundle.spec, source=f"{path}: spec"), self.bundle.state)
         self._inputs = [item.name for item in self.session.get_inputs()]
-        width: Any = {item.name: item.shape[-1] for item in self.session.get_outputs()}.get("logits")
-        classes = {1: 2}.get(width, width)  # one logit is two classes
-        known = [name for name in self._inputs if name in WINDOW]
-        fits: list[tuple[str, Any, Any]] = [
-            ("graph inputs", self._inputs, known or list(WINDOW)),
-            ("number of labels", len(set(self.labels)), classes),
-            ("number of thresholds", len(self.thresholds), classes),
-            ("vocabulary digest", self.vocabulary.digest(), self.spec.vocabulary),
-            ("spec digest", self.spec.digest(), self.vocabulary.spec_digest),
-        ]
-        for name, found, wants in fits:
-            if found != wants:
-                raise RecordError(str(path), name, str(found), str(wants), "export it again")
+        (self._output,) = (item.name for item in self.session.get_outputs())
+        self._stop = Event()
 
-    def predict(self, record: Record) -> Prediction:
-        """Classify every beat of a raw recording.
+    def __repr__(self) -> str:
+        about = self.bundle.about
+        return (
+            f"Predictor({str(self.path)!r}: {about.model.name}, {self.decision.kind} of each {self.preprocessor.unit})"
+        )
+
+    def predict(
+        self,
+        records: Record | Sequence[Record] | NDArray[Any],
+        *,
+        fs: float | None = None,
+        units: Sequence[str] | str | None = None,
+        channels: Sequence[str] | None = None,
+        lead: str | None = None,
+    ) -> Prediction:
+        """Answer every beat, window or step of a raw recording.
 
         Parameters
         ----------
-        record : Record
-            Any rate; one of its leads must be one that the spec names, in a unit of voltage.
+        records : Record, sequence of Record or ndarray
+            The recording; several records are its files, each at its own rate. An array has shape (samples,) or
+            (channels, samples).
+        fs : float, optional
+            Rate of an array in Hz, which it must have.
+        units : str or sequence of str, optional
+            Of every channel, or one each, where the recording does not state them or states them wrong; an array is
+            taken to be in the units that the model reads.
+        channels : sequence of str, optional
+            Names of the channels of an array, by default those of the model.
+        lead : str, optional
+            Which channel of the recording is the model's first, instead of the first that fits by name.
 
         Returns
         -------
         Prediction
-            Empty where no beat is found.
+            Empty where there is nothing to answer. Where the signal is missing, flat, too poor or not what the model
+            reads it abstains, and says why.
 
         Raises
         ------
         RecordError
-            If no lead fits the spec.
+            If a channel that the model needs is not there, or its unit cannot be right.
         SignalError
-            If the signal is too short or not finite.
+            If the signal is too short.
+        ConfigError
+            If an array comes without its rate, or lies the wrong way round.
         """
-        sentence = prepare(record, self.spec, self.vocabulary)
-        probability = np.zeros((len(sentence.rpeaks), len(self.labels)), np.float32)
-        for batch in self._batches(sentence):
-            feed = {name: batch[name] for name in self._inputs}
-            logits = self.session.run(["logits"], feed)[0]
-            scored = batch["beat"] >= 0
-            probability[batch["beat"][scored]] = probabilities(logits[scored])
-        sample = np.rint(sentence.rpeaks * (record.fs / self.spec.fs)).astype(np.int64)
-        label = decide(probability, self.thresholds)
-        return Prediction(record.name, record.fs, sample, label, probability, self.labels)
+        if isinstance(records, np.ndarray):
+            records = [_as_record(records, fs, channels or self.preprocessor.spec.names, self.preprocessor.spec)]
+        records = [records] if isinstance(records, Record) else list(records)
+        return self.answer(_stated(records, units), lead=lead).prediction
 
-    def _batches(self, sentence: Sentence) -> Iterator[dict[str, NDArray[Any]]]:
-        cuts = [window_arrays(sentence, window, self.spec) for window in windows(sentence, self.spec)]
-        for start in range(0, len(cuts), BATCH):
-            group = cuts[start : start + BATCH]
-            yield {name: np.stack([cut[name] for cut in group]) for name in group[0]}
+    def answer(self, records: Sequence[Record], *, lead: str | None = None) -> Answer:
+        """Do what `predict` does, and keep what was prepared on the way."""
+        spec = self.preprocessor.spec
+        found, notes = [], []
+        for number, channel in enumerate(spec.channels):
+            one = find(records, channel, choose=None if number else lead)
+            if one is not None:
+                one, note = judge.clean(one, channel)
+                found.append((channel, one))
+                notes += [note] if note else []
+        # a recording is not refused for a gap: it is bridged, and nothing is answered there
+        bridge = spec.gaps == "refuse"
+        mended = judge.mended(records, [one for _, one in found], bridge=bridge)
+        self._go_on()
+        prepared = self.preprocessor.prepare(mended, choose=lead)
+        self._go_on()
+        made = answer(self.preprocessor, self.decision, prepared, self._forward)
+        options: Any = {"unit": made.unit, "missing": 0.1 if bridge else 0.5, "stop": self._go_on}
+        judged = [judge.judge(one, judge.kind_of(c), made.span, made.fs, **options) for c, one in found]
+        reasons = list(made.abstained)
+        for of in judged:
+            reasons = [mine or other for mine, other in zip(reasons, of.reasons, strict=True)]
+        notes += [note for of in judged for note in of.notes]
+        silent = np.array([bool(why) for why in reasons], bool)
+        withheld = -1 if made.value.dtype.kind == "i" else np.nan
+        silent_rows = silent[:, None] if made.value.ndim == 2 else silent
+        first = records[0]
+        prediction = replace(
+            made,
+            record=first.name,
+            path=str(first.source or ""),
+            value=np.where(silent_rows, withheld, made.value).astype(made.value.dtype),
+            quality=_lowest([of.quality for of in judged], len(made)),
+            abstained=tuple(reasons),
+            leads={channel.name: one.lead for channel, one in found},
+            notes=(*notes, *made.notes),
+        )
+        return Answer(prediction, mended, prepared)
+
+    def _forward(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        self._go_on()
+        if missing := [name for name in self._inputs if name not in inputs]:
+            raise RecordError(str(self.path), "graph inputs", ", ".join(missing), f"some of {', '.join(inputs)}")
+        out: NDArray[Any] = self.session.run([self._output], {name: inputs[name] for name in self._inputs})[0]
+        return out
+
+    def stop(self) -> None:
+        """Let every prediction that is under way, in whichever thread, end at its next batch."""
+        self._stop.set()
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise KeyboardInterrupt
 
 
-def predict_files(predictor: Predictor, paths: Sequence[str | Path]) -> Iterator[tuple[Path, Prediction | BiotlError]]:
-    """Read and classify recordings, several at a time, and hand them back in the order given.
+def predict_files(
+    predictor: Predictor,
+    paths: Sequence[str | Path],
+    *,
+    units: Sequence[str] | str | None = None,
+    lead: str | None = None,
+    read: Callable[[Path], Record] = read,
+) -> Iterator[tuple[Path, Prediction | BiotlError]]:
+    """Read and answer recordings, several at a time, and hand them back in the order given.
 
     Parameters
     ----------
     predictor : Predictor
         The model.
     paths : sequence of str or Path
-        What `biotl.records.read` takes.
+        What `biotl.records.read` takes, or folders of them; see `recordings`.
+    units, lead
+        As in `Predictor.predict`.
+    read : callable
+        How a file is read.
 
     Yields
     ------
@@ -213,51 +215,92 @@ def predict_files(predictor: Predictor, paths: Sequence[str | Path]) -> Iterator
 
     def one(path: Path) -> Prediction | BiotlError:
         try:
-            return predictor.predict(read(path))
+            return predictor.predict(read(path), units=units, lead=lead)
         except RecordError as error:
             return error
         except SignalError as error:  # it knows the array, and not the file
             return SignalError(f"{path}: {error}")
 
-    places = [Path(path) for path in paths]
+    places = recordings(paths)
     threads = max(1, min(int(os.environ.get("OMP_NUM_THREADS", "4")), 4))
-    yield from zip(places, in_threads(one, places, threads), strict=True)
+    if len(places) == 1:  # here, where Ctrl-C reaches the kernels
+        yield places[0], one(places[0])
+        return
+    try:
+        yield from zip(places, in_threads(one, places, threads), strict=True)
+    except KeyboardInterrupt:
+        predictor.stop()
+        raise
 
 
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return class probabilities, shape (n, classes): softmax, or of a single logit the logistic pair.
+def recordings(paths: Sequence[str | Path]) -> list[Path]:
+    """Return the recordings that paths name, each once: a folder stands for all that lie in it.
 
-    Parameters
-    ----------
-    logits : ndarray of float32, shape (n, classes) or (n, 1)
-        What the model gives.
+    The header, the samples and the marks of one WFDB record are one recording, however it is spelled.
 
-    Examples
-    --------
-    >>> probabilities(np.zeros((1, 1), np.float32))
-    array([[0.5, 0.5]], dtype=float32)
+    Raises
+    ------
+    RecordError
+        If a folder holds none.
     """
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    power = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(power / power.sum(axis=1, keepdims=True), np.float32)
+    found: dict[Path, Path] = {}
+    for given in map(Path, paths):
+        inside = [given]
+        if given.is_dir():
+            inside = sorted(path for path in given.iterdir() if path.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise RecordError(str(given), "folder", "no recording", "a folder with .hea, .npz, .mat or .csv files")
+            headers = {path.stem for path in inside if path.suffix.lower() == ".hea"}
+            inside = [path for path in inside if path.suffix.lower() != ".mat" or path.stem not in headers]
+        for path in inside:
+            found.setdefault(Path(os.path.realpath(wfdb.stem(path))), wfdb.stem(path) if given.is_dir() else path)
+    return list(found.values())
 
 
-def decide(probability: NDArray[np.float32], thresholds: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the class whose probability is largest relative to its threshold, shape (n,).
+def _session(data: bytes, path: Path, threads: int | None) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        if find_spec("onnxruntime") is None:
+            raise MissingExtraError("onnxruntime", "onnx") from None
+        raise  # it is there, and was interrupted while it loaded, or cannot load
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0"))
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no base class
+        reason = str(error).splitlines()[0]
+        raise RecordError(str(path), "graph", reason, "an ONNX model", "export it again") from None
 
-    With two classes this is the usual threshold: class 1 from ``p >= t`` for thresholds ``(1 - t, t)``.
 
-    Parameters
-    ----------
-    probability : ndarray of float32, shape (n, classes)
-        Rows sum to 1.
-    thresholds : ndarray of float32, shape (classes,)
-        Positive; all equal means the most probable class.
+def _as_record(x: NDArray[Any], fs: float | None, channels: Sequence[str], spec: Any) -> Record:
+    if fs is None:
+        raise ConfigError("fs: got nothing, wanted the rate of the array in Hz")
+    x = np.asarray(x, np.float32)
+    x = x[None] if x.ndim == 1 else x
+    if x.ndim != 2 or len(x) != len(channels):
+        transposed = x.ndim == 2 and x.shape[1] == len(channels)
+        hint = "; pass x.T" if transposed else "; name its channels with channels="
+        raise ConfigError(f"array: got shape {x.shape}, wanted ({len(channels)}, samples), one row a channel{hint}")
+    known = {channel.name: channel.unit for channel in spec.channels}
+    return Record("array", x, float(fs), tuple(channels), tuple(known.get(name, "") for name in channels), "array")
 
-    Examples
-    --------
-    >>> decide(np.array([[0.7, 0.3]], np.float32), np.array([0.8, 0.2], np.float32))
-    array([1])
-    """
-    return np.asarray((probability / thresholds).argmax(axis=1), np.int64)
+
+def _stated(records: Sequence[Record], units: Sequence[str] | str | None) -> list[Record]:
+    if units is None:
+        return list(records)
+    out = []
+    for record in records:
+        given = (units,) * len(record.channels) if isinstance(units, str) else tuple(units)
+        if len(given) != len(record.channels):
+            wanted = f"{len(record.channels)}, one each for {', '.join(record.channels)}, or one for all"
+            raise ConfigError(f"units: got {len(given)}, wanted {wanted}")
+        out.append(replace(record, units=given))
+    return out
+
+
+def _lowest(qualities: Sequence[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+    """Return the lowest quality of the channels that were judged; NaN where none was."""
+    none = np.full((1, n), np.inf, np.float32)
+    least = np.concatenate([none, *(np.where(np.isnan(q), np.inf, q)[None] for q in qualities)]).min(axis=0)
+    return np.where(np.isfinite(least), least, np.nan).astype(np.float32)

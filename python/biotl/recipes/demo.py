@@ -14,7 +14,7 @@ from biotl.config import Named, validate
 from biotl.datasets import SignalSpec
 from biotl.datasets.beats import match
 from biotl.datasets.recordings import Recording, prepare_recording
-from biotl.deploy.predictor import Prediction, Predictor
+from biotl.deploy.predictor_before import Prediction, Predictor
 from biotl.errors import ConfigError
 from biotl.parallel import in_threads
 from biotl.recipes.ecgbert import Outcome, evaluate, learn, write_results

@@ -23,7 +23,7 @@ from biotl.datasets.beats import AAMI, BINARY, BeatScore, binary, score
 from biotl.datasets.recordings import Recording, learn_vocabulary, prepare_files
 from biotl.datasets.splits import NOTES, check_leakage, de_chazal, mitdb_subject
 from biotl.datasets.views import BeatWindows, MaskedTokens
-from biotl.deploy.predictor import decide, probabilities
+from biotl.deploy.predictor_before import decide, probabilities
 from biotl.errors import BiotlError, ConfigError
 from biotl.models.registry import build
 from biotl.records.atomic import write_text

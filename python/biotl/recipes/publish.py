@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from biotl import __version__
 from biotl.datasets.beats import binary
 from biotl.datasets.recordings import Recording
-from biotl.deploy.export import export
+from biotl.deploy.export_before import export
 from biotl.recipes.ecgbert import Outcome, beat_windows, judge, named, summary
 from biotl.records import Record
 from biotl.report import html, model_card

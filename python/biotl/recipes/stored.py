@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from biotl.datasets import SignalSpec, Vocabulary, prepare, window_arrays, windows
-from biotl.deploy.export import export
+from biotl.deploy.export_before import export
 from biotl.errors import RecordError
 from biotl.models.foreign import Transfer, import_ecgbert
 from biotl.models.registry import build

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from biotl.datasets.beats import BINARY, BeatScore, binary, label_beats, reference_beats, score
-from biotl.deploy.predictor import Prediction, Predictor, predict_files
+from biotl.deploy.predictor_before import Prediction, Predictor, predict_files
 from biotl.errors import BiotlError, RecordError
 from biotl.records import read
 
