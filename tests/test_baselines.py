@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from biotl.datasets.beats import AAMI, score
 from biotl.datasets.recordings import prepare_recording
 from biotl.datasets.spec import SignalSpec
+from biotl.errors import ConfigError
 from biotl.records import read
-from biotl.training.baselines import Majority, RRRule, beat_table, run_baselines
+from biotl.scoring.baselines import beats, steps, windows
+from biotl.scoring.baselines.learners import Boosting, Logistic, Majority, Mean, Ridge, answer
+from biotl.scoring.classes import score
 
 
 def rows(before, after):
@@ -25,10 +27,10 @@ def test_the_majority_is_the_most_frequent_class():
 def test_the_rule_learns_premature_and_pause():
     table = rows(np.array([1.0, 0.75, 0.7, 1.02, 0.97] * 20), np.array([1.0, 0.95, 1.35, 1.0, 1.05] * 20))
     label = np.array([0, 1, 2, 0, 0] * 20)
-    rule = RRRule()
+    rule = beats.RRRule(5)
     rule.fit(table, label)
     assert rule.predict(table).tolist() == label.tolist()
-    binary = RRRule(2)
+    binary = beats.RRRule(2)
     binary.fit(table, np.minimum(label, 1))
     assert binary.predict(table).tolist() == np.minimum(label, 1).tolist()
 
@@ -41,7 +43,7 @@ def recordings(mitdb):
 
 def test_a_table_has_a_row_a_beat_and_its_neighbours_shift(recordings):
     sentence = recordings[0].sentence
-    table = beat_table(sentence)
+    table = beats.table(sentence)
     assert table.shape == (len(sentence.rpeaks), 83)
     np.testing.assert_array_equal(table[1:, 17:23], table[:-1, :6])
     np.testing.assert_array_equal(table[:-1, 23:29], table[1:, :6])
@@ -50,9 +52,97 @@ def test_a_table_has_a_row_a_beat_and_its_neighbours_shift(recordings):
 
 def test_boosting_beats_the_rule_beats_the_majority_on_another_patient(recordings):
     *train, test = recordings
-    thinned = [(r.sentence, np.where(np.arange(len(r.beats.label)) % 6, -1, r.beats.label)) for r in train]
-    found = run_baselines(thinned, [test.sentence], classes=len(AAMI), seed=1)
-    f1 = {name: score(test.beats.label, of[0], test.beats.missed).f1[2] for name, of in found.items()}
+    thinned = [(beats.table(r.sentence), np.where(np.arange(len(r.beats.label)) % 6, -1, r.beats.label)) for r in train]
+    found = beats.run(thinned, [beats.table(test.sentence)], labels="NSVFQ", seed=1)
+    f1 = {name: score(test.beats.label, of[0], test.beats.missed, "NSVFQ").f1[2] for name, of in found.items()}
     assert f1["majority"] == 0
-    assert f1["boosting"] > 0.8
-    assert f1["boosting"] > f1["rr_rule"] > 0.3
+    assert f1["gradient boosting"] > 0.8
+    assert f1["gradient boosting"] > f1["RR rule"] > 0.3
+
+
+def test_the_rule_learns_classes_of_any_names_in_any_order():
+    table = rows(np.array([1.0, 0.75, 0.7, 1.02, 0.97] * 20), np.array([1.0, 0.95, 1.35, 1.0, 1.05] * 20))
+    label = np.array([2, 0, 1, 2, 2] * 20)  # the usual class last, as in ("atrial", "ventricular", "normal")
+    rule = beats.RRRule(3)
+    rule.fit(table, label)
+    assert rule.predict(table).tolist() == label.tolist()
+
+
+def test_one_class_alone_is_answered_always():
+    table, label = np.random.default_rng(0).normal(size=(40, 5)), np.full(40, 1)
+    for learner in (Majority(), Logistic(), Boosting(classes=True)):
+        learner.fit(table, label)
+        assert learner.predict(table).tolist() == label.tolist()
+
+
+def test_rows_without_a_target_teach_nothing_and_none_at_all_is_refused():
+    table = np.arange(6.0)[:, None]
+    found = answer(
+        {"mean": Mean()}, [(table, np.array([1.0, 3.0, np.nan, np.nan, np.nan, np.nan]))], [table, table[:0]]
+    )
+    assert found["mean"][0].tolist() == [2.0] * 6
+    assert found["mean"][1].shape == (0,)
+    with pytest.raises(ConfigError, match="no training row has a target"):
+        answer({"majority": Majority()}, [(table, np.full(6, -1))], [table])
+
+
+def test_ridge_finds_a_line_and_stands_a_constant_column():
+    rng = np.random.default_rng(0)
+    table = np.column_stack([rng.normal(5, 2, 500), np.ones(500)])
+    ridge = Ridge()
+    ridge.fit(table, 3 * table[:, 0] + 7)
+    np.testing.assert_allclose(ridge.predict(table), 3 * table[:, 0] + 7, atol=0.05)
+
+
+def test_features_of_windows_see_rhythm_and_stand_gaps():
+    t = np.arange(1000) / 100
+    slow, fast = np.sin(2 * np.pi * 1.2 * t), np.sin(2 * np.pi * 2.5 * t)
+    gap = slow.copy()
+    gap[100:140] = np.nan
+    flat, none = np.ones(1000), np.full(1000, np.nan)
+    table = windows.table(np.stack([np.stack([a, slow]) for a in (slow, fast, gap, flat, none)]), 100.0)
+    assert np.isfinite(table).all()
+    column = windows.CHANNEL_FEATURES.index
+    assert table[:3, column("peak_hz")] == pytest.approx([1.2, 2.5, 1.2])
+    assert table[:3, column("rhythm_s")] == pytest.approx([1 / 1.2, 0.4, 1 / 1.2], abs=0.02)
+    assert table[:, column("missing")].tolist() == [0, 0, 0.04, 0, 1]
+    assert table[0, -1] == pytest.approx(1)  # the two channels are one signal
+    assert windows.table(np.zeros((0, 2, 50)), 100.0).shape == (0, table.shape[1])
+
+
+def test_baselines_of_windows_learn_what_there_is_to_learn():
+    rng = np.random.default_rng(0)
+    t = np.arange(500) / 100
+    rate = rng.uniform(0.8, 3, 240)
+    x = np.sin(2 * np.pi * rate[:, None] * t + rng.uniform(0, 6, (240, 1)))[:, None] + rng.normal(0, 0.3, (240, 1, 500))
+    table = windows.table(x, 100.0)
+    label = (rate > 1.9).astype(np.int64)
+    found = windows.classes([(table[:160], label[:160])], [table[160:]])
+    right = {name: np.mean(of[0] == label[160:]) for name, of in found.items()}
+    assert right["logistic regression"] > 0.9
+    assert right["gradient boosting"] > 0.9 > 0.7 > right["majority"]
+    values = windows.values([(table[:160], 60 * rate[:160])], [table[160:]])
+    error = {name: np.abs(of[0] - 60 * rate[160:]).mean() for name, of in values.items()}
+    assert error["gradient boosting"] < 6 < 20 < error["mean"]
+    assert error["ridge regression"] < 15
+
+
+def test_steps_see_no_later_step():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 60))
+    x[0, 10:15] = np.nan
+    changed = x.copy()
+    changed[:, 30:] = 9
+    np.testing.assert_array_equal(steps.table(x)[:30], steps.table(changed)[:30])
+    assert np.isfinite(steps.table(x)).all()
+
+
+def test_persistence_knows_only_what_lies_a_horizon_back():
+    rate = np.cumsum(np.random.default_rng(0).normal(size=300)) + 100
+    table = steps.table(rate[None])
+    train, test = [(table[:200], rate[:200])], [table[200:]]
+    assert list(steps.run(train, test)) == ["mean", "ridge regression"]
+    found = steps.run(train, test, horizon=5, past=[rate[200:]])
+    np.testing.assert_array_equal(found["persistence"][0][5:], rate[200:295])
+    assert np.isnan(found["persistence"][0][:5]).all()
+    assert np.isnan(steps.persistence(rate[:3], 10)).all()

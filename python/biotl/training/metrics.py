@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.config import Registry
+from biotl.scoring.classes import ClassScore, confusion, mean_defined
+from biotl.scoring.ranking import auroc
+from biotl.scoring.regression import Errors, moments
 
 
 class Metric(Protocol):
@@ -23,48 +26,6 @@ class Metric(Protocol):
 
 
 METRICS: Registry[Metric] = Registry("metric")
-
-
-def confusion(labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-    """Count (truth, prediction) pairs: int64 of shape (n_classes, n_classes), rows are the truth."""
-    pairs = np.bincount(labels * n_classes + predicted, minlength=n_classes**2)
-    return pairs.reshape(n_classes, n_classes).astype(np.int64, copy=False)
-
-
-def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide, NaN where there is nothing to divide by."""
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    quotient: NDArray[np.float64] = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-    return quotient
-
-
-def mean_defined(values: NDArray[np.float64]) -> float:
-    """Return the mean over the values that are defined; NaN if none is."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")
-
-
-def per_class(matrix: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Return sensitivity ``se``, positive predictive value ``ppv`` and ``f1`` of each class of a confusion matrix."""
-    hits, truth, predicted = np.diagonal(matrix), matrix.sum(1), matrix.sum(0)
-    return {"se": ratio(hits, truth), "ppv": ratio(hits, predicted), "f1": ratio(2 * hits, truth + predicted)}
-
-
-def auroc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
-    """Return the area under the ROC curve by ranks, ties counting half; NaN where one class is missing.
-
-    Examples
-    --------
-    >>> auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
-    0.75
-    """
-    positive = np.asarray(labels) > 0
-    n = int(positive.sum())
-    if n in {0, positive.size}:
-        return float("nan")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return float((rank[positive].sum() - n * (n + 1) / 2) / (n * (positive.size - n)))
 
 
 def array(tensor: Any) -> NDArray[Any]:
@@ -94,9 +55,7 @@ class _Labelled:
 class Classification(_Labelled):
     """Accuracy, macro-F1, G-mean, balanced accuracy; Se, PPV, F1 per class; of two classes sensitivity and specificity.
 
-    Macro-F1 is over the classes that occur in truth or prediction; balanced accuracy and the G-mean (geometric mean of
-    the classes' sensitivities) over those that occur in truth. The confusion matrix is in `matrix`, and in the figures
-    as ``confusion.truth.predicted``.
+    All but PPV and F1 of a class are over the classes that occur in truth, see `biotl.scoring.classes.ClassScore`.
     """
 
     def __init__(self, output: str = "logits", target: str = "labels", names: Sequence[str] | None = None) -> None:
@@ -107,30 +66,20 @@ class Classification(_Labelled):
     def update(self, outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> None:
         """Count one batch."""
         logits, labels = self.take(outputs, batch)
-        new = confusion(labels, logits.argmax(-1), logits.shape[-1])
+        new = confusion(labels, logits.argmax(-1), np.zeros(0, np.int64), logits.shape[-1])
         self.matrix = new if self.matrix is None else self.matrix + new
 
     def compute(self) -> dict[str, float]:
         """Return the figures."""
-        matrix = np.zeros((0, 0), np.int64) if self.matrix is None else self.matrix
-        names = self.names or [str(index) for index in range(len(matrix))]
-        values = per_class(matrix)
-        se = values["se"][~np.isnan(values["se"])]
-        figures = {
-            "accuracy": float(ratio(np.trace(matrix), matrix.sum())),
-            "macro_f1": mean_defined(values["f1"]),
-            "balanced_accuracy": mean_defined(values["se"]),
-            "g_mean": float(np.prod(se) ** (1 / se.size)) if se.size else float("nan"),
-        }
-        if len(matrix) == 2:
-            figures |= {"sensitivity": float(values["se"][1]), "specificity": float(values["se"][0])}
-        figures |= {
-            f"{kind}.{name}": float(v) for kind, of in values.items() for name, v in zip(names, of, strict=True)
-        }
+        matrix = np.zeros((1, 1), np.int64) if self.matrix is None else self.matrix
+        names = tuple(self.names or [str(index) for index in range(len(matrix) - 1)])
+        score = ClassScore(names, matrix)
+        figures = {key: float(getattr(score, key)) for key in ("accuracy", "macro_f1", "balanced_accuracy", "g_mean")}
+        if len(names) == 2:
+            figures |= {"sensitivity": float(score.sensitivity[1]), "specificity": float(score.sensitivity[0])}
+        each = {"se": score.sensitivity, "ppv": score.ppv, "f1": score.f1}
         return figures | {
-            f"confusion.{truth}.{guess}": float(matrix[i, j])
-            for i, truth in enumerate(names)
-            for j, guess in enumerate(names)
+            f"{kind}.{name}": float(v) for kind, of in each.items() for name, v in zip(names, of, strict=True)
         }
 
 
@@ -155,7 +104,8 @@ class AUROC(_Labelled):
             return {"auroc": auroc(labels, logits[:, 1].astype(np.float64) - logits[:, 0])}
         p = np.exp(logits - logits.max(-1, keepdims=True))
         p /= p.sum(-1, keepdims=True)
-        return {"auroc": mean_defined(np.array([auroc(labels == c, p[:, c]) for c in range(p.shape[-1])]))}
+        each = np.array([auroc(labels == c, p[:, c]) for c in range(p.shape[-1])])
+        return {"auroc": float(mean_defined(each))}
 
 
 @METRICS.register("regression")
@@ -176,9 +126,5 @@ class Regression:
     def compute(self) -> dict[str, float]:
         """Return the errors, in the unit of the target."""
         prediction, target = np.concatenate(self.parts, axis=1) if self.parts else np.zeros((2, 0))
-        if not target.size:
-            return dict.fromkeys(["mae", "rmse", "r2"], float("nan"))
-        error = prediction - target
-        spread = float(((target - target.mean()) ** 2).sum())
-        r2 = 1 - float((error**2).sum()) / spread if spread > 0 else float("nan")
-        return {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt((error**2).mean())), "r2": r2}
+        figures = Errors().figures(moments(target, prediction))
+        return {key: float(figures[key]) for key in ("mae", "rmse", "r2")}
