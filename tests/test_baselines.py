@@ -43,7 +43,7 @@ def recordings(mitdb):
 
 def test_a_table_has_a_row_a_beat_and_its_neighbours_shift(recordings):
     sentence = recordings[0].sentence
-    table = beats.table(sentence)
+    table = beats.table(vars(sentence))
     assert table.shape == (len(sentence.rpeaks), 83)
     np.testing.assert_array_equal(table[1:, 17:23], table[:-1, :6])
     np.testing.assert_array_equal(table[:-1, 23:29], table[1:, :6])
@@ -52,8 +52,10 @@ def test_a_table_has_a_row_a_beat_and_its_neighbours_shift(recordings):
 
 def test_boosting_beats_the_rule_beats_the_majority_on_another_patient(recordings):
     *train, test = recordings
-    thinned = [(beats.table(r.sentence), np.where(np.arange(len(r.beats.label)) % 6, -1, r.beats.label)) for r in train]
-    found = beats.run(thinned, [beats.table(test.sentence)], labels="NSVFQ", seed=1)
+    thinned = [
+        (beats.table(vars(r.sentence)), np.where(np.arange(len(r.beats.label)) % 6, -1, r.beats.label)) for r in train
+    ]
+    found = beats.run(thinned, [beats.table(vars(test.sentence))], labels="NSVFQ", seed=1)
     f1 = {name: score(test.beats.label, of[0], test.beats.missed, "NSVFQ").f1[2] for name, of in found.items()}
     assert f1["majority"] == 0
     assert f1["gradient boosting"] > 0.8

@@ -15,7 +15,7 @@ def run_baselines(
     train: Sequence[tuple[Sentence, NDArray[np.int64]]], test: Sequence[Sentence], *, classes: int, seed: int = 0
 ) -> dict[str, list[NDArray[np.int64]]]:
     """Fit every baseline on one set of recordings and predict the beats of another."""
-    known = [(beats.table(sentence), label) for sentence, label in train]
+    known = [(beats.table(vars(sentence)), label) for sentence, label in train]
     labels = [str(k) for k in range(classes)]
-    found = beats.run(known, [beats.table(sentence) for sentence in test], labels=labels, seed=seed)
+    found = beats.run(known, [beats.table(vars(sentence)) for sentence in test], labels=labels, seed=seed)
     return {_NAMES[name]: of for name, of in found.items()}

@@ -1,8 +1,8 @@
 """Beats: the majority, a rule on RR intervals, and gradient boosting on RR and shape."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,39 +15,30 @@ _RR = 6
 Array = NDArray[Any]
 
 
-class Segments(Protocol):
-    """The arrays of a prepared recording of beats that `table` reads."""
-
-    rpeaks: Array
-    beat: Array
-    wave: Array
-    features: Array
-    patches: Array
-
-
-def table(of: Segments) -> NDArray[np.float32]:
+def table(arrays: Mapping[str, Array]) -> NDArray[np.float32]:
     """Return one row a beat: its features, the RR features of two beats on each side, and its P, QRS and T samples.
 
     Parameters
     ----------
-    of : Segments
-        A prepared recording of m beats, such as `biotl.datasets.sentences.Sentence`.
+    arrays : mapping of str to ndarray
+        Of a prepared recording of m beats, as `biotl.datasets.sentences.Sentence` describes them: ``rpeaks`` and, of
+        each segment, ``wave``, ``beat``, ``features`` and ``patches``.
 
     Returns
     -------
     ndarray of float32, shape (m, 83)
         Columns: `BEAT_FEATURES`, 4 x 6 RR features of the neighbours, 3 x 16 samples in median QRS heights.
     """
-    beats = len(of.rpeaks)
+    beats, wave, beat, patches = len(arrays["rpeaks"]), arrays["wave"], arrays["beat"], arrays["patches"]
     own = np.zeros((beats, len(BEAT_FEATURES)), np.float32)
-    rows = np.flatnonzero(of.wave == 1)
-    own[of.beat[rows]] = of.features[rows, len(SEGMENT_FEATURES) :]
+    rows = np.flatnonzero(wave == 1)
+    own[beat[rows]] = arrays["features"][rows, len(SEGMENT_FEATURES) :]
     around = np.pad(own[:, :_RR], ((2, 2), (0, 0)))
     columns = [own, *(around[2 + shift : 2 + shift + beats] for shift in (-2, -1, 1, 2))]
-    for wave in range(3):
-        rows = np.flatnonzero(of.wave == wave)
-        samples = np.zeros((beats, (of.patches.shape[2] + 1) // 2), np.float32)
-        samples[of.beat[rows]] = of.patches[rows, 0, ::2]
+    for kind in range(3):
+        rows = np.flatnonzero(wave == kind)
+        samples = np.zeros((beats, (patches.shape[2] + 1) // 2), np.float32)
+        samples[beat[rows]] = patches[rows, 0, ::2]
         columns.append(samples)
     return np.concatenate(columns, axis=1)
 
