@@ -100,7 +100,9 @@ def test_a_file_gives_back_the_same_bits(vocabulary, tmp_path):
     for a, b in zip(vocabulary.centroids, again.centroids, strict=True):
         np.testing.assert_array_equal(a, b)
     assert again.digest() == vocabulary.digest()
-    assert (again.spec_digest, again.records, again.seed) == ("abc", ("101",), 3)
+    assert (again.spec_digest, again.recordings, again.seed) == ("abc", vocabulary.recordings, 3)
+    assert again.recordings[0] == 1
+    assert "101" not in (tmp_path / "v.json").read_text().split("recordings")[1]
 
 
 @pytest.mark.parametrize(

@@ -37,16 +37,23 @@ class Prepared:
 
 
 class Preprocessor(Protocol):
-    """One kind of preprocessing; training data and `Predictor` go through the same object.
+    """One kind of preprocessing; training data and `Predictor` go through the same object."""
 
-    ``unit`` is what gets an answer; ``state`` is JSON of what was fitted, with its digest, empty before;
-    ``fitted_on`` names the training recordings where that is known.
-    """
+    @property
+    def spec(self) -> Spec:
+        """The preprocessing."""
 
-    spec: Spec
-    unit: Unit
-    state: State
-    fitted_on: tuple[str, ...]
+    @property
+    def unit(self) -> Unit:
+        """What gets an answer."""
+
+    @property
+    def state(self) -> State:
+        """JSON of what was fitted, empty before."""
+
+    @property
+    def fitted_on(self) -> tuple[str, ...]:
+        """The training recordings that it was fitted on, where that is known."""
 
     def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "Preprocessor":
         """Return a fitted copy; only ever called with training recordings."""
@@ -62,6 +69,9 @@ class Preprocessor(Protocol):
 
     def reads(self, prepared: Prepared, cut: Any) -> tuple[int, int]:
         """Return the half-open range of samples, at ``prepared.fs``, that a cut reads."""
+
+    def complete(self, prepared: Prepared) -> Prepared:
+        """Return the recording with what a fitted preprocessor knows of the whole of it, so that cuts come faster."""
 
     def inputs(self, prepared: Prepared, cut: Any) -> dict[str, NDArray[Any]]:
         """Return model inputs, and ``unit``: which unit is answered at each output position, -1 elsewhere."""

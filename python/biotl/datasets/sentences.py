@@ -1,17 +1,255 @@
 """A recording as a sentence: tokens in order of time, each with its segment's own samples."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 import biotl.signal
+from biotl.datasets.channels import find
 from biotl.datasets.features import FEATURES, SEGMENT_FEATURES, beat_features, segment_features
-from biotl.datasets.spec import SignalSpec
-from biotl.datasets.vocabulary import CLS, PAD, SEP, SPECIAL, UNKNOWN, Vocabulary
+from biotl.datasets.gaps import bridge, near, spans
+from biotl.datasets.preprocessor import Prepared, State, Unit
+from biotl.datasets.spec import SentenceSpec, SignalSpec
+from biotl.datasets.vocabulary import CLS, PAD, SEP, SPECIAL, UNKNOWN, Vocabulary, fit_vocabulary
 from biotl.errors import ConfigError, RecordError
 from biotl.records import Record
+
+QRS_S = 0.05
+"""A beat whose R peak lies within half a QRS complex of a gap was not seen."""
+BRIDGED_S = 0.02
+"""A straight line over so little leaves a QRS complex (80 ms) standing: it is no gap."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half-open ranges of a sentence: the tokens of a window, and the beats that it is scored on."""
+
+    first_token: int
+    stop_token: int
+    first_beat: int
+    stop_beat: int
+
+
+class Windows(Sequence[Window]):
+    """The windows of a sentence, cut when they are asked for: by beats, so that each is scored in exactly one window.
+
+    Parameters
+    ----------
+    beat : ndarray of int64, shape (n,)
+        Beat of each segment, -1 for a gap between beats.
+    beats : int
+        How many there are; without one there is no window.
+    spec : SentenceSpec
+        Says how many beats a window has, and how many of them are context.
+    """
+
+    def __init__(self, beat: NDArray[np.int64], beats: int, spec: "SentenceSpec | SignalSpec") -> None:
+        self.beat, self.beats, self.context = beat, beats, spec.context_beats
+        self.scored = spec.window_beats - 2 * spec.context_beats
+
+    def __len__(self) -> int:
+        return -(-self.beats // self.scored)
+
+    @overload
+    def __getitem__(self, index: int) -> Window: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Window]: ...
+    def __getitem__(self, index: int | slice) -> Window | list[Window]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        first = range(len(self))[index] * self.scored
+        stop = min(first + self.scored, self.beats)
+        low, high = max(0, first - self.context), min(self.beats, stop + self.context)
+        tokens = np.flatnonzero((self.beat >= low) & (self.beat < high))
+        # the gap before the first beat belongs to its rhythm
+        return Window(max(0, int(tokens[0]) - 1), int(tokens[-1]) + 1, first, stop)
+
+
+@dataclass(frozen=True)
+class SentencePreprocessor:
+    """One ECG lead to P, QRS, T and gap segments, named by a vocabulary that training recordings gave.
+
+    Parameters
+    ----------
+    spec : SentenceSpec
+        The preprocessing.
+    state : dict
+        ``vocabulary``: JSON of `Vocabulary`; empty before `fit`, and every token is then 70 (unknown).
+    fitted_on : tuple of str
+        The training recordings, where that is known.
+
+    Raises
+    ------
+    ConfigError
+        If the vocabulary was fitted under another spec.
+    """
+
+    spec: SentenceSpec
+    state: State = field(default_factory=dict)
+    fitted_on: tuple[str, ...] = ()
+    unit: Unit = "beat"
+
+    def __post_init__(self) -> None:
+        if self.vocabulary is not None and self.vocabulary.spec_digest != self.spec.digest():
+            raise ConfigError("vocabulary: it was fitted under another spec; fit it again, or prepare under its own")
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """What the segments are named by."""
+        return Vocabulary.from_tree(self.state["vocabulary"]) if "vocabulary" in self.state else None
+
+    def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "SentencePreprocessor":
+        """Cluster the segments of training recordings; see `fit_vocabulary`."""
+        kept = [(p.arrays["wave"], p.arrays["patches"][:, 0], ~p.arrays["gap"]) for p in training]
+        found = fit_vocabulary(
+            [wave[seen] for wave, _, seen in kept],
+            [patches[seen] for _, patches, seen in kept],
+            spec_digest=self.spec.digest(),
+            records=names,
+            seed=seed,
+        )
+        return replace(self, state={"vocabulary": found.to_tree()}, fitted_on=tuple(names))
+
+    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+        """Prepare a recording: lead, rate, R peaks, filters, segments.
+
+        Returns
+        -------
+        Prepared
+            ``wave`` int8 (n,) 0 P, 1 QRS, 2 T, 3 BG; ``start``, ``stop`` int64 (n,) in samples at ``spec.fs``; ``beat``
+            int64 (n,) index into ``rpeaks``, -1 for BG; ``gap`` bool (n,): it touches missing samples; ``patches``
+            float32 (n, 2, segment_length): the samples, and the same less the recording's median segment of that wave
+            type, in units of its median QRS height; ``features`` float32 (n, 13), columns `FEATURES`; ``rpeaks`` int64
+            (m,) at ``spec.fs``.
+
+        Raises
+        ------
+        RecordError
+            If no lead has a name that the spec knows, its unit is no voltage, it is flat, or samples are missing and
+            the spec refuses gaps; the lead is named.
+        SignalError
+            If the signal is too short.
+        """
+        spec, wanted = self.spec, self.spec.channels[0]
+        found = find(records, wanted, choose=choose)
+        assert found is not None  # a sentence's lead is never optional
+        record, where = found.record, str(found.record.source or found.record.name)
+        if found.flat:
+            raise RecordError(where, f"lead {found.lead}", "one value throughout", "an ECG", "name another lead")
+        missing = spans(found.x)
+        lost = missing[np.diff(missing)[:, 0] > BRIDGED_S * record.fs] * (spec.fs / record.fs)
+        if len(missing) and spec.gaps == "refuse":
+            got = f"{int(np.diff(missing).sum())} missing samples, the first at {missing[0, 0] / record.fs:.2f} s"
+            raise RecordError(where, f"lead {found.lead}", got, "a whole signal", "gaps: mask or interpolate takes it")
+        raw = bridge(found.x)
+        if record.fs != spec.fs:
+            raw = np.asarray(biotl.signal.resample(raw, record.fs, spec.fs), np.float32)
+        arrays = _segments(raw, self._beats(raw, lost), spec)
+        arrays["gap"] = near(arrays["start"], arrays["stop"], lost if spec.gaps == "mask" else lost[:0])
+        about: dict[str, Any] = {"leads": {wanted.name: found.lead}}
+        if len(missing):
+            about["gaps"] = {wanted.name: [len(missing), round(float(np.diff(missing).sum()) / record.fs, 3)]}
+        first = records[0]
+        return Prepared(arrays, first.fs, first.signal.shape[1], about)
+
+    def _beats(self, raw: NDArray[np.float32], missing: NDArray[Any]) -> NDArray[np.int64]:
+        """R peaks of the raw lead, less those in gaps: a bridge is no beat."""
+        rpeaks = biotl.signal.rpeaks(raw, self.spec.fs)
+        reach = QRS_S * self.spec.fs
+        return rpeaks[~near(rpeaks - reach, rpeaks + reach, missing)]
+
+    def units(self, prepared: Prepared) -> NDArray[np.int64]:
+        """Return the sample of each beat and the one after it, shape (m, 2), at ``prepared.fs``."""
+        at = np.rint(prepared.arrays["rpeaks"] * (prepared.fs / self.spec.fs)).astype(np.int64)
+        return np.stack([at, at + 1], axis=1)
+
+    def cuts(self, prepared: Prepared) -> Windows:
+        """Return the windows of a sentence; none where it has no beat."""
+        return Windows(prepared.arrays["beat"], len(prepared.arrays["rpeaks"]), self.spec)
+
+    def reads(self, prepared: Prepared, cut: Window) -> tuple[int, int]:
+        """Return the samples from the first segment of a window to its last, at ``prepared.fs``."""
+        scale = prepared.fs / self.spec.fs
+        start, stop = prepared.arrays["start"][cut.first_token], prepared.arrays["stop"][cut.stop_token - 1]
+        return int(start * scale), int(np.ceil(stop * scale))
+
+    def complete(self, prepared: Prepared) -> Prepared:
+        """Return the recording with its ``tokens``, which `inputs` otherwise finds for each window."""
+        if "tokens" in prepared.arrays:
+            return prepared
+        return replace(prepared, arrays={**prepared.arrays, "tokens": self.tokens(prepared)})
+
+    def tokens(self, prepared: Prepared, cut: slice = slice(None)) -> NDArray[np.int64]:
+        """Return the ids of segments: 0-69, 70 without a vocabulary or in a gap."""
+        wave, patches = prepared.arrays["wave"][cut], prepared.arrays["patches"][cut, 0]
+        if self.vocabulary is None:
+            return np.full(len(wave), UNKNOWN, np.int64)
+        return np.where(prepared.arrays["gap"][cut], UNKNOWN, self.vocabulary.tokens(wave, patches))
+
+    def inputs(self, prepared: Prepared, cut: Window) -> dict[str, NDArray[Any]]:
+        """Return a window as ``[CLS] tokens [SEP]``, padded to ``spec.window_tokens``.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``tokens`` int64, ``wave`` int64 (4 for CLS, SEP and PAD), ``mask`` bool (True is a token), ``patches``
+            float32 (length, 2, segment_length), ``features`` float32 (length, 13), and ``unit`` int64: the beat that
+            is scored at its QRS token, -1 elsewhere.
+        """
+        part = slice(cut.first_token, cut.stop_token)
+        n, length, of = cut.stop_token - cut.first_token, self.spec.window_tokens, prepared.arrays
+        inside = slice(1, n + 1)
+        out: dict[str, NDArray[Any]] = {
+            "tokens": np.full(length, PAD, np.int64),
+            "wave": np.full(length, SPECIAL, np.int64),
+            "mask": np.arange(length) < n + 2,
+            "patches": np.zeros((length, *of["patches"].shape[1:]), np.float32),
+            "features": np.zeros((length, of["features"].shape[1]), np.float32),
+            "unit": np.full(length, -1, np.int64),
+        }
+        out["tokens"][[0, n + 1]] = CLS, SEP
+        out["tokens"][inside] = of["tokens"][part] if "tokens" in of else self.tokens(prepared, part)
+        for name in ("wave", "patches", "features"):
+            out[name][inside] = of[name][part]
+        if (gap := of["gap"][part]).any():
+            out["patches"][inside][gap] = 0
+            out["features"][inside][gap] = 0
+        beat = of["beat"][part]
+        scored = (of["wave"][part] == 1) & (beat >= cut.first_beat) & (beat < cut.stop_beat)
+        out["unit"][inside] = np.where(scored, beat, -1)
+        return out
+
+
+def _segments(
+    raw: NDArray[np.float32], rpeaks: NDArray[np.int64], spec: "SentenceSpec | SignalSpec"
+) -> dict[str, NDArray[Any]]:
+    """Cut a raw lead at ``spec.fs`` into segments; the arrays of `SentencePreprocessor.prepare` but ``gap``."""
+    x = raw
+    for step in spec.filters if isinstance(spec, SignalSpec) else spec.channels[0].filters:
+        x = step(x, spec.fs)
+    segments = biotl.signal.segment(x, rpeaks, spec.fs, mode=spec.segmentation)
+    wave, start, stop, beat = segments.wave, segments.start, segments.stop, segments.beat
+    patches = biotl.signal.resample_segments(x, start, stop, spec.segment_length)
+    heights = np.ptp(patches[wave == 1], axis=1)
+    height = float(np.median(heights)) if len(heights) else 0.0
+    patches /= height if height > 0 else 1.0
+    features = np.zeros((len(wave), len(FEATURES)), np.float32)
+    features[:, : len(SEGMENT_FEATURES)] = segment_features(start, stop, spec.fs, patches)
+    own = beat >= 0
+    features[own, len(SEGMENT_FEATURES) :] = beat_features(rpeaks, spec.fs, wave, beat, patches)[beat[own]]
+    unlike = patches.copy()
+    for kind in np.unique(wave):
+        unlike[wave == kind] -= np.median(patches[wave == kind], axis=0)
+    both = np.stack([patches, unlike], axis=1)
+    found: dict[str, NDArray[Any]] = {"wave": wave, "start": start, "stop": stop, "beat": beat}
+    return {**found, "patches": both, "features": features, "rpeaks": rpeaks}
+
+
+# What follows is of the first house, and goes when recipes and predictor have moved over.
 
 _TO_MV = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "µV": 1e-3, "nV": 1e-6}
 
@@ -85,25 +323,10 @@ def prepare(record: Record, spec: SignalSpec, vocabulary: Vocabulary | None = No
     if vocabulary is not None and vocabulary.spec_digest != spec.digest():
         raise ConfigError("vocabulary: it was fitted under another spec; fit it again, or prepare under its own spec")
     raw = read_lead(record, spec)
-    rpeaks = biotl.signal.rpeaks(raw, spec.fs)
-    x = raw
-    for step in spec.filters:
-        x = step(x, spec.fs)
-    segments = biotl.signal.segment(x, rpeaks, spec.fs, mode=spec.segmentation)
-    wave, start, stop, beat = segments.wave, segments.start, segments.stop, segments.beat
-    patches = biotl.signal.resample_segments(x, start, stop, spec.segment_length)
-    heights = np.ptp(patches[wave == 1], axis=1)
-    height = float(np.median(heights)) if len(heights) else 0.0
-    patches /= height if height > 0 else 1.0
-    features = np.zeros((len(wave), len(FEATURES)), np.float32)
-    features[:, : len(SEGMENT_FEATURES)] = segment_features(start, stop, spec.fs, patches)
-    own = beat >= 0
-    features[own, len(SEGMENT_FEATURES) :] = beat_features(rpeaks, spec.fs, wave, beat, patches)[beat[own]]
+    arrays = _segments(raw, biotl.signal.rpeaks(raw, spec.fs), spec)
+    wave, patches = arrays["wave"], arrays["patches"][:, 0]
     tokens = np.full(len(wave), UNKNOWN, np.int64) if vocabulary is None else vocabulary.tokens(wave, patches)
-    unlike = patches.copy()
-    for kind in np.unique(wave):
-        unlike[wave == kind] -= np.median(patches[wave == kind], axis=0)
-    return Sentence(tokens, wave, start, stop, beat, np.stack([patches, unlike], axis=1), features, rpeaks)
+    return Sentence(tokens=tokens, **arrays)
 
 
 def read_lead(record: Record, spec: SignalSpec) -> NDArray[np.float32]:
@@ -120,16 +343,6 @@ def read_lead(record: Record, spec: SignalSpec) -> NDArray[np.float32]:
     return np.asarray(x, np.float32)
 
 
-@dataclass(frozen=True)
-class Window:
-    """Half-open ranges of a sentence: the tokens of a window, and the beats that it is scored on."""
-
-    first_token: int
-    stop_token: int
-    first_beat: int
-    stop_beat: int
-
-
 def windows(sentence: Sentence, spec: SignalSpec) -> list[Window]:
     """Cut a sentence by beats; every beat is scored in exactly one window, with context on both sides.
 
@@ -138,17 +351,7 @@ def windows(sentence: Sentence, spec: SignalSpec) -> list[Window]:
     list of Window
         Empty where the sentence has no beat.
     """
-    beats = len(sentence.rpeaks)
-    scored = spec.window_beats - 2 * spec.context_beats
-    found = []
-    for first in range(0, beats, scored):
-        stop = min(first + scored, beats)
-        low = max(0, first - spec.context_beats)
-        high = min(beats, stop + spec.context_beats)
-        tokens = np.flatnonzero((sentence.beat >= low) & (sentence.beat < high))
-        # the gap before the first beat belongs to its rhythm
-        found.append(Window(max(0, int(tokens[0]) - 1), int(tokens[-1]) + 1, first, stop))
-    return found
+    return list(Windows(sentence.beat, len(sentence.rpeaks), spec))
 
 
 def window_arrays(sentence: Sentence, window: Window, spec: SignalSpec) -> dict[str, NDArray[Any]]:

@@ -21,7 +21,7 @@ UNKNOWN, CLS, SEP, MASK, PAD = 70, 71, 72, 73, 74
 TOKENS = 75
 SPECIAL = 4
 """Wave type of CLS, SEP, MASK and PAD, which are no wave."""
-_FORMAT = "biotl.vocabulary/1"
+_FORMAT = "biotl.vocabulary/2"
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Vocabulary:
     counts : tuple of 4 ndarrays of int64
         Segments in each cluster when it was fitted.
     spec_digest : str
-        `SignalSpec.digest` of the preparation that the segments came from.
-    records : tuple of str
-        The recordings it was fitted on: training records only.
+        `SentenceSpec.digest` of the preparation that the segments came from.
+    recordings : tuple of (int, str)
+        How many training recordings it was fitted on, and the sha256 of their names, which do not travel with a model.
     seed : int
         Seed of k-means++.
     """
@@ -45,8 +45,13 @@ class Vocabulary:
     centroids: tuple[NDArray[np.float32], ...]
     counts: tuple[NDArray[np.int64], ...]
     spec_digest: str
-    records: tuple[str, ...]
+    recordings: tuple[int, str]
     seed: int
+
+    @property
+    def records(self) -> range:
+        """As many items as training recordings: of the first house, and goes with it."""
+        return range(self.recordings[0])
 
     def tokens(self, wave: NDArray[Any], patches: NDArray[Any]) -> NDArray[np.int64]:
         """Name each segment by its nearest centroid.
@@ -86,18 +91,22 @@ class Vocabulary:
     def _payload(self) -> dict[str, Any]:
         return {
             "format": _FORMAT,
-            "waves": WAVES,
-            "shapes": [c.shape for c in self.centroids],
+            "waves": list(WAVES),
+            "shapes": [list(c.shape) for c in self.centroids],
             "centroids": [base64.b64encode(c.astype("<f4").tobytes()).decode() for c in self.centroids],
             "counts": [c.tolist() for c in self.counts],
             "spec_digest": self.spec_digest,
-            "records": self.records,
+            "recordings": list(self.recordings),
             "seed": self.seed,
         }
 
+    def to_tree(self) -> dict[str, Any]:
+        """Return the vocabulary as JSON: a header, base64 arrays, and the sha256 of both."""
+        return {**self._payload(), "sha256": self.digest()}
+
     def to_json(self) -> str:
-        """Return the vocabulary as text: a header, base64 arrays, and the sha256 of both."""
-        return json.dumps({**self._payload(), "sha256": self.digest()})
+        """Return `to_tree` as text."""
+        return json.dumps(self.to_tree())
 
     @classmethod
     def from_json(cls, text: str, source: str = "vocabulary") -> "Vocabulary":
@@ -117,7 +126,15 @@ class Vocabulary:
         """
         try:
             payload = json.loads(text)
-            version = payload["format"]
+        except ValueError:
+            payload = None
+        return cls.from_tree(payload, source)
+
+    @classmethod
+    def from_tree(cls, tree: Any, source: str = "vocabulary") -> "Vocabulary":
+        """Read what `to_tree` gave; see `from_json` for what is refused."""
+        try:
+            payload, version = dict(tree), tree["format"]
         except (ValueError, TypeError, KeyError):
             raise RecordError(source, "format", "no vocabulary", _FORMAT, "fit one with `biotl tokens`") from None
         if version != _FORMAT:
@@ -131,7 +148,7 @@ class Vocabulary:
             tuple(a.astype(np.float32).reshape(shape) for a, shape in zip(arrays, payload["shapes"], strict=True)),
             tuple(np.array(c, np.int64) for c in payload["counts"]),
             payload["spec_digest"],
-            tuple(payload["records"]),
+            (int(payload["recordings"][0]), str(payload["recordings"][1])),
             payload["seed"],
         )
 
@@ -163,7 +180,7 @@ def fit_vocabulary(
     patches : sequence of ndarray of float32, shape (n, length)
         The segments, one array a recording; segments that are not finite are left out.
     spec_digest : str
-        `SignalSpec.digest` of their preparation.
+        `SentenceSpec.digest` of their preparation.
     records : sequence of str
         Names of the recordings.
     seed : int
@@ -187,7 +204,8 @@ def fit_vocabulary(
         found = kmeans(rows, k, seed=seed).centroids if k else rows[:0]
         centroids.append(np.asarray(found, np.float32))
         counts.append(np.bincount(assign(rows, found), minlength=k) if k else np.zeros(0, np.int64))
-    return Vocabulary(tuple(centroids), tuple(counts), spec_digest, tuple(records), seed)
+    names = hashlib.sha256("\n".join(sorted(records)).encode()).hexdigest()
+    return Vocabulary(tuple(centroids), tuple(counts), spec_digest, (len(records), names), seed)
 
 
 def token(wave: int, cluster: int) -> int:
