@@ -1,4 +1,4 @@
-"""Train the two networks of `biotl.signal.rpeaks` and write `rust/biotl-core/src/peaks/weights.rs`.
+"""Train the two networks of `biotl.signal.rpeaks` and write `rust/biotl-core/src/peaks/peaks.safetensors`.
 
     OMP_NUM_THREADS=1 python benches/train_rpeaks.py            # five minutes; then build the extension again
     OMP_NUM_THREADS=1 python benches/train_rpeaks.py validate   # three folds of DS1: what a threshold gives out of fold
@@ -12,28 +12,27 @@ without a beat. The second network sees the first one's opinion. The same data a
 the last digit.
 """
 
-import datetime
 import hashlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import noise
 import numpy as np
 import torch
+import weights
 import wfdb
 from scipy.signal import resample_poly
 
 from biotl import _core
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
-WEIGHTS = Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "peaks" / "weights.rs"
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 203 205 207 208 209 215 220 223 230".split()  # noqa: SIM905
 LUDB = range(1, 71)
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
 RATES = (100, 125, 128, 180, 200, 250, 257, 300, 360, 400, 500, 720, 1000)
 SEED, PASSES, EMPTY, EPOCHS = 20261121, 7, 200, 14
+REVISION = "1"  # of the features: `peaks/candidates.rs`
 INPUTS, HIDDEN = {"local": 24, "context": 40}, {"local": 16, "context": 32}
 
 
@@ -263,7 +262,7 @@ def fit(which, X, y, w):
     hidden = (first.weight.detach().numpy() / scale).T
     bias = first.bias.detach().numpy() - mean @ hidden
     flat = np.concatenate([hidden.ravel(), bias, second.weight.detach().numpy()[0], second.bias.detach().numpy()])
-    # What the file will hold.
+    # five digits are what the networks of the first file had, which was text; more do not change a peak
     return np.array([float(f"{v:.5g}") for v in flat], np.float32)
 
 
@@ -304,44 +303,28 @@ def validate(data, folds=3):
 
 
 def write(nets):
-    """Write the weights file, unless it holds these weights already."""
-    body = ""
+    """Write the file of weights and where they come from."""
+    tensors = {}
     for which, flat in nets.items():
-        name, inputs, units = which.upper(), INPUTS[which], HIDDEN[which]
-        text = [t if "." in t or "e" in t else t + ".0" for t in (f"{v:.5g}" for v in flat)]
-        lines = ["[" + ", ".join(text[i * units :][:units]) + "]" for i in range(inputs + 2)]
-        judges = "by itself and its neighbours" if which == "local" else "also by the rhythm and the beats around"
-        body += (
-            f"\n/// Judges a maximum {judges}.\n"
-            f"pub static {name}_NET: Perceptron<{name}, {name}_HIDDEN> = Perceptron {{\n"
-            f"hidden: [{', '.join(lines[:inputs])}],\nbias: {lines[-2]},\noutput: {lines[-1]},\n"
-            f"shift: {text[-1]},\n}};\n"
-        )
-    digest = hashlib.sha256(b"".join(flat.tobytes() for flat in nets.values())).hexdigest()
-    if digest in WEIGHTS.read_text():
-        print(f"the weights are those of {WEIGHTS}: sha256 {digest}")
-        return
+        inputs, units = INPUTS[which], HIDDEN[which]
+        hidden, bias, output, shift = np.split(flat, np.cumsum([inputs * units, units, units]))
+        parts = {"hidden": hidden.reshape(inputs, units), "bias": bias, "output": output, "shift": shift}
+        tensors |= {f"{which}.{name}": part for name, part in parts.items()}
     inputs = hashlib.sha256()
     for path in [DATA / "mitdb" / f"{name}{end}" for name in DS1 for end in (".dat", ".atr")]:
         inputs.update(path.read_bytes())
     for number in LUDB:
         inputs.update((DATA / "ludb" / "data" / f"{number}.dat").read_bytes())
-    WEIGHTS.write_text(
-        "//! Weights of the R-peak networks, written by `benches/train_rpeaks.py` without arguments.\n//!\n"
-        f"//! Date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}; `NumPy` {np.__version__}, "
-        f"torch {torch.__version__}, seed {SEED}.\n"
-        f"//! Data, ODC-BY 1.0 by `PhysioNet`: MIT-BIH Arrhythmia Database, both leads of {', '.join(DS1[:8])},\n"
-        f"//! {', '.join(DS1[8:])};\n"
-        f"//! LUDB 1.0.1, all leads of {LUDB[0]} to {LUDB[-1]}; synthetic noise of `benches/noise.py`.\n"
-        f"//! sha256 of the signal and mark files of MIT-BIH and the signal files of LUDB, in that order:\n"
-        f"//! {inputs.hexdigest()}.\n"
-        f"//! sha256 of the weights, little-endian float32, first network first:\n//! {digest}.\n\n"
-        "#![allow(clippy::unreadable_literal)]\n\n"
-        "use super::candidates::{CONTEXT, CONTEXT_HIDDEN, LOCAL, LOCAL_HIDDEN};\nuse super::perceptron::Perceptron;\n"
-        + body
-    )
-    subprocess.run(["rustfmt", "--edition", "2024", str(WEIGHTS)], check=True)
-    print(f"wrote {WEIGHTS}: sha256 {digest}")
+    about = {
+        "made by": "benches/train_rpeaks.py, benches/noise.py",
+        "data": f"MIT-BIH 1.0.0: {' '.join(DS1)}; LUDB 1.0.1: {LUDB[0]}-{LUDB[-1]}",
+        "licence of the data": "ODC-BY 1.0",
+        "sha256 of the data": inputs.hexdigest(),
+        "seed": str(SEED),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+    print(f"sha256 {weights.write('peaks', tensors, REVISION, about)}")
 
 
 if __name__ == "__main__":

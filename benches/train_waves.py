@@ -1,8 +1,8 @@
-"""Train the networks of `biotl.signal.delineate` and write `rust/biotl-core/src/waves/waves.weights` and its provenance.
+"""Train the networks of `biotl.signal.delineate` and write `rust/biotl-core/src/waves/waves.safetensors`.
 
     python benches/train_waves.py [--validate] && maturin develop --release
 
-One thread, fixed seeds: on one machine it writes the same bytes again (`waves.weights.json` holds their SHA-256).
+One thread, fixed seeds: on one machine it writes the same bytes again (`waves.sha256` holds their SHA-256).
 Data (`BIOTL_DATA`): the waves marked in LUDB 1-70, each lead apart, and in the first lead of the six records of QTDB
 that are not from MIT-BIH DS2, in many guises (`strips.py`); and, for the presence of P alone, MIT-BIH DS1 and its four
 paced records. The networks for P and T look out from the complex: here they see the onsets of networks that were
@@ -11,22 +11,20 @@ instead of writing anything, how networks trained on two thirds do on the remain
 on LUDB 71-100, on the other nine records of QTDB and on MIT-BIH DS2, none of which is seen here.
 """
 
-import hashlib
-import json
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import strips
 import torch
+import weights
 from marked import DS1, PACED, QTDB_TRAIN, ludb, mitdb, qtdb
 
 from biotl import _core
 
-WEIGHTS = Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "waves" / "waves.weights"
 SEED, PASSES, EPOCHS, FOLDS = 20261121, 8, 8, 3
+REVISION = "1"  # of the features: `waves/zones.rs`
 # streams, points, values that have no place in them, time of the first point, and from one to the next: `zones.rs`
 ROWS = ((2, 48, 11, -0.43, 0.010), (2, 51, 16, -0.18, 0.008), (3, 33, 4, 0.06, 0.020))
 FILTERS, HIDDEN = ((16, 7), (24, 5)), 48
@@ -101,11 +99,17 @@ class Trained:
         with torch.no_grad():
             return self.net(torch.from_numpy((X - self.mean) * self.scale)).numpy()
 
-    def blob(self):
-        """Return what `network.rs` reads."""
-        layers = (self.net.one, self.net.two, self.net.three, self.net.four, self.net.five)
-        parts = [self.mean, self.scale, *(p.detach().numpy() for n in layers for p in (n.weight, n.bias))]
-        return b"".join(part.astype("<f4").tobytes() for part in parts)
+    def tensors(self):
+        """Return what `network.rs` reads; every weight by output, input and tap."""
+        parts = {"mean": self.mean, "scale": self.scale}
+        for name in ("one", "two", "three", "four", "five"):
+            layer = getattr(self.net, name)
+            weight = layer.weight.detach().numpy()
+            parts |= {
+                f"{name}.weight": weight.reshape(*weight.shape[:2], -1),
+                f"{name}.bias": layer.bias.detach().numpy(),
+            }
+        return parts
 
 
 def hearts():
@@ -207,21 +211,20 @@ def train(validate):
     return []
 
 
-def provenance(blob):
+def provenance():
     """Return what the weights were made of and with."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     commit = commit.stdout.strip()
     return {
         "made by": "benches/train_waves.py, benches/strips.py, benches/noise.py",
-        "data": {"LUDB 1.0.1": "1-70", "QTDB 1.0.0": " ".join(QTDB_TRAIN), "MIT-BIH 1.0.0": " ".join([*DS1, *PACED])},
+        "data": f"LUDB 1.0.1: 1-70; QTDB 1.0.0: {' '.join(QTDB_TRAIN)}; MIT-BIH 1.0.0: {' '.join([*DS1, *PACED])}",
         "licence of the data": "ODC-BY 1.0",
         "R peaks of the strips by": f"the detector of commit {commit}",
-        "seed": SEED,
-        "passes": PASSES,
-        "epochs": EPOCHS,
+        "seed": str(SEED),
+        "passes": str(PASSES),
+        "epochs": str(EPOCHS),
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "sha256": hashlib.sha256(blob).hexdigest(),
     }
 
 
@@ -229,6 +232,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     networks = train("--validate" in sys.argv)
     if networks:
-        blob = b"".join(net.blob() for net in networks)
-        WEIGHTS.write_bytes(blob)
-        WEIGHTS.with_suffix(".weights.json").write_text(json.dumps(provenance(blob), indent=1) + "\n")
+        pairs = zip(("p", "qrs", "t"), networks, strict=True)
+        tensors = {f"{wave}.{name}": part for wave, net in pairs for name, part in net.tensors().items()}
+        print(f"sha256 {weights.write('waves', tensors, REVISION, provenance())}")

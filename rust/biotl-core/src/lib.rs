@@ -16,6 +16,7 @@ mod share;
 pub mod simd;
 pub mod wavelet;
 pub mod waves;
+mod weights;
 pub mod wfdb;
 pub mod windows;
 

@@ -49,7 +49,7 @@ pub fn wave_complexes<'py>(
     fs: f64,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let (x, rpeaks) = (x.as_slice()?, rpeaks.as_slice()?);
-    let features = py.detach(|| Zones::new(x, rpeaks, fs).map(|z| z.complexes())).map_err(to_py)?;
+    let features = py.detach(|| Zones::new(x, rpeaks, fs)?.complexes()).map_err(to_py)?;
     rows(py, features, ROWS[1].width())
 }
 
@@ -70,7 +70,7 @@ pub fn wave_surroundings<'py>(
         .detach(|| {
             let zones = Zones::new(x, rpeaks, fs)?;
             let onset = zones.smooth(onset);
-            Ok((zones.surroundings(&onset, &zones.smooth(offset)), onset))
+            Ok((zones.surroundings(&onset, &zones.smooth(offset))?, onset))
         })
         .map_err(to_py)?;
     Ok((rows(py, before, ROWS[0].width())?, rows(py, after, ROWS[2].width())?, onset.into_pyarray(py)))

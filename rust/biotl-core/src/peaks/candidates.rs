@@ -9,6 +9,8 @@ use super::envelope::{Envelope, Haar};
 use super::perceptron::Perceptron;
 use crate::simd;
 
+/// Raised whenever a feature changes its meaning: weights that learnt the old one are then refused.
+pub const REVISION: &str = "1";
 /// Features that a maximum has by itself and among its neighbours.
 pub const LOCAL: usize = 24;
 /// Hidden units of the network that judges them.

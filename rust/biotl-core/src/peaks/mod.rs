@@ -8,15 +8,15 @@ mod candidates;
 mod envelope;
 pub(crate) mod level;
 mod perceptron;
-mod weights;
 
+use crate::weights::Weights;
 use crate::{Error, Float, Result, simd};
-use candidates::{CONTEXT, Candidates, LOCAL, LOCAL_HIDDEN};
+use candidates::{CONTEXT, CONTEXT_HIDDEN, Candidates, LOCAL, LOCAL_HIDDEN, REVISION};
 use envelope::Envelope;
 use perceptron::Perceptron;
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use weights::{CONTEXT_NET, LOCAL_NET};
 
 /// Maxima that the first network finds less likely than this (log-odds) are not shown to the second.
 const HOPELESS: f32 = -7.0;
@@ -59,6 +59,24 @@ pub struct Features {
     pub context: Vec<[f32; CONTEXT]>,
 }
 
+/// The first network judges a maximum by itself and its neighbours, the second also by the rhythm and the beats around.
+struct Networks {
+    local: Perceptron<LOCAL, LOCAL_HIDDEN>,
+    context: Perceptron<CONTEXT, CONTEXT_HIDDEN>,
+}
+
+fn networks() -> Result<&'static Networks> {
+    static NETWORKS: OnceLock<Result<Networks>> = OnceLock::new();
+    let read = || {
+        let (bytes, sha256) = (include_bytes!("peaks.safetensors"), include_str!("peaks.sha256"));
+        let mut weights = Weights::open("peaks.safetensors", bytes, sha256, REVISION)?;
+        let local = Perceptron::read(&mut weights, "local")?;
+        let context = Perceptron::read(&mut weights, "context")?;
+        weights.end().map(|()| Networks { local, context })
+    };
+    NETWORKS.get_or_init(read).as_ref().map_err(Clone::clone)
+}
+
 /// R peaks of one heart in one or more leads; `stop` ends the work early.
 ///
 /// # Errors
@@ -68,6 +86,7 @@ pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64, stop: &AtomicBool) -> Result<Pe
     if let Some(other) = leads.iter().find(|lead| lead.len() != n) {
         return Err(Error::parameter("x", format!("leads of {n} and {} samples", other.len()), "one length"));
     }
+    let networks = networks()?;
     let mut envelope = Envelope::new(leads.len(), fs)?;
     let mut candidates = Candidates::new(envelope.fs);
     let summit = Summit::new(envelope.fs);
@@ -78,9 +97,10 @@ pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64, stop: &AtomicBool) -> Result<Pe
             break;
         }
         envelope.fill(leads, own.saturating_sub(BEFORE * block)..(own + (STRETCH + AFTER) * block).min(n))?;
-        candidates.follow(&envelope, &LOCAL_NET);
+        candidates.follow(&envelope, &networks.local);
         let first = own / envelope.step - envelope.start;
-        find(&envelope, &candidates, &summit, first..first + STRETCH * envelope.block, &mut peaks);
+        let own = first..first + STRETCH * envelope.block;
+        find(&envelope, &candidates, &networks.context, &summit, own, &mut peaks);
     }
     let all = peaks.at.into_iter().zip(peaks.score);
     let (at, score) = all.filter(|&(at, _)| leads.iter().any(|lead| !last_bit(lead, at as usize, fs))).unzip();
@@ -106,7 +126,14 @@ fn last_bit<T: Float>(lead: &[T], at: usize, fs: f64) -> bool {
 }
 
 /// The beats of a window, those within `own` only.
-fn find(envelope: &Envelope, candidates: &Candidates, summit: &Summit, own: Range<usize>, peaks: &mut Peaks) {
+fn find(
+    envelope: &Envelope,
+    candidates: &Candidates,
+    net: &Perceptron<CONTEXT, CONTEXT_HIDDEN>,
+    summit: &Summit,
+    own: Range<usize>,
+    peaks: &mut Peaks,
+) {
     let mut logit = candidates.logit.clone();
     let hopeful: Vec<usize> = (0..logit.len()).filter(|&i| logit[i] > HOPELESS).collect();
     // a block more than its own, whose beats may take the place of some that lie there
@@ -114,7 +141,7 @@ fn find(envelope: &Envelope, candidates: &Candidates, summit: &Summit, own: Rang
     let places = place(own.start.saturating_sub(envelope.block))..place(own.end + envelope.block);
     let context = candidates.context(envelope, &hopeful, places.clone());
     let judged = &hopeful[places];
-    for (&i, better) in judged.iter().zip(CONTEXT_NET.logits(&context)) {
+    for (&i, better) in judged.iter().zip(net.logits(&context)) {
         logit[i] = better;
     }
     let likely: Vec<usize> = judged.iter().copied().filter(|&i| logit[i] > ACCEPT).collect();
@@ -135,8 +162,7 @@ fn find(envelope: &Envelope, candidates: &Candidates, summit: &Summit, own: Rang
 /// # Errors
 /// As [`rpeaks`], or another number of weights.
 pub fn features<T: Float>(x: &[T], fs: f64, local_net: &[f32]) -> Result<Features> {
-    let net = Perceptron::<LOCAL, LOCAL_HIDDEN>::from_flat(local_net)
-        .ok_or_else(|| Error::parameter("local_net", local_net.len(), "the weights of the local network"))?;
+    let net = Perceptron::<LOCAL, LOCAL_HIDDEN>::from_flat(local_net)?;
     let mut envelope = Envelope::new(1, fs)?;
     envelope.fill(&[x], 0..x.len())?;
     let mut candidates = Candidates::new(envelope.fs);

@@ -1,6 +1,7 @@
 //! A network of one hidden layer: small enough to judge every maximum of an envelope.
 
-use crate::simd;
+use crate::weights::Weights;
+use crate::{Error, Result, simd};
 
 /// Weights of a network with `I` inputs and `H` hidden units, its inputs' standardisation folded in.
 pub struct Perceptron<const I: usize, const H: usize> {
@@ -40,13 +41,29 @@ impl<const I: usize, const H: usize> Perceptron<I, H> {
         totals.map(|total| self.shift + total)
     }
 
-    /// The network whose weights stand one after another in the order of the fields; `None` unless there are as many.
-    pub fn from_flat(flat: &[f32]) -> Option<Self> {
-        let (hidden, rest) = flat.split_at_checked(I * H)?;
-        let (&shift, rest) = rest.split_last()?;
-        let (bias, output) = rest.split_at_checked(H)?;
-        let hidden = hidden.as_chunks::<H>().0.try_into().ok()?;
-        Some(Self { hidden, bias: bias.try_into().ok()?, output: output.try_into().ok()?, shift })
+    /// The network of a name in a file.
+    pub fn read(weights: &mut Weights, name: &str) -> Result<Self> {
+        let mut flat = weights.take(&format!("{name}.hidden"), &[I, H])?;
+        for (part, length) in [("bias", H), ("output", H), ("shift", 1)] {
+            flat.extend(weights.take(&format!("{name}.{part}"), &[length])?);
+        }
+        Self::from_flat(&flat)
+    }
+
+    /// The network whose weights stand one after another in the order of the fields.
+    ///
+    /// # Errors
+    /// More weights, or fewer.
+    pub fn from_flat(flat: &[f32]) -> Result<Self> {
+        let parts = || {
+            let (hidden, rest) = flat.split_at_checked(I * H)?;
+            let (&shift, rest) = rest.split_last()?;
+            let (bias, output) = rest.split_at_checked(H)?;
+            let hidden = hidden.as_chunks::<H>().0.try_into().ok()?;
+            Some(Self { hidden, bias: bias.try_into().ok()?, output: output.try_into().ok()?, shift })
+        };
+        let wanted = || format!("{} weights of a network of {I} inputs", (I + 2) * H + 1);
+        parts().ok_or_else(|| Error::parameter("local_net", flat.len(), wanted()))
     }
 }
 

@@ -87,27 +87,32 @@ impl<const FMA: bool> Lanes for Plain<FMA> {
     }
 }
 
-/// Lanes in one register; only [`super::dispatch_lanes`] may name it, once it has asked the processor for AVX2 and FMA.
+/// Lanes in one register.
+///
+/// Only [`super::dispatch_lanes`] may name it, once it has asked the processor for AVX2 and FMA: whoever runs on this type
+/// may use their instructions, and that is the reason of every `unsafe` below.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub struct Avx(std::arch::x86_64::__m256d);
 
-// SAFETY of every block below: only `dispatch_lanes` makes kernels run on this type, and it asks for the features first
 #[cfg(target_arch = "x86_64")]
 impl Lanes for Avx {
     #[inline(always)]
     fn splat(value: f64) -> Self {
+        // SAFETY: the type has the features
         Self(unsafe { std::arch::x86_64::_mm256_set1_pd(value) })
     }
 
     #[inline(always)]
     fn from_array(values: [f64; 4]) -> Self {
+        // SAFETY: the type has the features, and four values are there to read
         Self(unsafe { std::arch::x86_64::_mm256_loadu_pd(values.as_ptr()) })
     }
 
     #[inline(always)]
     fn to_array(self) -> [f64; 4] {
         let mut values = [0.0; 4];
+        // SAFETY: the type has the features, and there is room for four values
         unsafe { std::arch::x86_64::_mm256_storeu_pd(values.as_mut_ptr(), self.0) };
         values
     }
@@ -116,6 +121,7 @@ impl Lanes for Avx {
     fn from_floats(values: [f32; 4]) -> Self {
         use std::arch::x86_64::{_mm_loadu_ps, _mm256_cvtps_pd};
 
+        // SAFETY: the type has the features, and four values are there to read
         Self(unsafe { _mm256_cvtps_pd(_mm_loadu_ps(values.as_ptr())) })
     }
 
@@ -124,22 +130,26 @@ impl Lanes for Avx {
         use std::arch::x86_64::{_mm_storeu_ps, _mm256_cvtpd_ps};
 
         let mut values = [0.0; 4];
+        // SAFETY: the type has the features, and there is room for four values
         unsafe { _mm_storeu_ps(values.as_mut_ptr(), _mm256_cvtpd_ps(self.0)) };
         values
     }
 
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
+        // SAFETY: the type has the features
         Self(unsafe { std::arch::x86_64::_mm256_add_pd(self.0, other.0) })
     }
 
     #[inline(always)]
     fn times(self, other: Self) -> Self {
+        // SAFETY: the type has the features
         Self(unsafe { std::arch::x86_64::_mm256_mul_pd(self.0, other.0) })
     }
 
     #[inline(always)]
     fn times_plus(self, a: Self, b: Self) -> Self {
+        // SAFETY: the type has the features
         Self(unsafe { std::arch::x86_64::_mm256_fmadd_pd(self.0, a.0, b.0) })
     }
 
@@ -148,6 +158,7 @@ impl Lanes for Avx {
         use std::arch::x86_64::{_mm256_permute2f128_pd, _mm256_unpackhi_pd, _mm256_unpacklo_pd};
 
         let [Self(a), Self(b), Self(c), Self(d)] = rows;
+        // SAFETY: the type has the features
         unsafe {
             let (ab, cd) = (_mm256_unpacklo_pd(a, b), _mm256_unpacklo_pd(c, d));
             let (ab_odd, cd_odd) = (_mm256_unpackhi_pd(a, b), _mm256_unpackhi_pd(c, d));

@@ -1,6 +1,6 @@
 //! Onset, peak and offset of P, QRS and T for given R peaks, or that a wave is absent.
 //!
-//! One small convolutional network a wave ([`network`]) looks at the beat ([`crate::waves::zones`]) and answers with
+//! One small convolutional network a wave ([`network`]) looks at the beat ([`zones`]) and answers with
 //! three times, how far each may be off, and the log-odds that the wave is there. Times of the complex count from the R
 //! peak, those of P and T from the onset of the complex, which is where their networks look out from.
 
@@ -10,9 +10,10 @@ pub mod zones;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::weights::Weights;
 use crate::{Float, Result};
 use network::{Network, OUTPUTS};
-use zones::{ROWS, Zones};
+use zones::{REVISION, ROWS, Zones};
 
 /// Log-odds from which a wave is there: P, QRS, T. For P, the tenth at which sensitivity and positive predictivity come
 /// nearest (96.0 and 96.2 %) on the hearts of LUDB 1-70, each left out of the training in its turn.
@@ -23,9 +24,6 @@ const RIGHT_S: f32 = 0.04;
 const RISES: f64 = 0.02;
 /// Beats that the networks answer at a time.
 const BEATS: usize = 1024;
-/// Little-endian `f32`, written by `benches/train_waves.py`: the networks for P, QRS and T.
-static WEIGHTS: &[u8] = include_bytes!("waves.weights");
-
 /// Waves of the beats of one lead, each list as long as the R peaks.
 pub struct Waves {
     /// Onset, peak and offset of P, QRS and T; -1 where the wave is absent or outside the record.
@@ -44,18 +42,18 @@ pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64, stop: &AtomicBool) 
         confidence: std::array::from_fn(|_| vec![0.0; rpeaks.len()]),
     };
     let zones = Zones::new(x, rpeaks, fs)?;
-    let [p, qrs, t] = networks();
+    let [p, qrs, t] = networks()?;
     if stop.load(Relaxed) {
         return Ok(waves);
     }
-    let complexes = run(qrs, &zones.complexes(), rpeaks.len(), stop);
+    let complexes = run(qrs, &zones.complexes()?, stop);
     if stop.load(Relaxed) {
         return Ok(waves);
     }
     let point = |n: usize| zones.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
     let onsets = point(0);
-    let [before, after] = zones.surroundings(&onsets, &point(2));
-    let answers = [run(p, &before, rpeaks.len(), stop), complexes, run(t, &after, rpeaks.len(), stop)];
+    let [before, after] = zones.surroundings(&onsets, &point(2))?;
+    let answers = [run(p, &before, stop), complexes, run(t, &after, stop)];
     for (wave, own) in answers.iter().enumerate() {
         for (beat, (answer, complex)) in own.iter().zip(&answers[1]).enumerate() {
             let right: f32 = answer[3..6].iter().map(|log| 1.0 - (-RIGHT_S / log.exp()).exp()).sum::<f32>() / 3.0;
@@ -100,8 +98,8 @@ fn r_wave<T: Float>(complex: &[T]) -> Option<usize> {
 }
 
 /// The answers of a network to the rows of all beats, some at a time; nothing in particular once `stop` is up.
-fn run(network: &Network, rows: &[f32], beats: usize, stop: &AtomicBool) -> Vec<[f32; OUTPUTS]> {
-    let width = rows.len().checked_div(beats).unwrap_or(0).max(1);
+fn run(network: &Network, rows: &[f32], stop: &AtomicBool) -> Vec<[f32; OUTPUTS]> {
+    let width = network.row.width();
     let some = |rows: &[f32]| {
         if stop.load(Relaxed) { vec![[0.0; OUTPUTS]; rows.len() / width] } else { network.run(rows) }
     };
@@ -136,10 +134,16 @@ fn order(points: &mut [Vec<i64>; 9], beat: usize, first: usize, from: i64, to: i
     }
 }
 
-fn networks() -> &'static [Network; 3] {
-    static NETWORKS: OnceLock<[Network; 3]> = OnceLock::new();
-    NETWORKS.get_or_init(|| {
-        let mut values = WEIGHTS.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b));
-        ROWS.map(|row| Network::read(row, &mut values))
-    })
+/// The networks for P, QRS and T.
+fn networks() -> Result<&'static [Network; 3]> {
+    static NETWORKS: OnceLock<Result<[Network; 3]>> = OnceLock::new();
+    let read = || {
+        let (bytes, sha256) = (include_bytes!("waves.safetensors"), include_str!("waves.sha256"));
+        let mut weights = Weights::open("waves.safetensors", bytes, sha256, REVISION)?;
+        let [p, qrs, t] = ROWS;
+        let mut network = |wave, row| Network::read(row, |name, shape| weights.take(&format!("{wave}.{name}"), shape));
+        let networks = [network("p", p)?, network("qrs", qrs)?, network("t", t)?];
+        weights.end().map(|()| networks)
+    };
+    NETWORKS.get_or_init(read).as_ref().map_err(Clone::clone)
 }

@@ -5,7 +5,7 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
-use crate::simd;
+use crate::{Error, Result, simd};
 
 /// Beats at a time.
 const LANES: usize = 16;
@@ -45,6 +45,41 @@ impl Row {
     }
 }
 
+/// Rows for a network, which counts what it puts into each: a feature too many would shift all that follow.
+pub struct Rows {
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Rows {
+    /// Room for some rows, none of them there yet.
+    #[must_use]
+    pub fn new(row: Row, beats: usize) -> Self {
+        Self { width: row.width(), values: Vec::with_capacity(row.width() * beats) }
+    }
+
+    /// One row, in parts.
+    ///
+    /// # Errors
+    /// More values than the network looks at, or fewer.
+    pub fn push(&mut self, parts: &[&[f32]]) -> Result<()> {
+        let got: usize = parts.iter().map(|part| part.len()).sum();
+        if got != self.width {
+            return Err(Error::parameter("features", got, format!("{} of a beat", self.width)));
+        }
+        for part in parts {
+            self.values.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    /// The values, row by row.
+    #[must_use]
+    pub fn values(self) -> Vec<f32> {
+        self.values
+    }
+}
+
 /// A convolution, or with one point and one tap a fully connected layer.
 struct Layer {
     inputs: usize,
@@ -57,29 +92,33 @@ struct Layer {
 
 /// Two convolutions, two fully connected layers, and what the second convolution says of its own points.
 pub struct Network {
-    row: Row,
+    /// What it looks at.
+    pub row: Row,
     mean: Vec<f32>,
     scale: Vec<f32>,
     layers: [Layer; 5],
 }
 
 impl Network {
-    /// Read a network from a list of numbers: mean and scale of every input, then of each layer the weights by output,
-    /// input and tap, and the bias.
-    pub fn read(row: Row, values: &mut impl Iterator<Item = f32>) -> Self {
-        let mean = values.take(row.width()).collect();
-        let scale = values.take(row.width()).collect();
+    /// Read a network tensor by tensor, each of a name and a shape: mean and scale of every input, then of each layer the
+    /// weights by output, input and tap, and the bias.
+    ///
+    /// # Errors
+    /// Whatever `take` returns.
+    pub fn read(row: Row, mut take: impl FnMut(&str, &[usize]) -> Result<Vec<f32>>) -> Result<Self> {
+        let mean = take("mean", &[row.width()])?;
+        let scale = take("scale", &[row.width()])?;
         let [(one, wide), (two, narrow)] = FILTERS;
         let places = row.points.div_ceil(2);
         let flat = two * places + row.context;
         let layers = [
-            Layer::read(row.streams, one, wide, 2, values),
-            Layer::read(one, two, narrow, 1, values),
-            Layer::read(flat, HIDDEN, 1, 1, values),
-            Layer::read(HIDDEN, OUTPUTS - TIMES + TIMES * places, 1, 1, values),
-            Layer::read(two, TIMES, 1, 1, values),
+            Layer::read("one", [one, row.streams, wide], 2, &mut take)?,
+            Layer::read("two", [two, one, narrow], 1, &mut take)?,
+            Layer::read("three", [HIDDEN, flat, 1], 1, &mut take)?,
+            Layer::read("four", [OUTPUTS - TIMES + TIMES * places, HIDDEN, 1], 1, &mut take)?,
+            Layer::read("five", [TIMES, two, 1], 1, &mut take)?,
         ];
-        Self { row, mean, scale, layers }
+        Ok(Self { row, mean, scale, layers })
     }
 
     /// The answers of the network to rows.
@@ -90,19 +129,26 @@ impl Network {
 }
 
 impl Layer {
-    fn read(inputs: usize, outputs: usize, taps: usize, stride: usize, values: &mut impl Iterator<Item = f32>) -> Self {
-        let mut next = || values.next().unwrap_or_default();
+    fn read(
+        name: &str,
+        shape: [usize; 3],
+        stride: usize,
+        take: &mut impl FnMut(&str, &[usize]) -> Result<Vec<f32>>,
+    ) -> Result<Self> {
+        let [outputs, inputs, taps] = shape;
+        let own = take(&format!("{name}.weight"), &shape)?;
+        let bias = take(&format!("{name}.bias"), &[outputs])?;
+        // the outputs of the last block that are no outputs stay zero, and nobody reads them
         let blocks = outputs.div_ceil(BLOCK);
-        let (mut weights, mut bias) = (vec![[0.0; BLOCK]; blocks * inputs * taps], vec![[0.0; BLOCK]; blocks]);
-        for output in 0..outputs {
-            for n in 0..inputs * taps {
-                weights[output / BLOCK * inputs * taps + n][output % BLOCK] = next();
+        let mut weights = vec![[0.0; BLOCK]; blocks * inputs * taps];
+        for (output, own) in own.chunks_exact(inputs * taps).enumerate() {
+            for (n, &w) in own.iter().enumerate() {
+                weights[output / BLOCK * inputs * taps + n][output % BLOCK] = w;
             }
         }
-        for output in 0..outputs {
-            bias[output / BLOCK][output % BLOCK] = next();
-        }
-        Self { inputs, taps, stride, weights, bias }
+        let mut blocked = vec![[0.0; BLOCK]; blocks];
+        blocked.as_flattened_mut()[..outputs].copy_from_slice(&bias);
+        Ok(Self { inputs, taps, stride, weights, bias: blocked })
     }
 
     #[inline(always)]
@@ -271,11 +317,17 @@ mod tests {
         (seed..).map(|n| (n.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0 - 0.5)
     }
 
+    /// Tensors of such numbers, one after another.
+    fn random(seed: u32) -> impl FnMut(&str, &[usize]) -> Result<Vec<f32>> {
+        let mut numbers = numbers(seed);
+        move |_, shape| Ok(numbers.by_ref().take(shape.iter().product()).collect())
+    }
+
     #[test]
     fn a_layer_is_a_convolution_with_zeros_beyond_the_ends() {
         let (inputs, outputs, taps, points) = (3, 6, 5, 11);
         for stride in [1, 2] {
-            let layer = Layer::read(inputs, outputs, taps, stride, &mut numbers(7));
+            let layer = Layer::read("", [outputs, inputs, taps], stride, &mut random(7)).unwrap();
             let weights: Vec<f32> = numbers(7).take(outputs * inputs * taps + outputs).collect();
             let x: Vec<Lanes> = numbers(99).take(inputs * points).map(|v| [v; LANES]).collect();
             let mut y = Vec::new();
@@ -299,9 +351,19 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_too_many_or_too_few_features_is_refused() {
+        let mut rows = Rows::new(Row { streams: 2, points: 2, context: 1, from_s: 0.0, pitch_s: 0.1 }, 2);
+        rows.push(&[&[1.0, 2.0], &[3.0, 4.0], &[5.0]]).unwrap();
+        for parts in [&[&[1.0; 4][..]][..], &[&[1.0; 4], &[1.0; 2]], &[]] {
+            assert!(rows.push(parts).unwrap_err().to_string().ends_with("wanted 5 of a beat"));
+        }
+        assert_eq!(rows.values(), [1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
+
+    #[test]
     fn a_row_is_answered_alike_alone_and_among_others() {
         let row = Row { streams: 2, points: 9, context: 3, from_s: -0.2, pitch_s: 0.01 };
-        let network = Network::read(row, &mut numbers(1));
+        let network = Network::read(row, random(1)).unwrap();
         let rows: Vec<f32> = numbers(5000).take(37 * row.width()).collect();
         let together = network.run(&rows);
         assert_eq!(together.len(), 37);

@@ -1,7 +1,7 @@
 //! What the delineation networks see of a beat: its complex, and from the onset of that what lies before and after it,
 //! alone and averaged with the beats around that look alike, in units of its own amplitude.
 
-use super::network::Row;
+use super::network::{Row, Rows};
 use crate::segment::check_peaks;
 use crate::{Error, Float, Result};
 
@@ -13,6 +13,8 @@ const ABOUT: Grid<12> = Grid { from: -0.46, pitch: 0.08, half: 0.03 };
 const BEFORE: Grid<48> = Grid { from: -0.43, pitch: 0.010, half: 0.008 };
 /// Points after it, from its onset.
 const AFTER: Grid<33> = Grid { from: 0.06, pitch: 0.020, half: 0.012 };
+/// Raised whenever a feature changes its meaning: weights that learnt the old one are then refused.
+pub const REVISION: &str = "1";
 /// What the networks for P, QRS and T see.
 pub const ROWS: [Row; 3] = [
     Row { streams: 2, points: 48, context: 11, from_s: BEFORE.from, pitch_s: BEFORE.pitch },
@@ -90,21 +92,24 @@ impl Zones {
     }
 
     /// Inputs of the network for QRS.
-    #[must_use]
-    pub fn complexes(&self) -> Vec<f32> {
-        let mut rows = Vec::with_capacity(ROWS[1].width() * self.times.len());
+    ///
+    /// # Errors
+    /// None, unless this and [`ROWS`] say different things.
+    pub fn complexes(&self) -> Result<Vec<f32>> {
+        let mut rows = Rows::new(ROWS[1], self.times.len());
         for (beat, alike) in self.complexes.iter().zip(&self.alike) {
-            rows.extend(beat.within);
-            rows.extend(average(alike, |j| &self.complexes[j].within));
-            rows.extend(beat.about);
-            rows.extend([beat.previous.ln(), beat.next.ln(), alike.len() as f32 / 11.0, width(&beat.within)]);
+            let joint = average(alike, |j| &self.complexes[j].within);
+            let context = [beat.previous.ln(), beat.next.ln(), alike.len() as f32 / 11.0, width(&beat.within)];
+            rows.push(&[&beat.within, &joint, &beat.about, &context])?;
         }
-        rows
+        Ok(rows.values())
     }
 
     /// Inputs of the networks for P and T, given where each complex begins and ends, in seconds from its R peak.
-    #[must_use]
-    pub fn surroundings(&self, onset: &[f32], offset: &[f32]) -> [Vec<f32>; 2] {
+    ///
+    /// # Errors
+    /// None, unless this and [`ROWS`] say different things.
+    pub fn surroundings(&self, onset: &[f32], offset: &[f32]) -> Result<[Vec<f32>; 2]> {
         let beats = self.times.len();
         let mut before: Vec<[f32; 48]> = Vec::with_capacity(beats);
         let mut after: Vec<[f32; 33]> = Vec::with_capacity(beats);
@@ -116,23 +121,21 @@ impl Zones {
             before.push(self.means.grid(&BEFORE, time, earliest, f64::MAX).map(unit));
             after.push(self.means.grid(&AFTER, time, f64::MIN, latest).map(unit));
         }
-        let mut rows = [0, 2].map(|n| Vec::with_capacity(ROWS[n].width() * beats));
+        let mut rows = [0, 2].map(|n| Rows::new(ROWS[n], beats));
         for (i, beat) in self.complexes.iter().enumerate() {
             let duration = 10.0 * (offset[i] - onset[i]);
             let gaps = [beat.previous.ln(), beat.next.ln()];
-            self.before(i, &before, gaps, duration, &mut rows[0]);
+            self.before(i, &before, gaps, duration, &mut rows[0])?;
             let (own, joint) = (&after[i], average(&self.alike[i], |j| &after[j]));
             let (level, wide) = (mean(own), spread(own));
-            rows[1].extend(own);
-            rows[1].extend(joint);
-            rows[1].extend(own.iter().map(|v| (v - level) / wide));
-            rows[1].extend([wide.ln(), gaps[0], gaps[1], duration]);
+            let alone = own.map(|v| (v - level) / wide);
+            rows[1].push(&[own, &joint, &alone, &[wide.ln(), gaps[0], gaps[1], duration]])?;
         }
-        rows
+        Ok(rows.map(Rows::values))
     }
 
     /// Append the inputs of P for one beat.
-    fn before(&self, i: usize, before: &[[f32; 48]], gaps: [f32; 2], duration: f32, rows: &mut Vec<f32>) {
+    fn before(&self, i: usize, before: &[[f32; 48]], gaps: [f32; 2], duration: f32, rows: &mut Rows) -> Result<()> {
         let alike = &self.alike[i];
         let level = mean(&before[i]);
         let own = before[i].map(|v| v - level);
@@ -149,10 +152,12 @@ impl Zones {
         let against = |gap: f32| (gap / usual).ln().clamp(-1.0, 1.0);
         let (alone, together) = (spread(&own), spread(&joint));
         let beat = &self.complexes[i];
-        rows.extend(own.map(|v| v / alone));
-        rows.extend(joint.map(|v| v / together));
-        rows.extend([alone.ln(), together.ln(), level, gaps[0], gaps[1], (4.0 * jump).min(2.0), n / 11.0]);
-        rows.extend([against(beat.previous), against(beat.next), coherence, duration]);
+        rows.push(&[
+            &own.map(|v| v / alone),
+            &joint.map(|v| v / together),
+            &[alone.ln(), together.ln(), level, gaps[0], gaps[1], (4.0 * jump).min(2.0), n / 11.0],
+            &[against(beat.previous), against(beat.next), coherence, duration],
+        ])
     }
 }
 
