@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biotl.records import Record
+
 
 def spans(x: NDArray[Any]) -> NDArray[np.int64]:
     """Return the half-open runs of samples that are not finite, shape (n, 2).
@@ -48,3 +50,49 @@ def near(start: NDArray[Any], stop: NDArray[Any], gaps: NDArray[Any]) -> NDArray
     """
     # a gap that ends after the range starts, and starts before it ends
     return np.asarray(np.searchsorted(gaps[:, 1], start, "right") < np.searchsorted(gaps[:, 0], stop, "left"))
+
+
+def onto(
+    time_s: NDArray[np.float64], x: NDArray[Any], start_s: NDArray[Any], stop_s: NDArray[Any], reach_s: float
+) -> NDArray[np.float64]:
+    """Return the mean of the samples in each stretch of time, or what lies on the line between its neighbours.
+
+    Parameters
+    ----------
+    time_s, x : ndarray, shape (samples,)
+        Ascending times in seconds, as uneven as they come, and values; those that are not finite are missing.
+    start_s, stop_s : ndarray, shape (n,)
+        Half-open stretches, in seconds.
+    reach_s : float
+        A stretch whose middle is further than this from every sample was not measured.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        NaN where nothing was measured.
+
+    Examples
+    --------
+    >>> time = np.array([0.0, 1.0, 2.0, 40.0])
+    >>> onto(time, np.array([1.0, 3.0, 5.0, 9.0]), np.array([0, 2, 4, 20]), np.array([2, 4, 6, 22]), 15).tolist()
+    [2.0, 5.0, 5.315789473684211, nan]
+    """
+    good = np.isfinite(x) & np.isfinite(time_s)
+    time, value = np.asarray(time_s[good], np.float64), np.asarray(x[good], np.float64)
+    if not len(time):
+        return np.full(len(start_s), np.nan)
+    totals = np.append(0, np.cumsum(value))
+    low, high = np.searchsorted(time, start_s, "left"), np.searchsorted(time, stop_s, "left")
+    middle = (np.asarray(start_s, np.float64) + stop_s) / 2
+    after = np.clip(np.searchsorted(time, middle), 1, max(len(time) - 1, 1))
+    nearest = np.minimum(np.abs(middle - time[after - 1]), np.abs(middle - time[np.minimum(after, len(time) - 1)]))
+    between = np.where(nearest <= reach_s, np.interp(middle, time, value), np.nan)
+    return np.where(high > low, (totals[high] - totals[low]) / np.maximum(high - low, 1), between)
+
+
+def times(record: Record) -> NDArray[np.float64]:
+    """Return when each sample was taken, in seconds after the first: by the rate, or by the times of an uneven file."""
+    uneven = getattr(record, "time_s", None)
+    if uneven is None:
+        return np.asarray(np.arange(record.signal.shape[1]) / record.fs)
+    return np.asarray(uneven, np.float64) - float(uneven[0])

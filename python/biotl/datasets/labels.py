@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from biotl.datasets.beats import AAMI_CLASSES, BEATS, label_beats, reference_beats
 from biotl.datasets.channels import find
+from biotl.datasets.gaps import onto, times
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec import Channel, Spec
@@ -187,16 +188,21 @@ class WindowValue(_Described):
 class ChannelAt(_Described):
     """The mean of a channel over each unit, or over the same stretch ``horizon_s`` later.
 
+    A unit without a sample takes what lies between its neighbours, where one of them is near enough.
+
     Parameters
     ----------
     channel : Channel
         Which, found as an input is.
     horizon_s : float
         How far ahead. Where the channel is an input of the model too, this has to be more than 0.
+    reach_s : float
+        A unit further than this from every sample of the channel was not measured: it is not learnt from nor scored.
     """
 
     channel: Channel
     horizon_s: float = 0.0
+    reach_s: float = 15.0
     kind = "channel"
     labels = ()
     annotators = ()
@@ -214,21 +220,15 @@ class ChannelAt(_Described):
     def describe(self) -> dict[str, Any]:
         """Return it as JSON."""
         channel = self.channel.model_dump(mode="json")
-        return {"target": "ChannelAt", "channel": channel, "horizon_s": self.horizon_s}
+        return {"target": "ChannelAt", "channel": channel, "horizon_s": self.horizon_s, "reach_s": self.reach_s}
 
     def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:  # noqa: ARG002
         """See `Target`."""
         found = find(records, self.channel)
         if found is None:
             return _masked([math.nan] * len(units), len(units))
-        sample, bad = sample_of(found.record, prepared.fs), ~np.isfinite(found.x)
-        totals = np.append(0, np.cumsum(np.where(bad, 0, found.x), dtype=np.float64))
-        counts = np.append(0, np.cumsum(~bad))
-        at = units + self.horizon_s * prepared.fs
-        low, high = np.searchsorted(sample, at[:, 0], "left"), np.searchsorted(sample, at[:, 1], "left")
-        n = counts[high] - counts[low]
-        with np.errstate(invalid="ignore"):
-            return _masked(np.where(n > 0, (totals[high] - totals[low]) / np.maximum(n, 1), np.nan), len(units))
+        start_s, stop_s = (units / prepared.fs + self.horizon_s).T
+        return _masked(onto(times(found.record), found.x, start_s, stop_s, self.reach_s), len(units))
 
 
 @dataclass(frozen=True)
@@ -278,14 +278,6 @@ def values(entries: Sequence[Entry], column: str) -> tuple[str, ...]:
     """
     held = {labelled.values.get(column, "") for entry in entries for labelled in entry.labels}
     return tuple(sorted(held - {""}))
-
-
-def sample_of(record: Record, fs: float) -> NDArray[np.float64]:
-    """Return where the samples of a record lie at the rate ``fs``; of a record of uneven times, by these."""
-    time_s = getattr(record, "time_s", None)
-    n = record.signal.shape[-1]
-    at = np.arange(n) / record.fs if time_s is None else np.asarray(time_s, np.float64)
-    return at * fs
 
 
 def _marks(entry: Entry, records: Sequence[Record], annotator: str) -> tuple[Annotations, float]:

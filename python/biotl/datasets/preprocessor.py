@@ -1,8 +1,9 @@
 """What stands between a recording and a model: prepared once, fitted on training recordings, the same everywhere."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from biotl.records import Record
 
 Unit = Literal["beat", "window", "step"]
 State = dict[str, Any]
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,38 @@ class Preprocessor(Protocol):
 
     def inputs(self, prepared: Prepared, cut: Any) -> dict[str, NDArray[Any]]:
         """Return model inputs, and ``unit``: which unit is answered at each output position, -1 elsewhere."""
+
+
+class Cuts(Sequence[C]):
+    """The cuts of a recording, each made when it is asked for: a sample needs one of thousands.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    make : callable
+        Makes one of its index.
+    """
+
+    def __init__(self, n: int, make: Callable[[int], C]) -> None:
+        self.n, self.make = n, make
+
+    def __len__(self) -> int:
+        return self.n
+
+    @overload
+    def __getitem__(self, index: int) -> C: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[C]: ...
+    def __getitem__(self, index: int | slice) -> C | list[C]:
+        if isinstance(index, slice):
+            return [self.make(i) for i in range(self.n)[index]]
+        return self.make(range(self.n)[index])
+
+
+def fitted_on(names: Sequence[str]) -> list[Any]:
+    """Return the count and the sha256 of the names of training recordings, which do not travel with a model."""
+    return [len(names), hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()]
 
 
 def place(unit: NDArray[Any], raw: NDArray[Any], out: NDArray[Any]) -> None:

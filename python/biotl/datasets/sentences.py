@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ import biotl.signal
 from biotl.datasets.channels import find
 from biotl.datasets.features import FEATURES, SEGMENT_FEATURES, beat_features, segment_features
 from biotl.datasets.gaps import bridge, near, spans
-from biotl.datasets.preprocessor import Prepared, State, Unit
+from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.spec import SentenceSpec, SignalSpec
 from biotl.datasets.vocabulary import CLS, PAD, SEP, SPECIAL, UNKNOWN, Vocabulary, fit_vocabulary
 from biotl.errors import ConfigError, RecordError
@@ -34,8 +34,8 @@ class Window:
     stop_beat: int
 
 
-class Windows(Sequence[Window]):
-    """The windows of a sentence, cut when they are asked for: by beats, so that each is scored in exactly one window.
+def beat_windows(beat: NDArray[np.int64], beats: int, spec: "SentenceSpec | SignalSpec") -> Cuts[Window]:
+    """Return the windows of a sentence, cut by beats so that each beat is scored in exactly one window.
 
     Parameters
     ----------
@@ -46,27 +46,16 @@ class Windows(Sequence[Window]):
     spec : SentenceSpec
         Says how many beats a window has, and how many of them are context.
     """
+    scored = spec.window_beats - 2 * spec.context_beats
 
-    def __init__(self, beat: NDArray[np.int64], beats: int, spec: "SentenceSpec | SignalSpec") -> None:
-        self.beat, self.beats, self.context = beat, beats, spec.context_beats
-        self.scored = spec.window_beats - 2 * spec.context_beats
-
-    def __len__(self) -> int:
-        return -(-self.beats // self.scored)
-
-    @overload
-    def __getitem__(self, index: int) -> Window: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Window]: ...
-    def __getitem__(self, index: int | slice) -> Window | list[Window]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        first = range(len(self))[index] * self.scored
-        stop = min(first + self.scored, self.beats)
-        low, high = max(0, first - self.context), min(self.beats, stop + self.context)
-        tokens = np.flatnonzero((self.beat >= low) & (self.beat < high))
+    def window(k: int) -> Window:
+        first, stop = k * scored, min((k + 1) * scored, beats)
+        low, high = max(0, first - spec.context_beats), min(beats, stop + spec.context_beats)
+        tokens = np.flatnonzero((beat >= low) & (beat < high))
         # the gap before the first beat belongs to its rhythm
         return Window(max(0, int(tokens[0]) - 1), int(tokens[-1]) + 1, first, stop)
+
+    return Cuts(-(-beats // scored), window)
 
 
 @dataclass(frozen=True)
@@ -167,9 +156,9 @@ class SentencePreprocessor:
         at = np.rint(prepared.arrays["rpeaks"] * (prepared.fs / self.spec.fs)).astype(np.int64)
         return np.stack([at, at + 1], axis=1)
 
-    def cuts(self, prepared: Prepared) -> Windows:
+    def cuts(self, prepared: Prepared) -> Cuts[Window]:
         """Return the windows of a sentence; none where it has no beat."""
-        return Windows(prepared.arrays["beat"], len(prepared.arrays["rpeaks"]), self.spec)
+        return beat_windows(prepared.arrays["beat"], len(prepared.arrays["rpeaks"]), self.spec)
 
     def reads(self, prepared: Prepared, cut: Window) -> tuple[int, int]:
         """Return the samples from the first segment of a window to its last, at ``prepared.fs``."""
@@ -351,7 +340,7 @@ def windows(sentence: Sentence, spec: SignalSpec) -> list[Window]:
     list of Window
         Empty where the sentence has no beat.
     """
-    return list(Windows(sentence.beat, len(sentence.rpeaks), spec))
+    return list(beat_windows(sentence.beat, len(sentence.rpeaks), spec))
 
 
 def window_arrays(sentence: Sentence, window: Window, spec: SignalSpec) -> dict[str, NDArray[Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biotl.datasets.preprocessor import fitted_on
 from biotl.errors import ConfigError, RecordError, SignalError
 from biotl.records.atomic import write_text
 from biotl.signal import WAVES, assign, kmeans
@@ -204,8 +205,8 @@ def fit_vocabulary(
         found = kmeans(rows, k, seed=seed).centroids if k else rows[:0]
         centroids.append(np.asarray(found, np.float32))
         counts.append(np.bincount(assign(rows, found), minlength=k) if k else np.zeros(0, np.int64))
-    names = hashlib.sha256("\n".join(sorted(records)).encode()).hexdigest()
-    return Vocabulary(tuple(centroids), tuple(counts), spec_digest, (len(records), names), seed)
+    count, names = fitted_on(records)
+    return Vocabulary(tuple(centroids), tuple(counts), spec_digest, (count, names), seed)
 
 
 def token(wave: int, cluster: int) -> int:

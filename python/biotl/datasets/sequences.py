@@ -1,0 +1,146 @@
+"""A recording as sequences of steps: slow, uneven, full of pauses, on an even grid that says what was measured."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.channels import Found, find
+from biotl.datasets.gaps import bridge, onto, spans, times
+from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
+from biotl.datasets.scaler import by_itself, by_training, fit_scaler
+from biotl.datasets.spec import Channel, SequenceSpec
+from biotl.errors import RecordError, SignalError
+from biotl.records import Record
+
+
+@dataclass(frozen=True)
+class SequenceCut:
+    """Half-open range of steps that go through the model at once."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class SequencePreprocessor:
+    """Channels to an even grid of steps, in sequences, normalised.
+
+    Parameters
+    ----------
+    spec : SequenceSpec
+        The preprocessing.
+    state : dict
+        ``scaler``: mean and standard deviation of each channel over the training recordings; empty before `fit`, or
+        where no channel needs it.
+    fitted_on : tuple of str
+        The training recordings, where that is known.
+    """
+
+    spec: SequenceSpec
+    state: State = field(default_factory=dict)
+    fitted_on: tuple[str, ...] = ()
+    unit: Unit = "step"
+
+    def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "SequencePreprocessor":  # noqa: ARG002
+        """Take mean and standard deviation of the channels that are normalised by the training recordings."""
+        state = fit_scaler(training, self.spec.channels, names, axis=0)
+        return replace(self, state=state, fitted_on=tuple(names) if state else ())
+
+    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+        """Prepare a recording: channels, units, the grid, filters.
+
+        A step takes the mean of the samples in it, or what lies between its neighbours where it has none of its own.
+
+        Returns
+        -------
+        Prepared
+            ``signal`` float32 (steps, channels), NaN where nothing was measured: further than ``spec.reach_s`` from
+            every sample, or a channel that is not there.
+
+        Raises
+        ------
+        RecordError
+            If a channel that has to be there is not, its unit does not convert, or it has gaps and the spec refuses
+            them.
+        SignalError
+            If the recording is shorter than a step.
+        """
+        spec, first = self.spec, records[0]
+        about: dict[str, Any] = {"leads": {}, "gaps": {}}
+        time = times(first)
+        duration_s = float(time[-1]) + 1 / first.fs if len(time) else 0.0
+        steps = int(np.floor(duration_s * spec.fs + 1e-9))
+        if steps < 1:
+            where = first.source or first.name
+            raise SignalError(f"{where}: signal: got {duration_s:g} s, wanted a step of {1 / spec.fs:g} s at least")
+        signal = np.full((steps, len(spec.channels)), np.nan, np.float32)
+        for k, channel in enumerate(spec.channels):
+            found = find(records, channel, choose=choose if k == 0 else None)
+            if found is not None:
+                signal[:, k] = self._channel(found, channel, steps, about)
+        return Prepared({"signal": signal}, first.fs, round(duration_s * first.fs), about)
+
+    def _channel(self, found: Found, channel: Channel, steps: int, about: dict[str, Any]) -> NDArray[np.float32]:
+        spec, record = self.spec, found.record
+        about["leads"][channel.name] = found.lead
+        edges = np.arange(steps + 1) / spec.fs
+        x = onto(times(record), found.x, edges[:-1], edges[1:], spec.reach_s).astype(np.float32)
+        missing = spans(x)
+        if len(missing):
+            lost_s = float(np.diff(missing).sum()) / spec.fs
+            if spec.gaps == "refuse":
+                got = f"{lost_s:g} s further than {spec.reach_s:g} s from a sample"
+                where, hint = str(record.source or record.name), "gaps: mask or interpolate takes it"
+                raise RecordError(where, f"channel {found.lead}", got, "a whole signal", hint)
+            about["gaps"][channel.name] = [len(missing), round(lost_s, 3)]
+        y = bridge(x)
+        for step in channel.filters:
+            y = np.asarray(step(y, spec.fs), np.float32)
+        if spec.gaps == "mask":
+            y = np.where(np.isfinite(x), y, np.float32(np.nan))
+        return by_itself(y) if channel.normalizer == "recording" else y
+
+    def units(self, prepared: Prepared) -> NDArray[np.int64]:
+        """Return the span of each step, shape (n, 2), at ``prepared.fs``."""
+        edges = np.rint(np.arange(len(prepared.arrays["signal"]) + 1) * (prepared.fs / self.spec.fs)).astype(np.int64)
+        return np.stack([edges[:-1], edges[1:]], axis=1)
+
+    def cuts(self, prepared: Prepared) -> Cuts[SequenceCut]:
+        """Return the sequences, end to end; the last may be shorter."""
+        steps, length = len(prepared.arrays["signal"]), self.spec.length
+        return Cuts(-(-steps // length), lambda k: SequenceCut(k * length, min((k + 1) * length, steps)))
+
+    def reads(self, prepared: Prepared, cut: SequenceCut) -> tuple[int, int]:
+        """Return the samples of a sequence, at ``prepared.fs``."""
+        scale = prepared.fs / self.spec.fs
+        return int(np.rint(cut.start * scale)), int(np.rint(cut.stop * scale))
+
+    def complete(self, prepared: Prepared) -> Prepared:
+        """Return the recording as it is: a sequence needs nothing of the whole."""
+        return prepared
+
+    def inputs(self, prepared: Prepared, cut: SequenceCut) -> dict[str, NDArray[Any]]:
+        """Return one sequence, padded at its end.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``signal`` float32 (length, channels), normalised, 0 where nothing was measured; ``measured`` bool, of that
+            shape; ``valid`` bool (length,), False in the padding; ``unit`` int64 (length,), the step, -1 in the
+            padding.
+        """
+        n = cut.stop - cut.start
+        x = np.full((self.spec.length, len(self.spec.channels)), np.nan, np.float32)
+        x[:n] = prepared.arrays["signal"][cut.start : cut.stop]
+        measured = np.isfinite(x)
+        y = by_training(x, self.spec.channels, self.state, axis=0)
+        place = np.arange(self.spec.length)
+        return {
+            "signal": np.where(measured, y, np.float32(0)),
+            "measured": measured,
+            "valid": place < n,
+            "unit": np.where(place < n, cut.start + place, -1),
+        }

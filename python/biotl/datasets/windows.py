@@ -1,0 +1,173 @@
+"""A recording as windows of several channels, each by name, filtered and brought to one rate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import biotl.signal
+from biotl.datasets.channels import Found, find
+from biotl.datasets.gaps import bridge, onto, spans, times
+from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
+from biotl.datasets.scaler import by_itself, by_training, fit_scaler
+from biotl.datasets.spec import Channel, WindowSpec
+from biotl.errors import RecordError, SignalError
+from biotl.records import Record
+
+
+@dataclass(frozen=True)
+class WindowCut:
+    """One window: which of the recording's, and where it starts, in samples at ``spec.fs``."""
+
+    index: int
+    start: int
+
+
+@dataclass(frozen=True)
+class WindowPreprocessor:
+    """Channels to one rate, filtered, in windows, normalised.
+
+    Parameters
+    ----------
+    spec : WindowSpec
+        The preprocessing.
+    state : dict
+        ``scaler``: mean and standard deviation of each channel over the training recordings; empty before `fit`, or
+        where no channel needs it.
+    fitted_on : tuple of str
+        The training recordings, where that is known.
+    """
+
+    spec: WindowSpec
+    state: State = field(default_factory=dict)
+    fitted_on: tuple[str, ...] = ()
+    unit: Unit = "window"
+
+    def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "WindowPreprocessor":  # noqa: ARG002
+        """Take mean and standard deviation of the channels that are normalised by the training recordings."""
+        state = fit_scaler(training, self.spec.channels, names, axis=1)
+        return replace(self, state=state, fitted_on=tuple(names) if state else ())
+
+    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+        """Prepare a recording: channels, units, gaps, rate, filters, and where its windows start.
+
+        Returns
+        -------
+        Prepared
+            ``signal`` float32 (channels, samples) at ``spec.fs``, NaN where nothing was measured; ``start`` int64 (n,)
+            of each window. A window in which a channel that has to be there holds no sample is left out.
+
+        Raises
+        ------
+        RecordError
+            If a channel that has to be there is not, its unit does not convert, or it has gaps and the spec refuses
+            them.
+        SignalError
+            If the recording is too short: for a window, or, where gaps are taken, for half of one.
+        """
+        spec = self.spec
+        about: dict[str, Any] = {"leads": {}, "gaps": {}}
+        rows: list[NDArray[np.float32] | None] = []
+        for k, channel in enumerate(spec.channels):
+            found = find(records, channel, choose=choose if k == 0 else None)
+            rows.append(None if found is None else self._channel(found, channel, about))
+        first = records[0]
+        whole = [row for row, c in zip(rows, spec.channels, strict=True) if row is not None and not c.optional]
+        samples = min(map(len, whole or [row for row in rows if row is not None]), default=0)
+        if samples < (spec.length if spec.gaps == "refuse" else spec.length / 2):
+            where, wanted = first.source or first.name, f"{spec.length_s:g} s, a window"
+            raise SignalError(f"{where}: signal: got {samples / spec.fs:g} s of the channels, wanted {wanted}")
+        # a window's worth at least, so that a recording a little short of it is one with a gap at its end
+        signal = np.full((len(rows), max(samples, spec.length)), np.nan, np.float32)
+        for k, row in enumerate(rows):
+            if row is not None:
+                signal[k, : min(len(row), samples)] = row[:samples]
+                if spec.gaps == "interpolate":
+                    signal[k, min(len(row), samples) :] = row[min(len(row), samples) - 1]
+        starts = np.arange(0, signal.shape[1] - spec.length + 1, spec.step, dtype=np.int64)
+        needed = np.array([not channel.optional for channel in spec.channels])
+        seen = np.concatenate([np.zeros((len(rows), 1), np.int64), np.cumsum(np.isfinite(signal), axis=1)], axis=1)
+        held = (seen[:, starts + spec.length] > seen[:, starts])[needed].all(axis=0)
+        if not held.all():
+            about["left out"] = int((~held).sum())
+        return Prepared({"signal": signal, "start": starts[held]}, first.fs, first.signal.shape[1], about)
+
+    def _channel(self, found: Found, channel: Channel, about: dict[str, Any]) -> NDArray[np.float32]:
+        """One channel at the rate of the spec, filtered; NaN where it was not measured and the spec masks gaps."""
+        spec, record = self.spec, found.record
+        about["leads"][channel.name] = found.lead
+        x, fs = found.x, record.fs
+        if getattr(record, "time_s", None) is not None:
+            x, fs = _even(found, spec.fs), spec.fs
+        missing = spans(x)
+        if len(missing):
+            lost_s = float(np.diff(missing).sum()) / fs
+            if spec.gaps == "refuse":
+                got = f"{lost_s:.3g} s missing, the first at {missing[0, 0] / fs:.2f} s"
+                hint = "gaps: mask or interpolate takes it"
+                raise RecordError(
+                    str(record.source or record.name), f"channel {found.lead}", got, "a whole signal", hint
+                )
+            about["gaps"][channel.name] = [len(missing), round(lost_s, 3)]
+        y = bridge(x)
+        if fs != spec.fs:
+            y = np.asarray(biotl.signal.resample(y, fs, spec.fs), np.float32)
+        for step in channel.filters:
+            y = np.asarray(step(y, spec.fs), np.float32)
+        if spec.gaps == "mask":
+            y = y.copy() if y is x else y
+            for a, b in missing * (spec.fs / fs):
+                y[int(np.floor(a)) : int(np.ceil(b))] = np.nan
+        return by_itself(y) if channel.normalizer == "recording" else y
+
+    def units(self, prepared: Prepared) -> NDArray[np.int64]:
+        """Return the span of each window, shape (n, 2), at ``prepared.fs``."""
+        start = prepared.arrays["start"]
+        both = np.stack([start, start + self.spec.length], axis=1)
+        return np.rint(both * (prepared.fs / self.spec.fs)).astype(np.int64)
+
+    def cuts(self, prepared: Prepared) -> Cuts[WindowCut]:
+        """Return the windows."""
+        start = prepared.arrays["start"]
+        return Cuts(len(start), lambda k: WindowCut(k, int(start[k])))
+
+    def reads(self, prepared: Prepared, cut: WindowCut) -> tuple[int, int]:
+        """Return the samples of a window, at ``prepared.fs``."""
+        scale = prepared.fs / self.spec.fs
+        return int(np.rint(cut.start * scale)), int(np.rint((cut.start + self.spec.length) * scale))
+
+    def complete(self, prepared: Prepared) -> Prepared:
+        """Return the recording as it is: a window needs nothing of the whole."""
+        return prepared
+
+    def inputs(self, prepared: Prepared, cut: WindowCut) -> dict[str, NDArray[Any]]:
+        """Return one window.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``signal`` float32 (channels, length), normalised, 0 where nothing was measured; ``measured`` bool, of that
+            shape; ``unit`` int64 (), the index of the window.
+        """
+        x = prepared.arrays["signal"][:, cut.start : cut.start + self.spec.length]
+        y = by_training(x, self.spec.channels, self.state, axis=1)
+        own = [k for k, channel in enumerate(self.spec.channels) if channel.normalizer == "window"]
+        if own:
+            y = np.array(y)
+            y[own] = by_itself(x[own])
+        measured = np.isfinite(x)
+        return {
+            "signal": np.where(measured, y, np.float32(0)),
+            "measured": measured,
+            "unit": np.asarray(cut.index, np.int64),
+        }
+
+
+def _even(found: Found, fs: float) -> NDArray[np.float32]:
+    """Return an uneven channel on an even grid; a hole of more than two usual steps stays one."""
+    time = times(found.record)
+    start = np.arange(int(time[-1] * fs) + 1) / fs
+    reach = 2 * float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    return onto(time, found.x, start - 0.5 / fs, start + 0.5 / fs, max(reach, 0.5 / fs)).astype(np.float32)

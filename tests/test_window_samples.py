@@ -1,0 +1,254 @@
+"""Windows and sequences: channels by name at one rate, gaps that are seen, scalers of training recordings only."""
+
+import dataclasses
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from biotl import signal
+from biotl.datasets.labels import ChannelAt, WindowClass, WindowValue
+from biotl.datasets.manifest import Entry, Labelled
+from biotl.datasets.preprocessor import make_preprocessor
+from biotl.datasets.sequences import SequencePreprocessor
+from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
+from biotl.datasets.windows import WindowPreprocessor
+from biotl.errors import ConfigError, RecordError, SignalError
+from biotl.records import Annotations, Record
+
+RNG = np.random.default_rng(0)
+
+
+def record(fs, **channels):
+    names = tuple(channels)
+    x = np.array([channels[name] for name in names], np.float32)
+    return Record("r", x, fs, names, ("mV",) * len(names), "p")
+
+
+def noise(n):
+    return RNG.normal(size=n).astype(np.float32)
+
+
+def spec(**changes):
+    channels = ({"name": "PPG"}, {"name": "ECG", "unit": "mV"})
+    return WindowSpec(**({"fs": 125, "length_s": 2, "channels": channels} | changes))
+
+
+def test_files_of_different_rates_come_to_one_in_the_order_of_the_spec():
+    ppg, ecg = noise(300), noise(10_000)
+    found = WindowPreprocessor(spec()).prepare([record(1000.0, ecg=ecg), record(30.0, Pleth=ppg)])
+    assert found.about["leads"] == {"PPG": "Pleth", "ECG": "ecg"}
+    np.testing.assert_array_equal(found.arrays["signal"][0], signal.resample(ppg, 30, 125)[:1250])
+    np.testing.assert_array_equal(found.arrays["signal"][1], signal.resample(ecg, 1000, 125))
+    # spans are at the rate of the first file
+    assert WindowPreprocessor(spec()).units(found).tolist()[:2] == [[0, 2000], [2000, 4000]]
+
+
+def test_each_channel_has_its_own_filters():
+    channels = (
+        {"name": "PPG", "filters": [{"name": "bandpass", "options": {"low": 0.4, "high": 7.0}}]},
+        {"name": "ECG", "filters": [{"name": "highpass", "options": {"cutoff": 0.5}}]},
+    )
+    x, y = noise(2500), noise(2500)
+    found = WindowPreprocessor(spec(channels=channels)).prepare([record(125.0, PPG=x, ECG=y)])
+    np.testing.assert_array_equal(found.arrays["signal"][0], signal.bandpass(x, 125, low=0.4, high=7.0))
+    np.testing.assert_array_equal(found.arrays["signal"][1], signal.highpass(y, 125, cutoff=0.5))
+
+
+def holed(n=2500, at=slice(300, 320)):
+    x = noise(n)
+    x[at] = np.nan
+    return x
+
+
+def test_a_gap_is_refused_bridged_or_masked_as_the_spec_says():
+    data = [record(125.0, PPG=holed(), ECG=noise(2500))]
+    with pytest.raises(RecordError, match=r"channel PPG: got 0\.16 s missing, the first at 2\.40 s"):
+        WindowPreprocessor(spec()).prepare(data)
+    bridged = WindowPreprocessor(spec(gaps="interpolate"))
+    assert np.isfinite(bridged.prepare(data).arrays["signal"]).all()
+    masked = WindowPreprocessor(spec(gaps="mask"))
+    prepared = masked.prepare(data)
+    cuts = [masked.inputs(prepared, cut) for cut in masked.cuts(prepared)]
+    assert len(cuts) == 10
+    assert (~cuts[1]["measured"]).sum() == 20
+    assert not cuts[1]["signal"][~cuts[1]["measured"]].any()
+    assert all(cut["measured"].all() for i, cut in enumerate(cuts) if i != 1)
+
+
+def test_an_optional_channel_that_is_missing_is_masked_and_a_needed_one_named():
+    lacks = [record(125.0, ECG=noise(2500))]
+    with pytest.raises(RecordError, match="channels: got ECG, wanted one of PPG"):
+        WindowPreprocessor(spec(gaps="mask")).prepare(lacks)
+    soft = WindowPreprocessor(spec(channels=({"name": "PPG", "optional": True}, {"name": "ECG"})))
+    prepared = soft.prepare(lacks)
+    window = soft.inputs(prepared, soft.cuts(prepared)[3])
+    assert window["measured"].all(axis=1).tolist() == [False, True]
+    assert not window["signal"][0].any()
+
+
+def test_a_window_without_a_sample_of_a_needed_channel_is_left_out():
+    masked = WindowPreprocessor(spec(gaps="mask"))
+    prepared = masked.prepare([record(125.0, PPG=holed(at=slice(240, 760)), ECG=noise(2500))])
+    assert prepared.about["left out"] == 2
+    assert prepared.arrays["start"].tolist()[:3] == [0, 750, 1000]
+
+
+def test_a_short_recording_is_refused_or_padded():
+    short = [record(125.0, PPG=noise(200), ECG=noise(200))]
+    with pytest.raises(SignalError, match=r"got 1\.6 s of the channels, wanted 2 s, a window"):
+        WindowPreprocessor(spec()).prepare(short)
+    masked = WindowPreprocessor(spec(gaps="mask"))
+    prepared = masked.prepare(short)
+    assert masked.inputs(prepared, masked.cuts(prepared)[0])["measured"].sum() == 400
+    with pytest.raises(SignalError, match="wanted 2 s"):
+        masked.prepare([record(125.0, PPG=noise(100), ECG=noise(100))])
+
+
+@pytest.mark.parametrize("normalizer", ["window", "recording"])
+def test_a_channel_is_normalised_by_itself_over_what_was_measured(normalizer):
+    channels = ({"name": "PPG", "normalizer": normalizer}, {"name": "ECG"})
+    masked = WindowPreprocessor(spec(channels=channels, gaps="mask"))
+    x = 5 + 3 * holed(250)
+    prepared = masked.prepare([record(125.0, PPG=x, ECG=np.full(250, 7.0))])
+    window = masked.inputs(prepared, masked.cuts(prepared)[0])
+    seen = window["signal"][0][window["measured"][0]]
+    assert seen.mean() == pytest.approx(0, abs=1e-5)
+    assert seen.std() == pytest.approx(1, abs=1e-5)
+    assert window["signal"][1].tolist() == [7.0] * 250
+    flat = masked.prepare([record(125.0, PPG=np.full(250, 4.0), ECG=noise(250))])
+    assert not masked.inputs(flat, masked.cuts(flat)[0])["signal"][0].any()
+
+
+def test_the_scaler_is_fitted_on_training_recordings_alone_and_travels_as_json():
+    channels = ({"name": "PPG", "normalizer": "training"}, {"name": "ECG"})
+    bare = WindowPreprocessor(spec(channels=channels))
+    train = [record(125.0, PPG=1e6 + k + noise(2500), ECG=noise(2500)) for k in range(3)]
+    prepared = [bare.prepare([r]) for r in train]
+    with pytest.raises(ConfigError, match="was not fitted"):
+        bare.inputs(prepared[0], bare.cuts(prepared[0])[0])
+    fitted = bare.fit(prepared, names=["a", "b", "c"], seed=0)
+    together = np.concatenate([r.signal[0] for r in train]).astype(np.float64)
+    assert fitted.state["scaler"]["mean"][0] == pytest.approx(together.mean(), rel=1e-12)
+    assert fitted.state["scaler"]["std"][0] == pytest.approx(together.std(), rel=1e-6)
+    assert fitted.fitted_on == ("a", "b", "c")
+    again = make_preprocessor(fitted.spec, json.loads(json.dumps(fitted.state)))
+    cut = fitted.cuts(prepared[1])[2]
+    for name, array in fitted.inputs(prepared[1], cut).items():
+        np.testing.assert_array_equal(again.inputs(prepared[1], cut)[name], array)
+    assert pickle.loads(pickle.dumps(fitted)) == fitted
+
+
+def test_windows_overlap_where_the_step_is_shorter():
+    overlapping = WindowPreprocessor(spec(step_s=0.5))
+    prepared = overlapping.prepare([record(125.0, PPG=noise(500), ECG=noise(500))])
+    assert prepared.arrays["start"].tolist() == [0, 62, 124, 186, 248]
+    for cut, span in zip(overlapping.cuts(prepared), overlapping.units(prepared), strict=True):
+        assert overlapping.reads(prepared, cut) == tuple(span)
+
+
+SLOW = SequenceSpec(fs=0.2, length=8, channels=({"name": "speed"}, {"name": "altitude", "normalizer": "training"}))
+
+
+def run(n=60, fs=1.0, time_s=None, **changes):
+    channels = {"speed": np.arange(n), "altitude": 100 + noise(n), "heart_rate": np.linspace(90, 150, n)} | changes
+    found = record(fs, **channels)
+    if time_s is not None:
+        object.__setattr__(found, "time_s", np.asarray(time_s, np.float64))
+    return found
+
+
+def test_a_step_is_the_mean_of_its_samples():
+    prepared = SequencePreprocessor(SLOW).prepare([run()])
+    np.testing.assert_allclose(prepared.arrays["signal"][:, 0], np.arange(60).reshape(12, 5).mean(axis=1))
+    assert SequencePreprocessor(SLOW).units(prepared).tolist()[-1] == [55, 60]
+
+
+def test_a_pause_is_masked_and_not_bridged():
+    time = np.concatenate([np.arange(30.0), 100 + np.arange(30.0)])
+    pre = SequencePreprocessor(SLOW)
+    prepared = pre.prepare([run(time_s=time)])
+    seen = np.isfinite(prepared.arrays["signal"][:, 0])
+    middle = np.arange(26) * 5 + 2.5
+    np.testing.assert_array_equal(seen, (middle < 29 + 15) | (middle > 100 - 15))
+    # what is near enough to a sample lies on the line between the two sides
+    assert prepared.arrays["signal"][7, 0] == pytest.approx(29 + (37.5 - 29) / 71, rel=1e-5)
+    assert prepared.about["gaps"]["speed"] == [1, 40.0]
+    with pytest.raises(RecordError, match="40 s further than 15 s from a sample"):
+        SequencePreprocessor(SLOW.model_copy(update={"gaps": "refuse"})).prepare([run(time_s=time)])
+
+
+def test_a_sequence_is_padded_and_its_steps_keep_their_place():
+    pre = SequencePreprocessor(SLOW)
+    prepared = pre.prepare([run()])
+    pre = pre.fit([prepared], names=["a"], seed=0)
+    cuts = [pre.inputs(prepared, cut) for cut in pre.cuts(prepared)]
+    assert [cut["valid"].sum() for cut in cuts] == [8, 4]
+    assert cuts[1]["unit"].tolist() == [8, 9, 10, 11, -1, -1, -1, -1]
+    assert not cuts[1]["measured"][4:].any()
+    altitude = np.concatenate([cut["signal"][cut["valid"], 1] for cut in cuts])
+    assert altitude.mean() == pytest.approx(0, abs=1e-5)
+    assert altitude.std() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_channel_is_a_target_at_its_horizon_with_a_mask_and_never_an_input():
+    rate = np.linspace(90, 150, 60)
+    rate[20:] = np.nan
+    pre, data = SequencePreprocessor(SLOW), [run(heart_rate=rate)]
+    prepared = pre.prepare(data)
+    target = ChannelAt(Channel(name="heart_rate", aliases=("HR",)), horizon_s=10.0)
+    target.check(SLOW)
+    found = target.of(Entry("a", (), "p"), data, prepared, pre.units(prepared))
+    np.testing.assert_allclose(found["target"][:2], np.nanmean(rate[10:20].reshape(2, 5), axis=1), rtol=1e-6)
+    # the last sample is that of 19 s: 15 s after it nothing was measured
+    np.testing.assert_array_equal(found["mask"], np.arange(12) * 5 + 12.5 <= 19 + 15)
+    leaks = SLOW.model_copy(update={"channels": (*SLOW.channels, Channel(name="hr"))})
+    with pytest.raises(ConfigError, match="target: heart_rate is the input channel hr too"):
+        dataclasses.replace(target, horizon_s=0.0).check(leaks)
+    target.check(leaks)  # lagged by a stated horizon it is allowed
+
+
+def labelled(*stretches):
+    return Entry("a", (), "p", labels=tuple(Labelled(a, b, values) for a, b, values in stretches))
+
+
+def test_a_window_takes_the_label_that_covers_more_than_half_of_it():
+    pre = WindowPreprocessor(spec())
+    prepared = pre.prepare([record(125.0, PPG=noise(1250), ECG=noise(1250))])
+    target = WindowClass("quality", {"good": "good", "poor": "poor", "fair": "poor"})
+    assert target.labels == ("good", "poor")
+    entry = labelled((0, 3.5, {"quality": "good"}), (3.5, 6, {"quality": "fair"}), (8, 9, {"quality": "poor"}))
+    found = target.of(entry, [], prepared, pre.units(prepared))
+    # 2-4 s: 1.5 s good; 6-8 s: nothing; 8-10 s: poor in half of it
+    assert found["labels"].tolist() == [0, 0, 1, -2, -2]
+    with pytest.raises(RecordError, match="a: labels: got rate, wanted a column 'quality'"):
+        target.of(labelled((0, 9, {"rate": "7"})), [], prepared, pre.units(prepared))
+
+
+def test_a_value_that_is_no_number_is_masked():
+    pre = WindowPreprocessor(spec())
+    prepared = pre.prepare([record(125.0, PPG=noise(750), ECG=noise(750))])
+    entry = labelled((0, 2, {"rate": "71.5"}), (2, 4, {"rate": "?"}), (4, 6, {"rate": "80"}))
+    found = WindowValue("rate").of(entry, [], prepared, pre.units(prepared))
+    assert found["target"].tolist() == [71.5, 0, 80]
+    assert found["mask"].tolist() == [True, False, True]
+
+
+def test_an_annotation_rule_takes_the_last_class_that_a_window_holds():
+    pre = WindowPreprocessor(spec())
+    zeros = np.zeros(6, np.int8)
+    marks = Annotations(
+        np.array([100, 300, 400, 700, 800, 900]),
+        np.array(["N", "N", "V", "[", "]", "+"]),
+        ("",) * 6,
+        zeros,
+        zeros,
+        zeros,
+    )
+    data = dataclasses.replace(record(125.0, PPG=noise(1250), ECG=noise(1250)), annotations={"atr": marks})
+    prepared = pre.prepare([data])
+    target = WindowClass(annotator="atr", classes={"V": "abnormal", "[": "abnormal"}, otherwise="normal")
+    found = target.of(Entry("a", (), "p"), [data], prepared, pre.units(prepared))
+    # the flutter reaches from 5.6 to 6.4 s; the last window holds no beat
+    assert found["labels"].tolist() == [0, 1, 1, 1, -2]
