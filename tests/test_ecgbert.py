@@ -139,7 +139,7 @@ def test_every_group_learns_from_both_losses(model):
 
 
 def test_the_registry_names_the_nearest_model_and_refuses_unknown_options():
-    with pytest.raises(ConfigError, match="nearest is 'ecgbert'"):
+    with pytest.raises(ConfigError, match="did you mean 'ecgbert'"):
         build("ecgbrt")
     with pytest.raises(ConfigError, match=r"model\.options.*depth"):
         build("ecgbert", depth=3)

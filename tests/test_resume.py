@@ -58,13 +58,17 @@ def test_kill_9_at_any_moment_leaves_whole_checkpoints_and_changes_no_bit(tmp_pa
     print(f"{deaths} kills over {len(folders)} runs: every checkpoint loadable, 0 runs differ in a bit")
 
 
-def test_a_run_stopped_after_every_update_ends_in_the_same_bits_and_the_same_log(tmp_path, uninterrupted, monkeypatch):
+def stop_at(event, when=lambda _: True):
+    """A hook that ends the run at an event."""
+    return lambda now, trainer: now == event and when(trainer) and trainer.stop()
+
+
+def test_a_run_stopped_after_every_update_ends_in_the_same_bits_and_the_same_log(tmp_path, uninterrupted):
     torch.set_num_threads(1)
     codes = []
     while codes[-1:] != [0]:
-        trainer = Trainer(config(tmp_path / "run", *two_stages()), points_task(), resume=bool(codes))
-        update = trainer._update
-        trainer._update = lambda parts, t=trainer, u=update: t.caught.append(signal.SIGTERM) or u(parts)
+        settings = config(tmp_path / "run", *two_stages())
+        trainer = Trainer(settings, points_task(), resume=bool(codes), hook=stop_at("update"))
         try:
             trainer.fit()
             codes.append(0)
@@ -86,9 +90,8 @@ def test_a_group_that_had_its_gradient_is_not_asked_for_it_again(tmp_path):
 
     def run(folder, *, stopped=False, resume=False):
         stage = HEAD | {"trains": ["stem", "blocks[0]", "head"], "epochs": 3}
-        trainer = Trainer(config(folder, stage, seed=1, workers=0), points_task(seeded(LayerDrop)), resume=resume)
-        update = trainer._update
-        trainer._update = lambda parts: (stopped and trainer.caught.append(signal.SIGTERM)) or update(parts)
+        settings, hook = config(folder, stage, seed=1, workers=0), stop_at("update" if stopped else "never")
+        trainer = Trainer(settings, points_task(seeded(LayerDrop)), resume=resume, hook=hook)
         return trainer.fit().model.state_dict()
 
     for update in range(9):
@@ -158,7 +161,7 @@ def test_a_signal_is_heard_while_the_data_are_looked_at_and_after_the_last_valid
 
         def __getitem__(self, index):
             self.asked += 1
-            trainer.caught.append(signal.SIGTERM)
+            trainer.stop()
             return super().__getitem__(index) | {"x": np.arange(16, dtype=np.float32) + index}
 
     data = Signalling()
@@ -166,8 +169,8 @@ def test_a_signal_is_heard_while_the_data_are_looked_at_and_after_the_last_valid
     with pytest.raises(StoppedError):
         trainer.fit()
     assert data.asked == 1
-    trainer = Trainer(config(tmp_path / "b", HEAD), points_task())
-    trainer._keep = lambda *_: trainer.caught.append(signal.SIGTERM) if trainer.progress.epoch == 2 else None
+    hook = stop_at("keep", lambda trainer: trainer.progress.epoch == 2)
+    trainer = Trainer(config(tmp_path / "b", HEAD), points_task(), hook=hook)
     with pytest.raises(StoppedError):
         trainer.fit()
     Trainer(config(tmp_path / "b", HEAD), points_task(), resume=True).fit()
@@ -175,15 +178,8 @@ def test_a_signal_is_heard_while_the_data_are_looked_at_and_after_the_last_valid
 
 def test_a_signal_during_validation_resumes_before_that_validation(tmp_path, uninterrupted):
     torch.set_num_threads(1)
-    trainer = Trainer(config(tmp_path / "run", *two_stages()), points_task())
-    check = trainer._validate
-
-    def validate(stage):
-        if stage.name == "full" and trainer.progress.epoch == 2:
-            trainer.caught.append(signal.SIGINT)
-        return check(stage)
-
-    trainer._validate = validate
+    hook = stop_at("validate", lambda trainer: (trainer.progress.stage, trainer.progress.epoch) == (1, 2))
+    trainer = Trainer(config(tmp_path / "run", *two_stages()), points_task(), hook=hook)
     with pytest.raises(StoppedError):
         trainer.fit()
     assert (trainer.progress.epoch, trainer.progress.update) == (2, trainer.per_epoch)
@@ -193,8 +189,7 @@ def test_a_signal_during_validation_resumes_before_that_validation(tmp_path, uni
 
 def test_a_run_goes_on_with_another_number_of_workers(tmp_path, uninterrupted):
     torch.set_num_threads(1)
-    trainer = Trainer(config(tmp_path / "run", *two_stages(), workers=2), points_task())
-    trainer._keep = lambda *_: trainer.caught.append(signal.SIGTERM)
+    trainer = Trainer(config(tmp_path / "run", *two_stages(), workers=2), points_task(), hook=stop_at("keep"))
     with pytest.raises(StoppedError):
         trainer.fit()
     Trainer(config(tmp_path / "run", *two_stages()), points_task(), resume=True).fit()
@@ -204,10 +199,8 @@ def test_a_run_goes_on_with_another_number_of_workers(tmp_path, uninterrupted):
 def test_a_truncated_checkpoint_is_passed_over_with_a_warning(tmp_path, uninterrupted):
     torch.set_num_threads(1)
     folder = tmp_path / "run"
-    trainer = Trainer(config(folder, *two_stages(), save_every_s=0.0), points_task())
-    count = iter(range(100))
-    done = trainer._update
-    trainer._update = lambda parts: trainer.caught.extend([15] * (next(count) == 14)) or done(parts)
+    hook = stop_at("update", lambda trainer: trainer.progress.step == 14)
+    trainer = Trainer(config(folder, *two_stages(), save_every_s=0.0), points_task(), hook=hook)
     with pytest.raises(StoppedError):
         trainer.fit()
     newest = max(folder.glob("checkpoints/last-*"))

@@ -107,17 +107,19 @@ def test_the_next_stage_starts_from_the_best_the_last_or_fresh_weights(tmp_path)
         model = seeded(Net)
         fresh = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         first = HEAD | {"epochs": 3, "lr": 3.0, "clip_norm": None, "optimizer": {"name": "sgd"}}
-        trainer = Trainer(config(tmp_path / init, first, FULL | {"init": init, "epochs": 1}), points_task(model))
-        begin = trainer._initialize
+        weights = {"fresh": fresh}
 
-        def spy(stage, trainer=trainer, begin=begin, init=init, fresh=fresh):
-            last = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-            begin(stage)
-            if stage.name == "full":
-                wanted = {"best": trainer.best, "last": last, "fresh": fresh}
-                starts[init] = [name for name, of in wanted.items() if same(of, trainer.model.state_dict())]
+        def watch(event, trainer, weights=weights, init=init):
+            now = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+            if event == "validate":
+                weights["last"] = now
+            if event == "keep":
+                weights["best"] = {name: tensor.clone() for name, tensor in trainer.best.items()}
+            if event == "begin" and trainer.progress.stage == 1:
+                starts[init] = [name for name, of in weights.items() if same(of, now)]
 
-        trainer._initialize = spy
+        settings = config(tmp_path / init, first, FULL | {"init": init, "epochs": 1})
+        trainer = Trainer(settings, points_task(model), hook=watch)
         trainer.fit()
     assert starts == {"best": ["best"], "last": ["last"], "fresh": ["fresh"]}
 
@@ -183,9 +185,8 @@ from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
 from toys import config, points_task
 if __name__ == "__main__":
-    trainer = Trainer(config(sys.argv[1], compile=True, threads=1), points_task(), resume=True)
-    if sys.argv[2] == "stop":
-        trainer._keep = lambda *_: trainer.caught.append(15)
+    stop = lambda event, trainer: sys.argv[2] == "stop" and event == "keep" and trainer.stop()
+    trainer = Trainer(config(sys.argv[1], compile=True, threads=1), points_task(), resume=True, hook=stop)
     try:
         trainer.fit()
     except StoppedError as error:

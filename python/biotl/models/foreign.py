@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from biotl.datasets.vocabulary import TOKENS, UNKNOWN
-from biotl.errors import ConfigError, RecordError
+from biotl.errors import RecordError
 from biotl.models.ecgbert import DocumentedECGBert
-
-KINDS = ("matched", "inflated", "reshaped", "missing", "mismatched", "extra")
+from biotl.models.transfer import Transfer, transfer
 
 
 @dataclass(frozen=True)
@@ -65,44 +64,6 @@ UNTRAINED = (
 )
 
 
-@dataclass(frozen=True)
-class Transfer:
-    """What became of every tensor of a checkpoint and of a model.
-
-    Parameters
-    ----------
-    matched : tuple of str
-        Copied as they are, up to the order of rows.
-    inflated : tuple of str
-        Copied into a larger tensor, whose other rows stay as they were drawn.
-    reshaped : tuple of str
-        Copied with the same numbers in another shape, as their layout says, or because the shapes differ in ones only.
-    missing : tuple of str
-        In the model only: as they were drawn.
-    mismatched : tuple of str
-        In both, in shapes that do not fit: as they were drawn.
-    extra : tuple of str
-        In the checkpoint only: not used.
-    share : float
-        Share of the model's parameters that came from the checkpoint.
-    notes : tuple of str
-        What a user must know of the weights.
-    """
-
-    matched: tuple[str, ...]
-    inflated: tuple[str, ...]
-    reshaped: tuple[str, ...]
-    missing: tuple[str, ...]
-    mismatched: tuple[str, ...]
-    extra: tuple[str, ...]
-    share: float
-    notes: tuple[str, ...] = field(default=())
-
-    def __str__(self) -> str:
-        counts = ", ".join(f"{kind} {len(getattr(self, kind))}" for kind in KINDS)
-        return f"{counts}: {100 * self.share:.1f} % of the parameters"
-
-
 def read_tensors(*paths: Path | str, layout: Layout = ECGBERT) -> dict[str, Tensor]:
     """Read foreign checkpoints without running anything in them, and join them.
 
@@ -130,8 +91,10 @@ def read_tensors(*paths: Path | str, layout: Layout = ECGBERT) -> dict[str, Tens
         except FileNotFoundError:
             raise RecordError(str(path), "checkpoint", "no file", "a PyTorch checkpoint") from None
         except Exception as error:  # torch answers a hostile or broken file with many kinds
-            got = (str(error).splitlines() or [type(error).__name__])[0]
-            hint = "it was loaded with weights_only=True, which runs no code from the file"
+            # torch's own words go on about how to run the code in it
+            code = "Unsupported" in str(error) or "weights_only" in str(error).casefold()
+            got = "code to run beside tensors" if code else "something else, or a part of a file"
+            hint = "save its state_dict alone; nothing in the file was run"
             raise RecordError(str(path), "checkpoint", got, "a file of plain tensors", hint) from None
         named = layout.names(content) if isinstance(content, Mapping) else {}
         if not named or not all(isinstance(value, Tensor) for value in named.values()):
@@ -144,78 +107,6 @@ def read_tensors(*paths: Path | str, layout: Layout = ECGBERT) -> dict[str, Tens
         if name in joined and joined[name].ndim and len(joined[name]) == len(order):
             joined[name] = joined[name][torch.tensor(order)]
     return joined
-
-
-def transfer(
-    model: nn.Module,
-    tensors: Mapping[str, Tensor],
-    *,
-    strict: bool = True,
-    minimum: float = 0.9,
-    reshaped: tuple[str, ...] = (),
-) -> Transfer:
-    """Copy tensors into a model by name.
-
-    A tensor whose shape differs in ones only, or that is named in `reshaped`, is reshaped; one with fewer rows fills
-    the first rows; any other of another shape is left out, and reported.
-
-    Parameters
-    ----------
-    model : nn.Module
-        Changed in place.
-    tensors : mapping of str to Tensor
-        Such as `read_tensors` returns.
-    strict : bool
-        Refuse anything but matched and reshaped tensors.
-    minimum : float
-        Least share of the model's parameters that must come; checked without ``strict`` too.
-    reshaped : tuple of str
-        See `Layout`.
-
-    Raises
-    ------
-    ConfigError
-        Naming the first tensor at fault, or the share that came; the model is then unchanged.
-    """
-    state = model.state_dict()
-    new: dict[str, Tensor] = {}
-    kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    came = 0
-    parameters = {name for name, _ in model.named_parameters()}
-    for name, own in state.items():
-        kind = _fit(tensors[name], own, named=name in reshaped) if name in tensors else "missing"
-        kinds[kind].append(name)
-        if kind in {"missing", "mismatched"}:
-            continue
-        theirs = tensors[name]
-        new[name] = torch.cat([theirs, own[len(theirs) :]]) if kind == "inflated" else theirs.reshape(own.shape)
-        came += tensors[name].numel() if name in parameters else 0
-    kinds["extra"] += [name for name in tensors if name not in state]
-    share = came / sum(p.numel() for p in model.parameters())
-    for kind in ("mismatched", "missing", "extra", "inflated"):
-        if strict and kinds[kind]:
-            name = kinds[kind][0]
-            got = tuple(tensors[name].shape) if name in tensors else "nothing"
-            wanted = tuple(state[name].shape) if name in state else "nothing"
-            raise ConfigError(
-                f"transfer: {name}: got {got}, wanted {wanted} ({len(kinds[kind])} {kind}); a minimum share below 1 "
-                "takes the rest"
-            )
-    if share < minimum or not share:
-        wanted = f"{100 * minimum:.1f} % at least" if minimum else "some"
-        raise ConfigError(f"transfer: got {100 * share:.1f} % of the parameters, wanted {wanted}")
-    model.load_state_dict({**state, **new})
-    return Transfer(**{kind: tuple(names) for kind, names in kinds.items()}, share=share)
-
-
-def _fit(tensor: Tensor, own: Tensor, *, named: bool) -> str:
-    if tensor.shape == own.shape:
-        return "matched"
-    ones = [n for n in tensor.shape if n > 1] == [n for n in own.shape if n > 1]
-    if tensor.numel() == own.numel() and (ones or named):
-        return "reshaped"
-    rows = tensor.ndim == own.ndim > 0 and tensor.shape[1:] == own.shape[1:] and len(tensor) < len(own)
-    return "inflated" if rows else "mismatched"
 
 
 def import_ecgbert(

@@ -1,26 +1,62 @@
-"""Models by the name that a config, a checkpoint and an ONNX file hold."""
+"""Models by the name that a config, a checkpoint and an ONNX file hold.
 
-import difflib
+What every model declares, so that trainer, exporter and predictor need not know it:
+
+``inputs``
+    Names of the batch fields that are the arguments of ``forward``, which returns a dict of tensors.
+``output``
+    The output that is exported, such as ``logits``; an output ``embedding`` can be exported instead.
+``axes``
+    The free dimensions by name, of every input and of what is exported: ``{"x": {0: "batch", 2: "steps"}}``.
+``groups()``
+    What a stage can train by name, from the input to the output; a random first group is never taken over.
+``channels``, ``by_channel``
+    Where it has several channels: their names in order, and the tensors with a block for each, with its axis.
+"""
+
+import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from torch import nn
 
+from biotl.config import nearest
 from biotl.errors import ConfigError
-from biotl.models.ecgbert import DocumentedECGBert, ECGBert
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"ecgbert": ECGBert, "ecgbert_documented": DocumentedECGBert}
+MODELS: dict[str, str | Callable[..., nn.Module]] = {
+    "ecgbert": "biotl.models.ecgbert:ECGBert",
+    "ecgbert_documented": "biotl.models.ecgbert:DocumentedECGBert",
+}
+"""Makers, or where they lie; that module is imported when it is asked for."""
 
 
-def build(name: str, **kwargs: Any) -> nn.Module:
+def find(name: str) -> Callable[..., nn.Module]:
+    """Return the maker of a name.
+
+    Raises
+    ------
+    ConfigError
+        With the nearest name that there is.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"model.name: got {name!r}{nearest(name, MODELS)}")
+    maker = MODELS[name]
+    if isinstance(maker, str):
+        module, _, attribute = maker.partition(":")
+        maker = getattr(import_module(module), attribute)
+    return maker
+
+
+def build(name: str, **options: Any) -> nn.Module:
     """Build a model with random weights.
 
     Parameters
     ----------
     name : str
         A key of `MODELS`.
-    **kwargs
-        Arguments of its constructor.
+    **options
+        Arguments of its constructor; those that the recipe fills in (`classes`, `channels` and the like) included.
 
     Raises
     ------
@@ -32,10 +68,12 @@ def build(name: str, **kwargs: Any) -> nn.Module:
     >>> sum(p.numel() for p in build("ecgbert_documented").parameters())
     65387
     """
-    if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0)[0]
-        raise ConfigError(f"model.name: got {name!r}, wanted one of {', '.join(MODELS)}; nearest is {near!r}")
+    maker = find(name)
+    known = inspect.signature(maker).parameters
+    for key in options:
+        if key not in known:
+            raise ConfigError(f"model.{key}: {name} takes no such option{nearest(key, known)}")
     try:
-        return MODELS[name](**kwargs)
+        return maker(**options)
     except TypeError as error:
-        raise ConfigError(f"model.options: {error}") from None
+        raise ConfigError(f"model: {name}: {error}") from None

@@ -10,8 +10,9 @@ import numpy as np
 from biotl.datasets import SignalSpec, Vocabulary, prepare, window_arrays, windows
 from biotl.deploy.export_before import export
 from biotl.errors import RecordError
-from biotl.models.foreign import Transfer, import_ecgbert
+from biotl.models.foreign import import_ecgbert
 from biotl.models.registry import build
+from biotl.models.transfer import Transfer
 from biotl.records import ecg
 from biotl.training.checkpoint import SUFFIX, Checkpoint, load, save
 

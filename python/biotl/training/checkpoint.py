@@ -14,7 +14,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from biotl.errors import RecordError, TrainingError
-from biotl.models.foreign import Transfer, transfer
+from biotl.models.transfer import Transfer, transfer
 from biotl.records.atomic import write_bytes
 from biotl.training.stages import Stage
 
@@ -152,4 +152,13 @@ class Store:
 def inherit(model: nn.Module, stage: Stage) -> tuple[Checkpoint, Transfer]:
     """Take the weights of the checkpoint that a stage's ``init`` names, as `transfer` does, into a model."""
     source = load(stage.init)
-    return source, transfer(model, source.part("model"), strict=stage.min_share == 1, minimum=stage.min_share)
+    spec = source.state.get("about", {}).get("spec", {})
+    report = transfer(
+        model,
+        source.part("model"),
+        strict=stage.min_share == 1,
+        minimum=stage.min_share,
+        channels=[channel["name"] for channel in spec.get("channels", ())],
+        init=stage.inflate,
+    )
+    return source, report

@@ -1,10 +1,15 @@
 """Batches in an order that depends on the seed alone, whatever the number of workers and processes."""
 
+import io
+import mmap
+import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
+from multiprocessing.reduction import ForkingPickler
 from threading import Thread
 from typing import Any, Protocol
 
@@ -14,6 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
+
+from biotl.errors import ConfigError
 
 Batch = dict[str, Tensor]
 
@@ -89,17 +96,63 @@ class Batches(TorchDataset[Batch | None]):
         """Yield the items from `start` on, made by worker processes if there are any."""
         if workers == 0:
             return (self[k] for k in range(start, len(self)))
-        return iter(
-            DataLoader(
-                self,
-                batch_size=None,
-                sampler=range(start, len(self)),
-                num_workers=workers,
-                pin_memory=pin,
-                worker_init_fn=_serve,
-                generator=torch.Generator(),  # its own: the loader must not advance the run's random numbers
-            )
+        loader = DataLoader(
+            self,
+            batch_size=None,
+            sampler=range(start, len(self)),
+            num_workers=workers,
+            pin_memory=pin,
+            worker_init_fn=_serve,
+            generator=torch.Generator(),  # its own: the loader must not advance the run's random numbers
+            multiprocessing_context=_context(),
         )
+        try:
+            return iter(loader)
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            what = type(self.dataset).__name__
+            raise ConfigError(
+                f"engine.workers: {what} cannot be sent to a worker ({error}); define it at the top of a module, hold "
+                "paths instead of open files, or use workers: 0"
+            ) from error
+
+    def __getstate__(self) -> bytes:
+        """Return what a worker process gets: a memory map as the path of its file, not its contents."""
+        buffer = io.BytesIO()
+        _ByPath(buffer, pickle.HIGHEST_PROTOCOL).dump(self.__dict__)
+        return buffer.getvalue()
+
+    def __setstate__(self, state: bytes) -> None:
+        self.__dict__ = pickle.loads(state)
+
+
+def _context() -> Any:
+    """Return how workers are started: not forked from this process, whose pools of threads would not come along.
+
+    A fork has the locks of the pools of Rust, OpenMP and onnxruntime, and none of their threads: the first kernel that
+    it calls waits for ever. A fork server that has only imported is free of them, and starts a worker in milliseconds.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+class _ByPath(ForkingPickler):
+    def reducer_override(self, value: Any) -> Any:
+        """Send a contiguous memory map of a file, or a part of one, as where it lies."""
+        if not isinstance(value, np.memmap) or value.mode not in {"r", "r+"} or not value.flags.c_contiguous:
+            return NotImplemented
+        if value.filename is None or not value.size or value._mmap is None:  # type: ignore[attr-defined]
+            return NotImplemented
+        begin = np.frombuffer(value._mmap, np.uint8).ctypes.data  # type: ignore[attr-defined]
+        first = value.offset - value.offset % mmap.ALLOCATIONGRANULARITY  # where numpy began to map
+        offset = first + value.ctypes.data - begin
+        return _map, (str(value.filename), value.dtype, offset, value.shape)
+
+
+def _map(path: str, dtype: Any, offset: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.memmap(path, dtype, "r", offset, shape)
 
 
 def collate(dataset: Dataset, samples: list[dict[str, NDArray[Any]]]) -> Batch:

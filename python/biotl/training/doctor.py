@@ -19,8 +19,6 @@ from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
 from biotl.training.stages import Config, Stage
 
-ONE_PERSON = (("201", "202"),)
-"""Records of the MIT-BIH Arrhythmia Database that are of one person under two names."""
 SAMPLES = 20_000
 """How many samples of a data set are looked at for their contents."""
 
@@ -86,9 +84,6 @@ def _said(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
     subjects = [set(map(str, getattr(side, "subjects", ()))) for side in (view.train, view.validation)]
     if both := sorted(subjects[0] & subjects[1]):
         yield Finding("error", "subjects", f"view {name}: on both sides: {', '.join(both[:5])} ({len(both)} subjects)")
-    for one, other in ONE_PERSON:
-        if {one, other} <= subjects[0] | subjects[1] and not any({one, other} <= side for side in subjects):
-            yield Finding("error", "one person", f"view {name}: {one} and {other} are one person, and on two sides")
     fitted = {str(subject) for side in (view.train, view.validation) for subject in getattr(side, "fitted_on", ())}
     if leaked := sorted(fitted - subjects[0]) if subjects[0] else []:
         message = f"view {name}: the normaliser saw {', '.join(leaked[:5])}, which is not among the training subjects"

@@ -15,15 +15,21 @@ from biotl.errors import ConfigError, TrainingError
 from biotl.training.checkpoint import digest
 from biotl.training.data import Batch
 from biotl.training.distributed import World
+from biotl.training.evaluate import outputs
 from biotl.training.groups import Trained, apply
 from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
 from biotl.training.stages import Stage
 
+LARGEST_LR = 10.0
+"""Adam moves every weight by about its rate in each update: no network starts with weights of that size."""
+
 
 def learning_rates(stage: Stage, trained: Trained, per_epoch: int) -> None:
-    """Refuse a learning rate that is 0 at the first update: what is not to train belongs out of ``trains``."""
+    """Refuse a learning rate that is huge, or 0 at the first update: what is not to train belongs out of ``trains``."""
     for name, base in trained.rates.items():
+        if base > LARGEST_LR:
+            raise TrainingError(f"stage {stage.name}: the learning rate of {name} is {base:g}; at most {LARGEST_LR:g}")
         if stage.schedule.rate(base, 0, per_epoch, stage.epochs) <= 0:
             raise TrainingError(
                 f"stage {stage.name}: the learning rate of {name} is 0; leave it out of trains to freeze it"
@@ -122,7 +128,7 @@ def validation_repeats(stage: Stage, first: Mapping[str, Tensor], second: Mappin
 
 
 def target_in_features(stage: Stage, model: nn.Module, batch: Batch) -> None:
-    """Refuse an input of which a channel is the target, or the target up to scale."""
+    """Refuse an input of which a channel is the target, or the target up to scale, unless the model hides it itself."""
     for loss in map(LOSSES.build, stage.loss):
         target, mask = getattr(loss, "target", ""), getattr(loss, "mask", None)
         if target not in batch:
@@ -134,7 +140,8 @@ def target_in_features(stage: Stage, model: nn.Module, batch: Batch) -> None:
             for channel, values in _channels(batch[str(name)].cpu().double().numpy(), goal.shape):
                 valid = np.isfinite(values) & np.isfinite(goal)
                 a, b = values[valid], goal[valid]
-                if a.size >= 8 and a.std() > 0 and b.std() > 0 and abs(np.corrcoef(a, b)[0, 1]) > 0.9999:
+                alike = a.size >= 8 and a.std() > 0 and b.std() > 0 and abs(np.corrcoef(a, b)[0, 1]) > 0.9999
+                if alike and _is_read(model, batch, str(name), getattr(loss, "output", ""), np.isfinite(goal)):
                     raise TrainingError(
                         f"stage {stage.name}: the target {target} is among the features: {name}{channel}"
                     )
@@ -148,6 +155,23 @@ def _channels(values: NDArray[np.float64], shape: tuple[int, ...]) -> Iterator[t
         if values.shape[:axis] + values.shape[axis + 1 :] == shape:
             for index in range(values.shape[axis]):
                 yield f"[{':, ' * axis}{index}]", np.take(values, [index], axis).squeeze(axis)
+
+
+def _is_read(model: nn.Module, batch: Batch, name: str, output: str, scored: NDArray[np.bool_]) -> bool:
+    """Say whether an output changes with what an input holds where it is scored: a model that masks inside hides it."""
+    given = batch[name]
+    where = torch.from_numpy(scored).to(given.device)
+    for axis in range(1, given.ndim):  # the target may be one channel of this input: change all of them
+        if where.shape != given.shape and given.shape[:axis] + given.shape[axis + 1 :] == where.shape:
+            where = where.unsqueeze(axis).expand_as(given)
+    changed = given.flip(0) + (1 if given.is_floating_point() else 0)  # ids of another sample are ids
+    other = batch | {name: torch.where(where, changed, given)}
+    was = model.training
+    model.eval()
+    with torch.no_grad():
+        before, after = (outputs(model, of)[output] for of in (batch, other))
+    model.train(was)
+    return not torch.equal(before, after)
 
 
 def same_start(world: World, marks: Iterable[str]) -> None:

@@ -21,12 +21,11 @@ class StoppedError(TrainingError):
 
 
 @contextmanager
-def catching(signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[list[int]]:
-    """Collect these signals in the list that is yielded; a second one ends the process as it would without biotl.
+def catching(caught: list[int], signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[None]:
+    """Collect these signals in a list; a second one ends the process as it would without biotl.
 
-    Only the main thread can do this; in another one the list stays empty.
+    Only the main thread can do this; in another one the list stays as it is.
     """
-    caught: list[int] = []
     former: dict[int, Any] = {}
 
     def note(signum: int, _frame: FrameType | None) -> None:
@@ -39,7 +38,7 @@ def catching(signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)) -> Iterat
     except ValueError:
         former.clear()
     try:
-        yield caught
+        yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
@@ -85,6 +84,7 @@ class Progress:
     fingerprints: dict[str, str] = field(default_factory=dict)  # of every tensor as the stage began
     history: list[dict[str, Any]] = field(default_factory=list)
     lineage: list[dict[str, Any]] = field(default_factory=list)
+    trained: list[str] = field(default_factory=list)  # parameters that some stage has trained, since they were drawn
 
     @classmethod
     def read(cls, state: dict[str, Any]) -> "Progress":
@@ -111,5 +111,5 @@ class Progress:
 
     def next_stage(self) -> None:
         """Step to the next stage; history and lineage go with it."""
-        kept = Progress(stage=self.stage + 1, step=self.step, history=self.history, lineage=self.lineage)
-        self.__dict__.update(kept.__dict__)
+        went = {name: getattr(self, name) for name in ("step", "history", "lineage", "trained")}
+        self.__dict__.update(Progress(stage=self.stage + 1, **went).__dict__)

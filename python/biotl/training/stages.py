@@ -115,7 +115,7 @@ class Stage(Section):
     the first that holds a parameter gives its rate. ``layer_decay`` multiplies the rate once for every layer below the
     top. ``batch_size`` counts samples per update over all processes and accumulated parts. ``init`` is ``best`` or
     ``last`` (weights of the stage before), ``fresh`` (as the model was built), or the path of a checkpoint, of which at
-    least ``min_share`` of the model's numbers must come.
+    least ``min_share`` of the model's numbers must come; ``inflate`` says where channels start that it does not have.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w-]+$")]
@@ -136,6 +136,7 @@ class Stage(Section):
     patience: PositiveInt | None = None
     init: str = "best"
     min_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    inflate: Literal["zero", "mean", "noise"] = "zero"
 
     @property
     def inherits(self) -> bool:

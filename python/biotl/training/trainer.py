@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from biotl.training.distributed import World
 from biotl.training.evaluate import compiled, evaluate
 from biotl.training.groups import snapshot
 from biotl.training.learner import Learner
+from biotl.training.lock import lock
 from biotl.training.logging import RunLog
 from biotl.training.memory import keep_freed
 from biotl.training.progress import Mean, Progress, StoppedError, catching
 from biotl.training.stages import Config, Stage
+
+Hook = Callable[[str, "Trainer"], object]
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,21 @@ class Trainer:
         Go on from the newest whole checkpoint of the run folder, where there is one.
     world : World, optional
         The processes of the run; by default those of torchrun, or this one.
+    hook : callable, optional
+        Called with the name of an event and the trainer: ``begin`` (a stage has its weights and nothing is trained),
+        ``update``, ``validate`` (before each) and ``keep`` (weights to use were written). It may `stop` the run.
     """
 
-    def __init__(self, config: Config, task: Task, *, resume: bool = False, world: World | None = None) -> None:
-        self.config, self.engine, self.task = config, config.engine, task
+    def __init__(
+        self,
+        config: Config,
+        task: Task,
+        *,
+        resume: bool = False,
+        world: World | None = None,
+        hook: Hook = lambda _event, _trainer: None,
+    ) -> None:
+        self.config, self.engine, self.task, self.hook = config, config.engine, task, hook
         self.world = world or World.join()
         self.device = self.world.device(self.engine.device)
         self.amp = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.engine.amp)
@@ -68,6 +83,7 @@ class Trainer:
         self.caught: list[int] = []
         self.looked_at: set[str] = set()  # views
         self.store = Store(Path(config.run) / "checkpoints", self.engine.keep_last)
+        self.lock = lock(Path(config.run)) if self.world.main else None
         self.resumed = self._find(resume)
         self.progress = Progress.read(self.resumed.state["progress"]) if self.resumed else Progress()
         if self.world.main:
@@ -90,6 +106,10 @@ class Trainer:
                 raise ConfigError(f"resume: {changed}; finish the run as it began, or choose another run folder")
         return found
 
+    def stop(self, signum: int = signal.SIGTERM) -> None:
+        """End the run after the update in work, with a checkpoint, as that signal would."""
+        self.caught.append(signum)
+
     def fit(self) -> Result:
         """Run what is left of the stages.
 
@@ -103,7 +123,7 @@ class Trainer:
         if self.resumed:
             self.model.load_state_dict(self.resumed.part("model"))
             self.best = {name: tensor.to(self.device) for name, tensor in self.resumed.part("best").items()}
-        with self.log, self.world.whole_batch_norm(self.model), catching() as self.caught:
+        with self.log, self.world.whole_batch_norm(self.model), catching(self.caught):
             while self.progress.stage < len(self.config.stages):
                 self._stage(self.config.stages[self.progress.stage])
             if any(self.world.sum_numbers([float(bool(self.caught))], self.device)):
@@ -138,6 +158,7 @@ class Trainer:
         guards.shares(stage, self.learner.trained, len(self.view.train), self.world)
         if not progress.begun:
             self._look_first(stage)
+            progress.trained = sorted({*progress.trained, *self.learner.trained.parameters})
             progress.fingerprints, progress.begun = guards.fingerprints(self.model), True
             self.best = {}
             self.log.row(
@@ -146,16 +167,21 @@ class Trainer:
         guards.same_start(self.world, progress.fingerprints.values())
         self.log.stage(stage, self.learner.trained, self.model)
         self.saved_at = time.monotonic()
+        self.hook("begin", self)
 
     def _initialize(self, stage: Stage) -> None:
         step: dict[str, Any] = {"stage": stage.name, "init": stage.init}
         if stage.init == "fresh":
             self.model.load_state_dict(self.fresh)
+            self.progress.trained = []
         elif stage.init == "best":
             self.model.load_state_dict(self.best or self.fresh)
         elif stage.inherits:
             source, report = inherit(self.model, stage)
             step |= {"transfer": asdict(report), "lineage": source.state.get("lineage", [])}
+            # what came of another program is taken to be trained: it says nothing of it
+            learnt = source.state.get("trained", report.came)
+            self.progress.trained = sorted(set(learnt) & set(report.came))
             self.log.say(f"stage {stage.name}: from {stage.init}: {report}")
         self.progress.lineage.append(step)
 
@@ -202,6 +228,7 @@ class Trainer:
     def _update(self, parts: list[Batch]) -> int:
         """Learn from the parts of one batch; return the signal to stop for, 0 for none."""
         progress = self.progress
+        self.hook("update", self)
         done = progress.epoch * self.per_epoch + progress.update
         losses, stop = self.learner.update(parts, done, progress.plateau_scale, stop=bool(self.caught))
         progress.lr = self.learner.lr
@@ -258,6 +285,7 @@ class Trainer:
 
     def _validate(self, stage: Stage) -> dict[str, float]:
         """Return the figures on the validation data; empty where a signal came."""
+        self.hook("validate", self)
         options = {"seed": mix(self.config.seed, self.progress.stage), "workers": self.engine.workers}
         return evaluate(self.model, self.view.validation, stage, stop=lambda: self.caught, **options)
 
@@ -292,7 +320,9 @@ class Trainer:
                 self.store.folder / f"{name}{SUFFIX}",
                 Checkpoint(tensors, self._state() | {"metrics": metrics, "history": rows}),
             )
+        self.hook("keep", self)
 
     def _state(self) -> dict[str, Any]:
         config = self.config.model_dump(mode="json")
-        return {"config": config, "about": self.task.about, "lineage": self.progress.lineage}
+        lineage, trained = self.progress.lineage, self.progress.trained
+        return {"config": config, "about": self.task.about, "lineage": lineage, "trained": trained}
