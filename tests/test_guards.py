@@ -21,7 +21,19 @@ from biotl.training.groups import without_group
 from biotl.training.losses import LOSSES
 from biotl.training.stages import Config
 from biotl.training.trainer import Trainer
-from toys import FULL, HEAD, Net, Points, SequenceRegression, Workouts, config, points_task, seeded
+from toys import (
+    FULL,
+    HEAD,
+    MaskedWaves,
+    Net,
+    PatchEncoder,
+    Points,
+    SequenceRegression,
+    Workouts,
+    config,
+    points_task,
+    seeded,
+)
 
 
 @pytest.fixture
@@ -294,12 +306,17 @@ def test_subjects_are_who_the_data_say_they_are(tmp_path):
     assert examine(config(tmp_path, HEAD), sides(Of("201", "100"), Of("202", seed=1))) == []
 
 
-def test_a_masked_target_that_is_hidden_in_the_input_is_no_leak(tmp_path):
-    from toys import MaskedWaves, PatchEncoder
-
+def test_a_target_that_the_model_hides_from_itself_is_no_leak_and_one_that_it_reads_is(tmp_path):
     stage = {"name": "ssl", "loss": "masked_reconstruction", "trains": ["patch_embed", "blocks", "decoder"]}
-    task = Task(seeded(PatchEncoder), {"main": View(MaskedWaves(16), MaskedWaves(8, seed=1))})
-    assert examine(config(tmp_path, stage), task) == []
+    views = {"main": View(MaskedWaves(16), MaskedWaves(8, seed=1))}
+    assert examine(config(tmp_path, stage), Task(seeded(PatchEncoder), views)) == []
+
+    class Open(PatchEncoder):
+        def forward(self, signal, mask):
+            return super().forward(signal, torch.zeros_like(mask))
+
+    (found,) = examine(config(tmp_path, stage), Task(seeded(Open), views))
+    assert (found.check, found.message) == ("target", "stage ssl: the target signal is among the features: signal")
 
 
 def test_the_doctor_goes_on_after_a_stage_that_cannot_be_checked(tmp_path):

@@ -12,7 +12,7 @@ from biotl.errors import ConfigError
 from biotl.training.checkpoint import load
 from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
-from toys import HEAD, Jittered, Points, config, points_task
+from toys import HEAD, Jittered, Points, config, points_task, stop_at
 
 
 def test_the_run_folder_explains_the_run(tmp_path):
@@ -65,12 +65,11 @@ def test_tensorboard_gets_the_figures_where_it_is_installed(tmp_path):
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
-def logged(folder, logger, monkeypatch):
+def logged(folder, logger):
     """Log a run that stops after its first epoch and is resumed, so that it is logged as one."""
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_keep", lambda self, *_: self.caught.append(15))
-        with pytest.raises(StoppedError):
-            Trainer(config(folder, loggers=[logger], log_every=1), points_task()).fit()
+    trainer = Trainer(config(folder, loggers=[logger], log_every=1), points_task(), hook=stop_at("keep"))
+    with pytest.raises(StoppedError):
+        trainer.fit()
     return Trainer(config(folder, loggers=[logger], log_every=1), points_task(), resume=True).fit()
 
 
@@ -83,7 +82,7 @@ def test_mlflow_gets_one_run_with_parameters_and_figures_where_it_is_installed(t
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    result = logged(tmp_path / "run", "mlflow", monkeypatch)
+    result = logged(tmp_path / "run", "mlflow")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'run' / 'mlflow.db'}")
     (run,) = client.search_runs([client.get_experiment_by_name("toy").experiment_id])
     assert run.info.status == "FINISHED"
@@ -98,7 +97,7 @@ def test_mlflow_gets_one_run_with_parameters_and_figures_where_it_is_installed(t
 def test_trackio_gets_one_run_with_parameters_and_figures_where_it_is_installed(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read when it is imported
     pytest.importorskip("trackio")
-    result = logged(tmp_path / "run", "trackio", monkeypatch)
+    result = logged(tmp_path / "run", "trackio")
     assert capsys.readouterr().out == ""
     with sqlite3.connect(tmp_path / "trackio" / "toy.db") as store:
         ((name, settings),) = store.execute("select run_name, config from configs")

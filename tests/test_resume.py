@@ -17,7 +17,7 @@ from biotl.training.checkpoint import load
 from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
 from killable import finish, kill_often, newest, start, two_stages, until
-from toys import FULL, HEAD, Jittered, Net, config, points_task, seeded
+from toys import FULL, HEAD, Jittered, Net, config, points_task, seeded, stop_at
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,6 @@ def test_kill_9_at_any_moment_leaves_whole_checkpoints_and_changes_no_bit(tmp_pa
     different = [folder for folder in folders if not same(final(folder), uninterrupted[0])]
     assert different == []
     print(f"{deaths} kills over {len(folders)} runs: every checkpoint loadable, 0 runs differ in a bit")
-
-
-def stop_at(event, when=lambda _: True):
-    """A hook that ends the run at an event."""
-    return lambda now, trainer: now == event and when(trainer) and trainer.stop()
 
 
 def test_a_run_stopped_after_every_update_ends_in_the_same_bits_and_the_same_log(tmp_path, uninterrupted):
@@ -104,7 +99,7 @@ def test_a_group_that_had_its_gradient_is_not_asked_for_it_again(tmp_path):
 ORPHANS = """
 import multiprocessing, sys
 from biotl.training.trainer import Trainer
-from toys import HEAD, config, points_task
+from toys import HEAD, config, points_task, stop_at
 if __name__ == "__main__":
     multiprocessing.set_start_method(sys.argv[2])
     stage = HEAD | {"batch_size": 1, "epochs": 100_000}

@@ -61,6 +61,11 @@ class Jittered(Points):
         return sample | {"x": sample["x"] + 0.1 * rng.normal(size=sample["x"].shape).astype(np.float32)}
 
 
+def stop_at(event, when=lambda _: True):
+    """A hook that ends the run at an event."""
+    return lambda now, trainer: now == event and when(trainer) and trainer.stop()
+
+
 def seeded(make, *args, seed=0, **kwargs):
     torch.manual_seed(seed)
     return make(*args, **kwargs)
@@ -171,42 +176,36 @@ class Workouts:
 
 
 class PatchEncoder(nn.Module):
-    """Patches of several channels; those that the first two channels lack are `patch_embed.new_channels`."""
+    """Patches of several channels; what is masked is hidden inside, so that the whole signal may go in."""
 
-    inputs = ("visible",)
+    inputs = ("signal", "mask")
+    output = "logits"
+    axes = {"signal": {0: "batch"}, "mask": {0: "batch"}, "logits": {0: "batch"}, "embedding": {0: "batch"}}  # noqa: RUF012
+    by_channel = {"patch_embed.weight": 1, "decoder.weight": 0, "decoder.bias": 0}  # noqa: RUF012
 
-    def __init__(self, n_channels=2, patch=8, width=16):
+    def __init__(self, channels=("PPG", "ECG"), patch=8, width=16, classes=2):
         super().__init__()
-        self.patch, self.n_channels = patch, n_channels
-        self.patch_embed = nn.Module()
-        self.patch_embed.channels = nn.Linear(2 * patch, width)
-        if n_channels > 2:
-            self.patch_embed.new_channels = nn.Parameter(torch.zeros(width, (n_channels - 2) * patch))
+        self.channels, self.patch = tuple(channels), patch
+        size = len(self.channels) * patch
+        self.patch_embed = nn.Linear(size, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU()) for _ in range(3)
         )
-        self.decoder = nn.Linear(width, n_channels * patch)
-        self.head = nn.Linear(width, 2)
+        self.decoder, self.head = nn.Linear(width, size), nn.Linear(width, classes)
 
     def groups(self):
-        return {
-            "patch_embed": [self.patch_embed],
-            "blocks": list(self.blocks),
-            "head": [self.head],
-            "decoder": [self.decoder],
-        }
+        named = {"patch_embed": self.patch_embed, "blocks": self.blocks, "head": self.head, "decoder": self.decoder}
+        return {name: [part] for name, part in named.items()}
 
-    def forward(self, visible):
-        n, channels, samples = visible.shape
-        patches = visible.reshape(n, channels, -1, self.patch).transpose(1, 2)
-        # the new channels come first, as accelerometers do in BUT PPG: the map is by place, not by count
-        old = self.patch_embed.channels(patches[:, :, -2:].flatten(2))
-        new = patches[:, :, :-2].flatten(2) @ self.patch_embed.new_channels.T if channels > 2 else 0
-        x = old + new
+    def forward(self, signal, mask):
+        n, channels, samples = signal.shape
+        signal = torch.where(mask, 0.0, signal)
+        x = self.patch_embed(signal.reshape(n, channels, -1, self.patch).transpose(1, 2).flatten(2))
         for block in self.blocks:
             x = x + block(x)
-        out = self.decoder(x).reshape(n, -1, channels, self.patch).transpose(1, 2).reshape(n, channels, samples)
-        return {"reconstruction": out, "logits": self.head(x.mean(1))}
+        out = self.decoder(x).unflatten(2, (channels, self.patch)).transpose(1, 2).reshape(n, channels, samples)
+        embedding = x.mean(1)
+        return {"reconstruction": out, "embedding": embedding, "logits": self.head(embedding)}
 
 
 class Waves:
@@ -222,13 +221,14 @@ class Waves:
         return len(self.signal)
 
     def __getitem__(self, index):
-        return {"visible": self.signal[index], "labels": self.labels[index]}
+        signal = self.signal[index]
+        return {"signal": signal, "mask": np.zeros(signal.shape, bool), "labels": self.labels[index]}
 
 
 class MaskedWaves(Waves):
     def draw(self, index, rng):
         mask = np.repeat(rng.permutation(8) < 3, 8)[None]
-        return {"visible": np.where(mask, 0, self.signal[index]), "signal": self.signal[index], "mask": mask}
+        return self[index] | {"mask": np.broadcast_to(mask, self.signal[index].shape)}
 
 
 RECIPE = """

@@ -70,7 +70,7 @@ def outputs(
     preprocessor: Preprocessor, prepared: Prepared, forward: Forward, *, batch: int = BATCH, width: int = 1
 ) -> NDArray[np.float32]:
     """Return the raw output of each unit, float32 (n, width); NaN where no cut holds it, `width` if there is no cut."""
-    n = len(preprocessor.units(prepared))
+    n, prepared = len(preprocessor.units(prepared)), preprocessor.complete(prepared)
     raw: NDArray[np.float32] | None = None
     for inputs in batches(preprocessor, prepared, batch):
         unit = inputs["unit"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biotl.datasets import gaps
 from biotl.datasets.channels import Found
 from biotl.datasets.spec import Channel
 from biotl.errors import RecordError
@@ -75,7 +76,7 @@ def mended(records: Sequence[Record], found: Sequence[Found], *, bridge: bool) -
     """Return the records with the channels that were found as `clean` left them, gaps bridged by straight lines."""
     out = []
     for record in records:
-        signal, units = record.signal, list(record.units)
+        signal = record.signal
         for one in found:
             if one.record is not record:
                 continue
@@ -83,11 +84,8 @@ def mended(records: Sequence[Record], found: Sequence[Found], *, bridge: bool) -
             index = record.channels.index(one.lead)
             gone = ~np.isfinite(one.x)
             raw = np.where(gone, np.float32(np.nan), record.signal[index])
-            if bridge and gone.any():
-                at = np.arange(len(raw))
-                raw = np.where(gone, np.interp(at, at[~gone], raw[~gone]), raw).astype(np.float32)
-            signal[index] = raw
-        out.append(record if signal is record.signal else replace(record, signal=signal, units=tuple(units)))
+            signal[index] = gaps.bridge(raw) if bridge else raw
+        out.append(record if signal is record.signal else replace(record, signal=signal))
     return out
 
 

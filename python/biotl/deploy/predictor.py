@@ -141,7 +141,7 @@ class Predictor:
                 one, note = judge.clean(one, channel)
                 found.append((channel, one))
                 notes += [note] if note else []
-        # a recording is not refused for a gap: it is bridged, and nothing is answered there
+        # even where training refused gaps no recording is refused for one: nothing is answered there
         bridge = spec.gaps == "refuse"
         mended = judge.mended(records, [one for _, one in found], bridge=bridge)
         self._go_on()

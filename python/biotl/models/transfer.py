@@ -33,7 +33,7 @@ class Transfer:
     extra : tuple of str
         In the checkpoint only: not used.
     share : float
-        Share of the model's parameters that came from the checkpoint.
+        Share of the model's parameters that came from the checkpoint, channels aside that it does not have.
     notes : tuple of str
         What a user must know of the weights, such as which channels are new.
     """
@@ -119,6 +119,8 @@ def transfer(
         kinds[kind].append(name)
     kinds["extra"] += [name for name in tensors if name not in state]
     parameters = {name: p.numel() for name, p in model.named_parameters()}
+    for name in set(kinds["inflated"]) & set(by_channel) & set(parameters):  # new channels could not come
+        parameters[name] = parameters[name] * len(set(source) & set(target)) // len(target)
     came = sum(min(tensors[name].numel(), n) for name, n in parameters.items() if name in new)
     share = came / sum(parameters.values())
     for kind in ("mismatched", "missing", "extra", "inflated"):

@@ -96,6 +96,14 @@ class Batches(TorchDataset[Batch | None]):
         """Yield the items from `start` on, made by worker processes if there are any."""
         if workers == 0:
             return (self[k] for k in range(start, len(self)))
+        try:
+            self.__getstate__()  # what a loader says of it is about start methods
+        except (AttributeError, TypeError, pickle.PicklingError) as error:
+            what = type(self.dataset).__name__
+            raise ConfigError(
+                f"engine.workers: {what} cannot be sent to a worker ({error}); define it at the top of a module, hold "
+                "paths instead of open files, or use workers: 0"
+            ) from error
         loader = DataLoader(
             self,
             batch_size=None,
@@ -106,14 +114,7 @@ class Batches(TorchDataset[Batch | None]):
             generator=torch.Generator(),  # its own: the loader must not advance the run's random numbers
             multiprocessing_context=_context(),
         )
-        try:
-            return iter(loader)
-        except (AttributeError, TypeError, pickle.PicklingError) as error:
-            what = type(self.dataset).__name__
-            raise ConfigError(
-                f"engine.workers: {what} cannot be sent to a worker ({error}); define it at the top of a module, hold "
-                "paths instead of open files, or use workers: 0"
-            ) from error
+        return iter(loader)
 
     def __getstate__(self) -> bytes:
         """Return what a worker process gets: a memory map as the path of its file, not its contents."""

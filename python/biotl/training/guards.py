@@ -129,8 +129,12 @@ def validation_repeats(stage: Stage, first: Mapping[str, Tensor], second: Mappin
 
 def target_in_features(stage: Stage, model: nn.Module, batch: Batch) -> None:
     """Refuse an input of which a channel is the target, or the target up to scale, unless the model hides it itself."""
-    for loss in map(LOSSES.build, stage.loss):
-        target, mask = getattr(loss, "target", ""), getattr(loss, "mask", None)
+    losses = [LOSSES.build(term) for term in stage.loss]
+    # what is hidden for one loss is hidden for the others of that target, such as a spectral one
+    hidden = {getattr(loss, "target", ""): mask for loss in losses if (mask := getattr(loss, "mask", None)) in batch}
+    for loss in losses:
+        target = getattr(loss, "target", "")
+        mask = hidden.get(target)
         if target not in batch:
             continue
         goal = batch[target].cpu().double().numpy()
