@@ -1,9 +1,25 @@
 """Nobody is on two sides."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from biotl.datasets.splits import DS1, DS2, PACED, check_leakage, de_chazal, folds, mitdb_subject
-from biotl.errors import ConfigError
+from biotl.datasets.manifest import Entry
+from biotl.datasets.splits import (
+    DS1,
+    DS2,
+    PACED,
+    SIDES,
+    Split,
+    SplitConfig,
+    check_leakage,
+    de_chazal,
+    folds,
+    make_split,
+    mitdb_subject,
+)
+from biotl.errors import ConfigError, RecordError
 
 
 def test_the_published_split_has_22_records_a_side_and_no_paced_one():
@@ -37,3 +53,93 @@ def test_folds_hold_every_record_once():
     assert sorted(sum(dealt, ())) == sorted(DS1)
     assert {len(fold) for fold in dealt} == {5, 6}
     assert dealt == folds(DS1, 4, seed=0)
+
+
+def people(n, each=2, **fields):
+    return [Entry(f"r{k}", (), f"p{k // each}", **fields) for k in range(n * each)]
+
+
+def subjects_of(split, side):
+    return {split.subjects[name] for name in split.ids(side)}
+
+
+@given(st.integers(3, 40), st.integers(0, 5), st.sampled_from([(0.7, 0.15, 0.15), (0.5, 0.0, 0.5), (0.8, 0.1, 0.1)]))
+def test_subjects_are_dealt_whole_and_the_seed_decides(n, seed, shares):
+    entries, config = people(n), SplitConfig(by="subject", shares=shares)
+    split = make_split(entries, config, seed=seed)
+    sides = [subjects_of(split, side) for side in SIDES]
+    assert set.union(*sides) == {entry.subject for entry in entries}
+    assert sum(map(len, sides)) == n
+    assert all(bool(side) == (share > 0) for side, share in zip(sides, shares, strict=True))
+    assert make_split(entries, config, seed=seed) == split
+    assert split.claim == "subjects never seen"
+
+
+def test_every_subject_is_tested_in_one_fold_and_never_learnt_from_there():
+    entries = people(11)
+    tested = []
+    for fold in range(4):
+        split = make_split(entries, SplitConfig(by="subject", folds=4, fold=fold), seed=3)
+        tested += sorted(subjects_of(split, "test"))
+        assert not subjects_of(split, "test") & (subjects_of(split, "train") | subjects_of(split, "validation"))
+        assert split.sides["validation"]
+    assert sorted(tested) == sorted({entry.subject for entry in entries})
+
+
+def test_a_column_is_taken_as_it_stands_and_a_subject_on_two_sides_refused():
+    entries = [Entry("a", (), "p", "train"), Entry("b", (), "q", "validation"), Entry("c", (), "r", "test")]
+    split = make_split(entries, SplitConfig(), seed=0)
+    assert [split.ids(side) for side in SIDES] == [("a",), ("b",), ("c",)]
+    with pytest.raises(ConfigError, match=r"subject p is in train \(a\) and in test \(d\)"):
+        make_split([*entries, Entry("d", (), "p", "test")], SplitConfig(), seed=0)
+    with pytest.raises(ConfigError, match="the column 'split' holds no test"):
+        make_split(entries[:2], SplitConfig(), seed=0)
+
+
+def test_in_time_the_later_recordings_are_judged_and_the_claim_says_so():
+    entries = [Entry(f"r{k}", (), "p", when=f"2024-01-{20 - k:02}") for k in range(10)] + [Entry("only", (), "q")]
+    split = make_split(entries, SplitConfig(by="time", shares=(0.6, 0.2, 0.2)), seed=0)
+    assert split.ids("test") == ("r1", "r0", "only")
+    assert split.ids("train")[0] == "r9"
+    assert [(p.start, p.stop) for side in SIDES for p in split.sides[side] if p.id == "only"] == [
+        (0, 0.6),
+        (0.6, 0.8),
+        (0.8, 1.0),
+    ]
+    assert split.claim == "later recordings of the same subjects"
+    with pytest.raises(ConfigError, match="time needs a column 'time' for p"):
+        make_split([*entries, Entry("x", (), "p")], SplitConfig(by="time"), seed=0)
+
+
+def test_where_nobody_knows_who_was_recorded_the_claim_says_so():
+    split = make_split([Entry(f"r{k}", (), "") for k in range(12)], SplitConfig(by="subject"), seed=0)
+    assert split.claim == "recordings never seen; who was recorded is not known"
+
+
+def test_the_published_split_is_refused_for_recordings_that_are_not_of_it():
+    config = SplitConfig(by="de_chazal", validation=("114",))
+    with pytest.raises(ConfigError, match="none of its records is here"):
+        make_split(people(5), config, seed=0)
+    some = [Entry(name, (), mitdb_subject(name)) for name in (*DS1[:5], "114", "201", *DS2[:5])]
+    split = make_split(some, config, seed=0)
+    assert "201" not in split.subjects
+    assert split.notes[-1].startswith("Not here: ")
+
+
+def test_a_split_survives_json_and_a_changed_one_is_refused():
+    split = make_split(people(9), SplitConfig(by="subject"), seed=1)
+    again = Split.from_json(split.to_json())
+    assert (again, again.digest) == (split, split.digest)
+    with pytest.raises(RecordError, match="sha256"):
+        Split.from_json(split.to_json().replace('"r1"', '"r0"', 1))
+    with pytest.raises(RecordError, match="what `biotl split` writes"):
+        Split.from_json("[]")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"shares": (0.5, 0.1, 0.1)}, "sum of 0.7"), ({"folds": 3, "fold": 3}, "less than the 3 folds")],
+)
+def test_a_split_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        SplitConfig(by="subject", **changes)

@@ -166,6 +166,7 @@ class SentenceSpec(_Spec):
     segment_length: Count = 32
     window_beats: Count = 48
     context_beats: Annotated[int, Field(ge=0)] = 8
+    gaps: Gaps = "mask"
 
     @model_validator(mode="after")
     def _context_leaves_beats_to_score(self) -> Self:

@@ -1,0 +1,165 @@
+"""Entries: from a manifest, an adapter, and what can be seen to be wrong with them."""
+
+import dataclasses
+import math
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from biotl.datasets.adapters import ADAPTERS, entries
+from biotl.datasets.check import examine_manifest
+from biotl.datasets.labels import BeatClass
+from biotl.datasets.manifest import Entry, read_manifest
+from biotl.datasets.sentences import SentencePreprocessor
+from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.splits import SplitConfig, make_split
+from biotl.errors import ConfigError, RecordError
+from biotl.records import ecg
+from biotl.records.write import write_wfdb
+from conftest import data_folder
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_a_manifest_gives_files_people_sides_and_labels(tmp_path):
+    path = write(
+        tmp_path / "mine.csv",
+        "\ufeffid, file,file2,subject,split,time,quality\n"
+        "a,x/ppg.csv,x/acc.csv,p1,train,2024-01-02,good\n\n"
+        "b,y/ppg.csv,,p2,test,2024-01-01,\n",
+    )
+    a, b = read_manifest(path)
+    assert a.files == (tmp_path / "x/ppg.csv", tmp_path / "x/acc.csv")
+    assert (a.id, a.subject, a.split, a.when) == ("a", "p1", "train", "2024-01-02")
+    assert (a.labels[0].start_s, a.labels[0].stop_s, dict(a.labels[0].values)) == (0, math.inf, {"quality": "good"})
+    assert b.files == (tmp_path / "y/ppg.csv",)
+
+
+def test_stretches_of_one_recording_stand_in_rows_of_their_own(tmp_path):
+    path = write(tmp_path / "m.csv", "id,file,subject,start_s,stop_s,rhythm\na,a,p,0,10,N\na,a,p,10,30.5,AF\n")
+    (entry,) = read_manifest(path)
+    assert [(x.start_s, x.stop_s, x.values["rhythm"]) for x in entry.labels] == [(0, 10, "N"), (10, 30.5, "AF")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "row 1: got nothing"),
+        ("id,file\na,b\n", "row 1: got id, file, wanted a column 'subject'"),
+        ("id,file,subject,id\n", "row 1: got the column 'id' twice"),
+        ("id,file,subject\na,b\n", "row 2: got 2 cells, wanted 3"),
+        ("id,file,subject\na,b,p\n,b,p\n", "row 3, id: got nothing"),
+        ("id,file,subject\na,b,p\na,c,p\n", "row 3, id: got a, wanted an id that stands once"),
+        ("id,file,subject,split\na,b,p,training\n", "row 2, split: got training, wanted train, validation, test"),
+        ("id,file,subject,start_s,stop_s,x\na,b,p,3,2,1\n", "row 2, stop_s: got 2, wanted more than 3"),
+        ("id,file,subject,start_s,stop_s,x\na,b,p,zero,2,1\n", "row 2, start_s: got zero"),
+        ("id,file,subject,start_s,stop_s,x\na,b,p,0,2,1\na,b,q,2,3,1\n", "row 3, subject: got another than before"),
+    ],
+)
+def test_a_fault_is_named_by_row_and_column(tmp_path, text, message):
+    path = write(tmp_path / "m.csv", text)
+    with pytest.raises(RecordError) as caught:
+        read_manifest(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert len(str(caught.value)) < 300 + len(str(path))
+
+
+def test_a_manifest_that_is_not_there_is_refused_by_name(tmp_path):
+    with pytest.raises(RecordError, match=r"none\.csv"):
+        read_manifest(tmp_path / "none.csv")
+
+
+def test_the_adapters_list_what_is_there_and_who_was_recorded():
+    counts = {}
+    for name in ("mitdb", "ludb", "qtdb"):
+        found = ADAPTERS[name](data_folder(name))
+        counts[name] = len(found), len({entry.subject for entry in found})
+        assert found[0].read(())[0].subject == found[0].subject
+    assert counts["mitdb"] == (48, 47)
+    assert counts["ludb"] == (100, 100)
+    assert counts["qtdb"] == (15, 15)
+
+
+def test_a_manifest_works_in_place_of_an_adapter(tmp_path, mitdb):
+    path = write(tmp_path / "m.csv", "id,file,subject\na,b,p\n")
+    assert entries(SimpleNamespace(manifest=path, adapter="mitdb", root=mitdb))[0].id == "a"
+    assert len(entries(SimpleNamespace(manifest=None, adapter="mitdb", root=mitdb))) == 48
+    with pytest.raises(ConfigError, match="did you mean 'mitdb'"):
+        entries(SimpleNamespace(manifest=None, adapter="mitbd", root=mitdb))
+    with pytest.raises(ConfigError, match="neither a manifest nor a root"):
+        entries(SimpleNamespace(manifest=None, adapter="mitdb", root=None))
+    with pytest.raises(RecordError, match="no recording, wanted the files of mitdb"):
+        entries(SimpleNamespace(manifest=None, adapter="mitdb", root=tmp_path))
+
+
+def people(folder, n=3, **changes):
+    """Recordings of people, each in a folder of its own, all of one file name."""
+    found = []
+    for k in range(n):
+        record = dataclasses.replace(ecg(1, k, duration_s=20.0), name="ecg", **changes)
+        found.append(
+            Entry(f"r{k}", (write_wfdb(record, folder / f"p{k}"),), f"p{k}", ("train", "train", "test")[k % 3])
+        )
+    return found
+
+
+def messages(found, check):
+    return [f"{x.level}: {x.message}" for x in found if x.check == check]
+
+
+def test_nothing_is_found_where_nothing_is_wrong(tmp_path):
+    held = people(tmp_path)
+    found = examine_manifest(held, SentencePreprocessor(SentenceSpec()), target=BeatClass())
+    assert {x.check for x in found} <= {"classes"}
+
+
+def test_missing_files_and_one_file_under_two_ids_are_found(tmp_path):
+    held = people(tmp_path)
+    held.append(dataclasses.replace(held[0], id="again", files=(Path(f"{held[0].files[0]}.hea"),)))
+    held.append(Entry("gone", (tmp_path / "gone",), "x"))
+    found = examine_manifest(held)
+    assert "stands under two ids: r0 and again" in messages(found, "file")[0]
+    assert messages(found, "recording")[0].startswith("error: gone: ")
+
+
+def test_one_recording_under_two_names_is_found_by_its_contents(tmp_path):
+    held = people(tmp_path)
+    twin = tmp_path / "twin"
+    shutil.copytree(tmp_path / "p0", twin)
+    held.append(Entry("twin", (twin / "ecg",), "somebody", "test"))
+    found = examine_manifest(held)
+    assert messages(found, "twins") == ["error: r0 and twin hold the same signal, in train and in test"]
+    assert messages(found, "subjects") == []
+
+
+def test_a_subject_on_two_sides_is_found_whatever_the_records_are_called(tmp_path):
+    held = people(tmp_path)
+    held[2] = dataclasses.replace(held[2], subject="p0")
+    assert "subject p0 is in train (r0) and in test (r2)" in messages(examine_manifest(held), "subjects")[0]
+    # 201 and 202 are two people where the manifest says so
+    mine = [
+        dataclasses.replace(e, id=n, subject=n) for e, n in zip(people(tmp_path), ("201", "203", "202"), strict=True)
+    ]
+    assert messages(examine_manifest(mine), "subjects") == []
+    split = make_split(mine, SplitConfig(), seed=0)
+    assert split.claim == "subjects never seen"
+
+
+def test_units_rates_gaps_and_classes_of_one_person_are_found(tmp_path):
+    held = people(tmp_path)
+    odd = ecg(1, 7, duration_s=20.0, fs=250.0)
+    signal = odd.signal * 1000
+    signal[:, : signal.shape[1] // 5] = np.nan
+    odd = dataclasses.replace(odd, name="ecg", signal=signal, units=("uV",) * len(odd.units))
+    held.append(Entry("odd", (write_wfdb(odd, tmp_path / "odd"),), "p9", "test"))
+    found = examine_manifest(held, SentencePreprocessor(SentenceSpec()), target=BeatClass())
+    assert any("unit mV in 3 (r0), uV in 1 (odd)" in text for text in messages(found, "units"))
+    assert any("360.0 in 3 (r0), 250.0 in 1 (odd)" in text for text in messages(found, "rates"))
+    assert "odd" in messages(found, "gaps")[0]
+    assert any("class F: 0 examples in test, of nobody" in text for text in messages(found, "classes"))
