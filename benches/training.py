@@ -18,11 +18,12 @@ from torch.nn.functional import cross_entropy, mse_loss
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
-from biotl.datasets import SignalSpec, fit_vocabulary, prepare
+from biotl.config import validate
+from biotl.datasets import SignalSpec, fit_vocabulary
+from biotl.datasets.sentences import prepare
 from biotl.datasets.views import BeatWindows
 from biotl.models.registry import build
 from biotl.records import ecg
-from biotl.config import validate
 from biotl.training.data import Task, View, collate
 from biotl.training.stages import Config
 from biotl.training.trainer import Trainer

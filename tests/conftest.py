@@ -51,7 +51,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     import numpy as np
     import torch
 
-    from biotl.datasets import SignalSpec, fit_vocabulary, prepare, window_arrays, windows
+    from biotl.datasets import SignalSpec, fit_vocabulary
+    from biotl.datasets.sentences import prepare, window_arrays, windows
     from biotl.deploy.export_before import export
     from biotl.models.registry import build
     from biotl.records import ecg

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from biotl.cli import main
-from biotl.datasets import prepare, window_arrays, windows
+from biotl.datasets.sentences import prepare, window_arrays, windows
 from biotl.deploy.predictor_before import Predictor, decide, predict_files, probabilities
 from biotl.errors import RecordError
 from biotl.records import Record, ecg, read

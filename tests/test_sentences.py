@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from biotl.datasets import SignalSpec, prepare, window_arrays, windows
+from biotl.datasets import SignalSpec
 from biotl.datasets.features import BEAT_FEATURES, FEATURES
+from biotl.datasets.sentences import prepare, window_arrays, windows
 from biotl.datasets.views import IGNORED, BeatWindows, MaskedTokens
 from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
 from biotl.errors import RecordError, SignalError

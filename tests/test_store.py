@@ -9,7 +9,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,7 +80,8 @@ def test_an_id_that_stands_twice_is_refused(held, tmp_path):
 
 def test_a_refused_recording_is_listed_and_the_others_are_kept(held, tmp_path):
     gone = Entry("gone", (tmp_path / "gone",), "x")
-    short = dataclasses.replace(ecg(1, 9, duration_s=1.0), name="short")
+    short = ecg(1, 9, duration_s=3.0)
+    short = dataclasses.replace(short, name="short", signal=short.signal[:, :300], annotations={})
     entries = [held[0], gone, Entry("short", (write_wfdb(short, tmp_path),), "y"), held[1]]
     preprocessor = WindowPreprocessor(WINDOWS.spec)
     for _ in range(2):  # the second time from the store
@@ -109,10 +109,11 @@ def test_many_recordings_open_few_files(held, tmp_path):
     entries = [dataclasses.replace(held[0], id=f"x{k}") for k in range(60)]
     store, _ = prepare_store(entries, WINDOWS, Itself(), tmp_path, part_size=2)
     assert len(list(tmp_path.glob("*.bin"))) == 30
-    before = len(os.listdir("/proc/self/fd"))
+    open_files = Path("/proc/self/fd")
+    before = len(list(open_files.iterdir()))
     for id_ in store:
         store[id_].arrays["signal"].sum()
-    assert len(os.listdir("/proc/self/fd")) - before <= 16
+    assert len(list(open_files.iterdir())) - before <= 16
 
 
 def digests(folder):
@@ -194,11 +195,11 @@ def test_a_part_is_made_again_when_what_it_is_made_of_changes_and_only_then(tmp_
     stem = tmp_path / "raw" / "patient0" / "ecg"
     marks = ecg(1, 0, duration_s=12.0).annotations["atr"]
     # what `predict --annotations` leaves beside a record
-    write_annotations(marks, stem, "pred")
+    write_annotations(stem, "pred", marks)
     (stem.parent / "ecg.txt").write_text("notes")
     assert work(entries, folder) == []
     # the beats of the record, though its header was given
-    write_annotations(dataclasses.replace(marks, symbol=np.where(marks.symbol == "N", "V", marks.symbol)), stem, "atr")
+    write_annotations(stem, "atr", dataclasses.replace(marks, symbol=np.where(marks.symbol == "N", "V", marks.symbol)))
     assert work(entries, folder) == both
     changed = dataclasses.replace(entries[1], labels=(Labelled(values={"quality": "good"}),))
     assert work([entries[0], changed], folder) == both

@@ -131,7 +131,7 @@ def test_what_is_no_vocabulary_is_refused(text):
 
 
 def test_tokens_of_another_spec_are_refused(vocabulary):
-    from biotl.datasets import prepare
+    from biotl.datasets.sentences import prepare
     from biotl.records import ecg
 
     with pytest.raises(ConfigError, match="fitted under another spec"):

@@ -1,17 +1,6 @@
-"""Signal specifications, shards, splits, beats, vocabulary and sentences."""
+"""From raw recordings to samples: manifests, splits, preprocessing of three kinds, targets, stores."""
 
-from biotl.datasets.sentences import Sentence, Window, prepare, window_arrays, windows
 from biotl.datasets.spec import Filter, SignalSpec
 from biotl.datasets.vocabulary import Vocabulary, fit_vocabulary
 
-__all__ = [
-    "Filter",
-    "Sentence",
-    "SignalSpec",
-    "Vocabulary",
-    "Window",
-    "fit_vocabulary",
-    "prepare",
-    "window_arrays",
-    "windows",
-]
+__all__ = ["Filter", "SignalSpec", "Vocabulary", "fit_vocabulary"]

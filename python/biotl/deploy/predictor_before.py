@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, Json, ValidationError
 
-from biotl.datasets import Sentence, SignalSpec, Vocabulary, prepare, window_arrays, windows
+from biotl.datasets import SignalSpec, Vocabulary
+from biotl.datasets.sentences import Sentence, prepare, window_arrays, windows
 from biotl.errors import BiotlError, MissingExtraError, RecordError, SignalError
 from biotl.parallel import in_threads
 from biotl.records import Annotations, Record, read

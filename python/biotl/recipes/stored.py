@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from biotl.datasets import SignalSpec, Vocabulary, prepare, window_arrays, windows
+from biotl.datasets import SignalSpec, Vocabulary
+from biotl.datasets.sentences import prepare, window_arrays, windows
 from biotl.deploy.export_before import export
 from biotl.errors import RecordError
 from biotl.models.foreign import import_ecgbert
