@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biotl.datasets.beats import AAMI, BINARY, binary, label_beats, match, reference_beats, score
+from biotl.datasets.beats import AAMI, AAMI_CLASSES, BEATS, BINARY, binary, label_beats, match, reference_beats, score
 from biotl.datasets.recordings import prepare_recording
 from biotl.datasets.spec import SignalSpec
 from biotl.records import Annotations, read
@@ -39,6 +39,24 @@ def test_flutter_is_not_scored_to_its_end_or_to_the_end_of_the_recording():
     reference = reference_beats(marks([(10, "N"), (100, "["), (200, "]"), (300, "N"), (400, "[")]))
     labels = label_beats(reference, np.array([10, 150, 250, 300, 9000]), 360.0, tolerance_s=0.01)
     assert labels.label.tolist() == [0, -2, -1, 0, -2]
+
+
+@pytest.mark.parametrize(("symbol", "name"), [("n", "N"), ("r", "V"), ("B", "N"), ("?", "Q"), ("e", "N"), ("E", "V")])
+def test_every_beat_symbol_of_wfdb_is_a_beat_of_its_aami_class(symbol, name):
+    """Fault 8: n, r, B and ? counted as no beat, and the beats that were found there as false."""
+    labels = label_beats(reference_beats(marks([(100, "N"), (400, symbol)])), np.array([100, 400]), 360.0)
+    assert labels.label.tolist() == [0, AAMI.index(name)]
+    assert set(AAMI_CLASSES) == BEATS
+
+
+def test_classes_may_be_the_users_own_and_a_beat_of_none_is_there_and_not_scored():
+    own = {"N": "normal", "V": "ventricular", "r": "ventricular", "A": "atrial"}
+    reference = reference_beats(marks([(100, "A"), (400, "L"), (700, "r"), (900, "x"), (1200, "L"), (1500, "V")]), own)
+    labels = label_beats(reference, np.array([100, 400, 700, 900]), 360.0)
+    assert labels.label.tolist() == [2, -2, 1, -1]
+    assert labels.missed.tolist() == [1]
+    # a blocked APC (x) is no beat to WFDB; a map may say that it is
+    assert reference_beats(marks([(900, "x")]), {"x": "blocked"}).label.tolist() == [0]
 
 
 def test_binary_keeps_what_is_no_beat():

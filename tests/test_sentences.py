@@ -7,10 +7,11 @@ import pytest
 
 from biotl.datasets import SignalSpec
 from biotl.datasets.features import BEAT_FEATURES, FEATURES
-from biotl.datasets.sentences import prepare, window_arrays, windows
+from biotl.datasets.sentences import SentencePreprocessor, prepare, window_arrays, windows
+from biotl.datasets.spec import SentenceSpec
 from biotl.datasets.views import IGNORED, BeatWindows, MaskedTokens
 from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
-from biotl.errors import RecordError, SignalError
+from biotl.errors import ConfigError, RecordError, SignalError
 from biotl.records import ecg
 
 SPEC = SignalSpec(window_beats=16, context_beats=4)
@@ -187,3 +188,67 @@ def test_masking_depends_on_the_random_numbers_alone(view):
     np.testing.assert_array_equal(*same)
     assert (masked.draw(0, np.random.default_rng([7, 2, 0]))["tokens"] != same[0]).any()
     np.testing.assert_array_equal(masked[0]["tokens"], masked[0]["tokens"])
+
+
+NEW = SentencePreprocessor(SentenceSpec())
+
+
+def with_gaps(record, *gaps, lead=0):
+    signal = record.signal.copy()
+    for start, stop in gaps:
+        signal[lead, start:stop] = np.nan
+    return dataclasses.replace(record, signal=signal)
+
+
+def test_one_missing_sample_changes_nothing_but_its_segment(record):
+    """Fault 9: one NaN refused the whole recording."""
+    whole = NEW.prepare([record])
+    peak = int(whole.arrays["rpeaks"][5])
+    found = NEW.prepare([with_gaps(record, (peak, peak + 1))])
+    np.testing.assert_allclose(found.arrays["rpeaks"], whole.arrays["rpeaks"], atol=2)
+    assert not found.arrays["gap"].any()
+    assert found.about["gaps"] == {"ECG": [1, pytest.approx(1 / record.fs, abs=1e-3)]}
+
+
+def test_beats_of_a_gap_are_not_there_and_what_touches_it_is_hidden(record):
+    start, stop = round(10 * record.fs), round(14 * record.fs)
+    found = NEW.prepare([with_gaps(record, (start, stop))])
+    rpeaks = found.arrays["rpeaks"]
+    assert not ((rpeaks >= start) & (rpeaks < stop)).any()
+    assert ((rpeaks < start) | (rpeaks >= stop)).sum() > 20
+    fitted = NEW.fit([found], names=["a"], seed=0)
+    gap = found.arrays["gap"]
+    touches = (found.arrays["start"] < stop) & (found.arrays["stop"] > start)
+    np.testing.assert_array_equal(gap, touches)
+    assert (fitted.tokens(found)[gap] == UNKNOWN).all()
+    for cut in fitted.cuts(found):
+        sample = fitted.inputs(found, cut)
+        hidden = np.flatnonzero(gap[cut.first_token : cut.stop_token]) + 1
+        assert not sample["patches"][hidden].any()
+        assert not sample["features"][hidden].any()
+        assert np.isfinite(sample["patches"]).all()
+
+
+def test_gaps_are_refused_by_lead_and_time_where_the_spec_says_so(record):
+    strict = SentencePreprocessor(SentenceSpec(gaps="refuse"))
+    strict.prepare([record])
+    with pytest.raises(RecordError, match=r"lead MLII: got 36 missing samples, the first at 1\.00 s"):
+        strict.prepare([with_gaps(record, (360, 396))])
+
+
+def test_a_flat_lead_is_refused_by_name_or_another_taken(record):
+    flat = record.signal.copy()
+    flat[0] = 0.7
+    found = NEW.prepare([dataclasses.replace(record, signal=flat)])
+    assert found.about["leads"] == {"ECG": "V1"}
+    assert len(found.arrays["rpeaks"]) > 20
+    flat[1] = 0.7
+    with pytest.raises(RecordError, match="lead MLII: got one value throughout, wanted an ECG"):
+        NEW.prepare([dataclasses.replace(record, signal=flat)])
+    assert NEW.prepare([record], choose="v1").about["leads"] == {"ECG": "V1"}
+
+
+def test_a_vocabulary_of_another_spec_is_refused(record):
+    fitted = NEW.fit([NEW.prepare([record])], names=["a"], seed=0)
+    with pytest.raises(ConfigError, match="fitted under another spec"):
+        SentencePreprocessor(SentenceSpec(fs=250), fitted.state)
