@@ -60,7 +60,7 @@ def test_a_missing_annotator_refuses_the_record_where_it_was_asked_for(tmp_path)
 
 def test_a_file_of_another_kind_is_refused_by_its_own_name(tmp_path):
     (tmp_path / "README.md").write_text("no signal")
-    with pytest.raises(RecordError, match=r"README.md: file: got an unknown format '.md', wanted a WFDB record"):
+    with pytest.raises(RecordError, match=r"README.md: file: got an unknown format '.md', wanted a recording"):
         read(tmp_path / "README.md")
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biotl.errors import MissingExtraError, RecordError
-from biotl.records import wfdb
+from biotl.records import read, wfdb
 from conftest import DATA, data_folder
 from reference import wfdb_codes
 
@@ -261,14 +261,20 @@ def test_a_lying_record_is_one_clear_error(tmp_path, lie):
     path = record(tmp_path, header, data)
     pattern = message if "|" in message else re.escape(message)
     with pytest.raises(RecordError, match=pattern) as refusal:
-        wfdb.read(path)
+        wfdb.read(path, strict=True)
     assert "\n" not in str(refusal.value)
     assert refusal.value.exit_code == 3
 
 
-def test_a_wrong_checksum_can_be_overruled(tmp_path):
-    header, data, _ = LIES["wrong checksum"]
-    assert wfdb.read(record(tmp_path, header, data), verify=False).signal.shape == (1, 2)
+@pytest.mark.parametrize("lie", ["wrong checksum", "wrong initial value"])
+def test_a_stale_checksum_is_a_warning_that_names_the_signal(tmp_path, lie):
+    header, data, _ = LIES[lie]
+    path = record(tmp_path, header, data)
+    for reader in (read, wfdb.read):
+        with pytest.warns(UserWarning, match=r'r\.dat: (checksum|initial value) of signal "II": got .*strict=True'):
+            assert reader(path).signal[0] == pytest.approx([0.005, 0.01])
+    with pytest.raises(RecordError, match=LIES[lie][2]):
+        read(path, strict=True)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -304,15 +310,16 @@ def test_a_flac_format_goes_through_wfdb_or_names_the_extra(number, tmp_path, mo
     assert wfdb.read(tmp_path / "f").channels == ("I", "signal 1")
     (tmp_path / "f.hea").write_text(re.sub(r"\d+ 0 I\n", "77 0 I\n", header))
     with pytest.raises(RecordError, match=r'f: checksum of signal "I": got \d+, wanted 77 as the header says'):
-        wfdb.read(tmp_path / "f")
-    assert same_bits(wfdb.read(tmp_path / "f", verify=False).signal, read.signal)
+        wfdb.read(tmp_path / "f", strict=True)
+    with pytest.warns(UserWarning, match=r'f: checksum of signal "I": got \d+, wanted 77'):
+        assert same_bits(wfdb.read(tmp_path / "f").signal, read.signal)
     (tmp_path / "f.hea").write_text(header)
     for damaged in (b"", data[: len(data) // 2], bytes(100)):
         (tmp_path / "f.dat").write_bytes(damaged)
         with pytest.raises(RecordError, match=r"f: FLAC signals: got .*, wanted a record that wfdb can read"):
             wfdb.read(tmp_path / "f")
     monkeypatch.setitem(__import__("sys").modules, "wfdb", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'biotl\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'biotl\[wfdb\]'"):
         wfdb.read(tmp_path / "f")
 
 
@@ -371,14 +378,13 @@ quiet = settings(max_examples=200, deadline=None, suppress_health_check=[HealthC
 @given(
     st.lists(st.tuples(st.integers(0, len(GOOD)), st.integers(0, 4), TEXT), max_size=4),
     st.binary(max_size=60),
-    st.booleans(),
 )
-def test_a_mutated_header_is_read_or_refused_but_nothing_else(tmp_path, edits, data, verify):
+def test_a_mutated_header_is_read_or_refused_but_nothing_else(tmp_path, edits, data):
     header = GOOD
     for at, drop, text in edits:
         header = header[:at] + text + header[at + drop :]
     try:
-        read = wfdb.read(record(tmp_path, header, data), verify=verify)
+        read = wfdb.read(record(tmp_path, header, data), strict=True)
     except RecordError as error:
         message = str(error)
     else:
@@ -423,7 +429,7 @@ def test_three_thousand_damaged_records_are_read_within_their_files_or_refused(t
         (tmp_path / "r.dat").write_bytes(mutated(rng, data) if damaged != 1 else data)
         room = sum(file.stat().st_size for file in tmp_path.iterdir())
         try:
-            found = wfdb.read_codes(tmp_path / "r")
+            found = wfdb.read_codes(tmp_path / "r", strict=True)
         except RecordError as error:
             refused.append(str(error))
             continue

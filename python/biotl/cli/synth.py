@@ -21,9 +21,13 @@ def synth(
 
     With the whole truth: the class of every beat as .atr, onset, peak and offset of every P, QRS and T as .waves.
     """
+    from biotl.errors import ConfigError
     from biotl.records import ecg
     from biotl.records.write import write_wfdb
 
+    there = next((file for i in range(subjects) for file in sorted(folder.glob(f"s{i:03d}.*"))), None)
+    if there:
+        raise ConfigError(f"{there}: is there already, and nothing is overwritten: name another folder")
     paths = []
     for subject in range(subjects):
         record = ecg(seed, subject, duration_s=60 * minutes, fs=fs, noise=noise)

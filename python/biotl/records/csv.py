@@ -1,98 +1,217 @@
 """Text tables: a header row that names channels and units, and a time column that gives the rate."""
 
-import csv
-import math
+import itertools
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import RecordError
+from biotl.records import clock, text
 from biotl.records.record import Record
 
 _BRACKETS = re.compile(r"(.*\S)\s*[\[(](.*)[\])]")
-_SUFFIXES = {"s", "ms", "mV", "uV", "V", "bpm", "kmh", "m", "g", "mmHg", "Hz"}
-_SECONDS = {"s": 1.0, "ms": 1e-3}
+_SUFFIXES = {"ms", "mV", "uV", "µV", "bpm", "kmh", "mmHg", "Hz", "degC"}
+# a single letter is a unit only behind a quantity that is measured in it: lead_V is a lead, ppg_g is green
+_LETTERS = re.compile(r".*(altitude|elevation|distance|height)_m|acc.*_g|.*(time|elapsed)_s|t_s", re.IGNORECASE)
+_HEAD_LINES = 200  # a preamble is no longer
+_RATE = re.compile(
+    r"(?:rate|frequency|fs|abtastrate)\D*?(\d+(?:[.,]\d+)?)\s*(?:hertz|hz|$)|(\d+(?:[.,]\d+)?)\s*hertz", re.I
+)
+_FRAMES = re.compile(r"(?=.*[a-f])(?:[0-9a-f]{2}){16,}", re.IGNORECASE)
+_WIDE = 64  # columns that a table of one row a sample has at most, unless it has more rows
 
 
-def read(path: str | Path) -> Record:
-    """Read a table with one row a sample, separated by commas, semicolons or tabs.
+@dataclass(frozen=True)
+class _Head:
+    """What stands before the data of a table, and where these begin."""
 
-    The header row names each column with its unit, ``ecg (mV)`` or ``heart_rate_bpm``. The column ``t_s``, ``time (s)``
-    or ``t_ms`` gives the rate.
+    dialect: text.Dialect
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    sample: tuple[str, ...]
+    skip: int
+    fs: float | None
+
+
+def read(path: str | Path, *, fs: float | None = None) -> Record:
+    """Read a table with one row a sample, separated by commas, semicolons, tabs or spaces.
+
+    The header row names each column with its unit, ``ecg (mV)`` or ``heart_rate_bpm``, or a row of units follows it. A
+    time column gives the rate: seconds, ms, us or ns as its name says, or since 1970; dates with times in ISO form;
+    times of day. Columns of time, of row numbers, of labels and of text are no channels. Decimal commas, UTF-16,
+    Latin-1 and lines before the header are understood, and a rate stated there.
 
     Parameters
     ----------
     path : str or Path
-        The file: UTF-8, with or without a byte-order mark.
+        The file.
+    fs : float, optional
+        Rate in Hz, where there is no time column, or one that is uneven.
 
     Returns
     -------
     Record
-        Signal float32 of shape (channels, samples); an empty cell is NaN. A column without a unit has ``""``.
+        Signal float32 of shape (channels, samples); an empty cell is NaN, and so is a row that is missing by the times
+        of its neighbours. A column without a unit has ``""``, one without a name is called by its number.
 
     Raises
     ------
     RecordError
-        A file that is missing, ragged or not numeric, or whose time column is missing or uneven by more than 1 % of a
-        step and the digits that its times are written with.
+        A file that is missing, ragged or not numeric, or whose rate is neither stated nor in a time column that is even
+        up to the digits that its times are written with.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(str(path), "file", str(error), "a readable text table") from error
-    head = lines[0] if lines else ""
-    try:
-        rows = list(csv.reader(lines, delimiter=max(",;\t", key=head.count)))
-    except csv.Error as error:
-        raise RecordError(str(path), "cells", str(error), "a readable text table") from error
-    columns = [_column(cell) for cell in rows[0]] if rows else []
-    table = []
-    for number, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(columns):
-            raise RecordError(str(path), f"line {number}", f"{len(row)} cells", f"{len(columns)} as in the header row")
-        try:
-            table.append([float(cell) if cell.strip() else math.nan for cell in row])
-        except ValueError as error:
-            raise RecordError(str(path), f"line {number}", str(error), "numbers or empty cells") from error
-    data = np.array(table, np.float64).reshape(len(table), len(columns)).T
-    times = [i for i, (name, unit) in enumerate(columns) if name in {"t", "time"} and unit in _SECONDS]
-    if len(times) != 1:
-        header = ", ".join(f"{name} ({unit})" if unit else name for name, unit in columns) or "an empty file"
-        raise RecordError(str(path), "header row", header, "one time column: t_s, t_ms or time (s)")
-    fs = _rate(path, data[times[0]] * _SECONDS[columns[times[0]][1]])
-    keep = [i for i in range(len(columns)) if i != times[0]]
-    names, units = tuple(columns[i][0] for i in keep), tuple(columns[i][1] for i in keep)
-    return Record(path.stem, data[keep].astype(np.float32), fs, names, units, path.stem, source=path)
+    with text.opened(path) as file:
+        head = _head(path, list(itertools.islice(file, _HEAD_LINES)))
+        file.seek(0)
+        lines = itertools.islice(file, head.skip, None)
+        values, times, clocks = _roles(path, head)
+        read_ = text.read_columns(
+            path, lines, head.dialect, width=len(head.names), values=values, times=times, clocks=clocks,
+            first_line=head.skip + 1,
+        )  # fmt: skip
+    n = read_.values.shape[1]
+    if n < 2 or (len(values) > _WIDE and len(values) > n):
+        got = f"{n} rows of {len(head.names)} columns"
+        raise RecordError(
+            str(path), "rows", got, "two rows or more, one a sample", "transpose it, or save a file a row"
+        )
+    keep = [i for i, column in enumerate(values) if not _counts(head.names[column], read_.values[i])]
+    if not keep:
+        raise RecordError(
+            str(path), "columns", ", ".join(head.names)[:80], "a column of samples beside time and labels"
+        )
+    rate, place = _clock(path, head, times, read_.times, fs)
+    signal = read_.values if len(keep) == len(values) else read_.values[keep]
+    if place is not None:
+        signal = clock.spread(signal, place)
+    names = tuple(head.names[values[i]] for i in keep)
+    units = tuple(head.units[values[i]] for i in keep)
+    return Record(path.stem, signal, rate, names, units, path.stem, source=path)
+
+
+def _head(path: Path, lines: list[str]) -> _Head:
+    if lines and re.fullmatch(r'"?sep=.(")?\s*', lines[0]):
+        lines = ["\n", *lines[1:]]
+    dialect = text.Dialect.of(lines)
+    rows = [dialect.cells(line) if line.strip() else [] for line in lines]
+    numeric = [bool(row) and all(text.is_number(c) or text.is_time(c) for c in row if c) and any(row) for row in rows]
+    full = max((len(row) for row in rows[-20:]), default=0)
+    least = full - (dialect.separator != " ")
+    wide = [least <= len(row) <= full for row in rows]
+    # the data begin where the last run of rows of numbers does; text columns beside numbers are allowed
+    some = [any(text.is_number(c) and c for c in row) or any(map(text.is_time, row)) for row in rows]
+    data = [number or (has and full > 1) for number, has in zip(numeric, some, strict=True)]
+    start = len(rows)
+    while start and (not rows[start - 1] or (data[start - 1] and wide[start - 1])):
+        start -= 1
+    while start < len(rows) and not rows[start]:
+        start += 1
+    if start == len(rows):
+        got = ", ".join(cell for row in rows[:1] for cell in row)[:80] or "an empty file"
+        raise RecordError(str(path), "rows", got, "a header row and rows of numbers")
+    sample = rows[start]
+    above = [i for i in range(start) if rows[i]]
+    named = [i for i in above if wide[i] and full > 1]
+    if full == 1 and above and not any(lines[i].count(",") for i in above[-1:]):
+        named = [i for i in above if len(rows[i]) == 1]
+    header, units = _names(rows, named, start, full)
+    fs = _stated_rate(lines[: named[0]] if named else lines[:start])
+    names = header or (f"column {i + 1}" for i in range(full))
+    pairs = [_column(cell) for cell in names]
+    pairs += [("", "")] * (full - len(pairs))
+    stated = tuple(_ascii(units[i]) if units and i < len(units) and units[i] else pairs[i][1] for i in range(full))
+    return _Head(dialect, tuple(name for name, _ in pairs[:full]), stated, tuple(sample), start, fs)
+
+
+def _names(rows: list[list[str]], named: list[int], start: int, full: int) -> tuple[list[str], list[str]]:
+    """Header row and row of units, each empty where there is none."""
+    if not named or (full == 1 and len(named) > 2):
+        return [], []
+    if len(named) > 1 and named[-1] == start - 1 and named[-2] == start - 2:
+        return rows[named[-2]], rows[named[-1]]
+    return rows[named[-1]], []
+
+
+def _stated_rate(lines: Sequence[str]) -> float | None:
+    """Rate that a line before the table states, as ``Sampling Rate: 250`` or ``512 hertz``."""
+    found = next((match for line in lines if (match := _RATE.search(line))), None)
+    return float((found[1] or found[2]).replace(",", ".")) or None if found else None
 
 
 def _column(cell: str) -> tuple[str, str]:
     """Name and unit of ``ecg (mV)``, ``ecg [mV]`` or ``heart_rate_bpm``."""
     cell = cell.strip()
     if match := _BRACKETS.fullmatch(cell):
-        return match[1], match[2].strip()
+        return match[1], _ascii(match[2].strip())
     name, _, unit = cell.rpartition("_")
-    return (name, unit) if name and unit in _SUFFIXES else (cell, "")
+    known = (
+        unit in _SUFFIXES or _LETTERS.fullmatch(cell) or (unit in clock.TO_SECONDS and clock.words(name) & clock.TIME)
+    )
+    return (name, _ascii(unit)) if name and known else (cell, "")
 
 
-def _rate(path: Path, time_s: NDArray[np.float64]) -> float:
-    index = np.arange(len(time_s))
-    with np.errstate(all="ignore"):
-        elapsed = time_s - time_s[:1]
-        step = float(elapsed[-1] / index[-1]) if len(index) > 1 else math.nan
-        if 1e-9 < step < np.inf:
-            # a time is rounded to its last digit, unless it is 0; below a third of a step no missing row can hide
-            digit = next((10.0**-d for d in range(9) if np.all(np.abs(np.round(time_s, d) - time_s) < 1e-10)), 0.0)
-            rounding = (0.501 if time_s[0] == 0 else 0.999) * digit * (digit <= 1.001 * step)
-            whole = max(round(1 / step), 1)
-            if np.abs(elapsed - index / whole).max() < max(rounding, min(0.001, 0.3 * step)):
-                return float(whole)
-            if np.abs(elapsed - index * step).max() <= 0.01 * step + min(digit, 0.3 * step):
-                return 1 / step
-        steps = np.diff(time_s)
-    got = f"steps from {steps.min():g} to {steps.max():g} s" if len(steps) else f"{len(time_s)} rows"
-    raise RecordError(str(path), "time column", got, "two rows or more, evenly spaced", "resample to one rate")
+def _ascii(unit: str) -> str:
+    """Write a unit with a plain ``u`` for micro, however it was written."""
+    return unit.replace("µ", "u").replace("μ", "u")
+
+
+def _roles(path: Path, head: _Head) -> tuple[list[int], list[int], list[int]]:
+    """Columns that are values, that are times, and that are times written as dates or times of day."""
+    values, times, clocks = [], [], []
+    for i, name in enumerate(head.names):
+        cell = head.sample[i] if i < len(head.sample) else ""
+        if i == len(head.names) - 1 and not name and not cell:
+            continue  # a separator at the end of each line
+        if _FRAMES.fullmatch(cell):
+            hint = "export the samples that it decodes to"
+            raise RecordError(str(path), f"column {name or i + 1}", "raw frames of a sensor in hex", "samples", hint)
+        if text.is_time(cell):
+            times.append(i)
+            clocks.append(i)
+        elif not text.is_number(cell) or clock.words(name) & clock.LABEL - {""}:
+            continue
+        elif name != "T" and (
+            clock.words(name) & clock.TIME
+            or name.lower() in clock.TO_SECONDS
+            or name.lower().endswith(("timestamp", "timestamps"))
+        ):
+            times.append(i)
+        else:
+            values.append(i)
+    return values, times, clocks
+
+
+def _counts(name: str, column: NDArray[np.float32]) -> bool:
+    """Whether a column only counts rows."""
+    if not clock.words(name) & clock.INDEX and name.lower() not in clock.INDEX and not name.startswith("Unnamed"):
+        return False
+    steps = np.diff(column[: 1 << 20].astype(np.float64))
+    return bool(np.all((steps == 1) | (steps < 0)))
+
+
+def _clock(
+    path: Path, head: _Head, times: list[int], columns: NDArray[np.float64], fs: float | None
+) -> tuple[float, NDArray[np.int64] | None]:
+    """Rate and places of the rows by the first time column that is even, or as stated."""
+    refusal = None
+    for at, column in enumerate(times):
+        try:
+            seconds = clock.in_seconds(path, head.names[column], head.units[column], columns[at], fs)
+            rate, place = clock.lattice(path, seconds)
+        except RecordError as error:
+            refusal = refusal or error
+            continue
+        return rate, place
+    stated = fs or head.fs
+    if stated:
+        return stated, None
+    if refusal:
+        raise refusal
+    header = ", ".join(f"{name} ({unit})" if unit else name for name, unit in zip(head.names, head.units, strict=True))
+    wanted = "one time column: t_s, t_ms or time (s)"
+    raise RecordError(str(path), "header row", header[:120], wanted, "or state the rate: fs=250, --fs 250")

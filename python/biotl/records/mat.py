@@ -1,6 +1,7 @@
 """MATLAB files: PhysioNet's ``val`` beside a header, or plain variables."""
 
 from pathlib import Path
+from typing import Any
 
 from biotl.errors import MissingExtraError, RecordError
 from biotl.records import wfdb
@@ -8,17 +9,19 @@ from biotl.records.arrays import from_arrays
 from biotl.records.record import Record
 
 
-def read(path: str | Path) -> Record:
-    """Read a ``.mat`` file of version 4 to 7.2.
+def read(path: str | Path, *, fs: float | None = None) -> Record:
+    """Read a ``.mat`` file of version 4 to 7.3.
 
-    With a ``.hea`` of the same name beside it, it is the signal file of a WFDB record (variable ``val``, PhysioNet's
+    With a ``.hea`` beside it that names it, it is the signal file of a WFDB record (variable ``val``, PhysioNet's
     challenges) and the header says rate, units and gain. Without one, its variables must say what
-    :func:`biotl.records.arrays.from_arrays` asks for.
+    :func:`biotl.records.arrays.from_arrays` asks for; structures are looked into.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    fs : float, optional
+        Rate in Hz, where the file states none.
 
     Returns
     -------
@@ -28,22 +31,36 @@ def read(path: str | Path) -> Record:
     Raises
     ------
     RecordError
-        A file that is missing, damaged or of version 7.3, or lacks a signal or its rate.
+        A file that is missing or damaged, or lacks a signal or its rate.
     MissingExtraError
-        If scipy is not installed and there is no header.
+        If scipy is not installed and there is no header, or h5py for version 7.3.
     """
     path = Path(path)
-    if path.with_suffix(".hea").exists():
+    header = path.with_suffix(".hea")
+    if header.is_file() and path.name.encode() in header.read_bytes():
         return wfdb.read(path.with_suffix(""))
+    return from_arrays(path, variables(path), fs=fs)
+
+
+def variables(path: Path) -> dict[str, Any]:
+    """Variables of a MATLAB file by name; a structure is a mapping."""
+    try:
+        with path.open("rb") as file:
+            new = b"MATLAB 7.3" in file.read(32) or b"\x89HDF" in file.read(600)
+    except OSError as error:
+        raise RecordError(str(path), "file", str(error), "a MATLAB file") from error
+    if new:
+        from biotl.records import hdf5
+
+        return hdf5.variables(path)
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise MissingExtraError("scipy", "train") from error
+        raise MissingExtraError("scipy", "mat") from error
     try:
         with path.open("rb") as file:
-            variables = loadmat(file)  # type: ignore[arg-type]  # the stubs know no open files
-    except NotImplementedError as error:
-        raise RecordError(str(path), "version", "7.3", "4 to 7.2", "save with -v7 in MATLAB") from error
+            found = loadmat(file, simplify_cells=True)  # type: ignore[arg-type]  # the stubs know no open files
     except Exception as error:  # loadmat meets damage with whatever exception comes first
-        raise RecordError(str(path), "file", f"{type(error).__name__}: {error}", "a MATLAB file") from error
-    return from_arrays(path, {name: value for name, value in variables.items() if not name.startswith("__")})
+        got = f"{type(error).__name__}: {error}"[:160]
+        raise RecordError(str(path), "file", got, "a MATLAB file") from error
+    return {name: value for name, value in found.items() if not name.startswith("__")}

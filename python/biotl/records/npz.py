@@ -10,13 +10,15 @@ from biotl.records.arrays import from_arrays
 from biotl.records.record import Record
 
 
-def read(path: str | Path) -> Record:
+def read(path: str | Path, *, fs: float | None = None) -> Record:
     """Read an ``.npz`` whose arrays :func:`biotl.records.arrays.from_arrays` understands; never a pickle.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    fs : float, optional
+        Rate in Hz, where the file states none.
 
     Returns
     -------
@@ -35,7 +37,6 @@ def read(path: str | Path) -> Record:
             archive = np.load(file, allow_pickle=False)
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # zipfile, zlib and NumPy meet damage each with exceptions of their own
-        raise RecordError(
-            str(path), "archive", f"{type(error).__name__}: {error}", "an .npz of plain arrays"
-        ) from error
-    return from_arrays(path, arrays)
+        got = f"{type(error).__name__}: {error}"[:160]
+        raise RecordError(str(path), "archive", got, "an .npz of plain arrays") from error
+    return from_arrays(path, arrays, fs=fs)

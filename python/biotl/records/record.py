@@ -1,6 +1,6 @@
 """A recording in memory: the one noun that every reader returns and every pipeline starts from."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from biotl.errors import RecordError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Annotations:
     """Marks on a recording, in order of time.
 
@@ -35,8 +35,28 @@ class Annotations:
     def __len__(self) -> int:
         return len(self.sample)
 
+    def __repr__(self) -> str:
+        return f"Annotations({len(self)} marks)"
 
-@dataclass(frozen=True)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Annotations) and _same(self, other)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two of a class hold the same; arrays are compared by value, NaN as equal to NaN."""
+    for name, value in vars(one).items():
+        than = vars(other)[name]
+        if isinstance(value, np.ndarray):
+            if value.shape != than.shape or not np.array_equal(value, than, equal_nan=value.dtype.kind == "f"):
+                return False
+        elif value != than:
+            return False
+    return True
+
+
+@dataclass(frozen=True, repr=False, eq=False)
 class Record:
     """A recording: float32 signal of shape (channels, samples) and what is known of it.
 
@@ -67,6 +87,31 @@ class Record:
     annotations: dict[str, Annotations] = field(default_factory=dict)
     source: Path | None = None
 
+    def __repr__(self) -> str:
+        leads = [f"{name} ({unit})" if unit else name for name, unit in zip(self.channels, self.units, strict=False)]
+        shown = ", ".join(leads[:12]) + (f" and {len(leads) - 12} more" if len(leads) > 12 else "")
+        marks = "".join(f", {name}: {len(found)} marks" for name, found in self.annotations.items())
+        channels, n = self.signal.shape
+        return f"Record({self.name!r}, {channels} x {n} at {self.fs:g} Hz, {n / self.fs:.1f} s: {shown}{marks})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and _same(self, other)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
+
+    def select(self, *names: str) -> "Record":
+        """Return a record of the channels of these names, in this order; raises as :meth:`channel`.
+
+        Examples
+        --------
+        >>> record = Record("a", np.zeros((2, 4), np.float32), 360.0, ("I", "II"), ("mV", "mV"), "a")
+        >>> record.select("II").channels
+        ('II',)
+        """
+        signal = np.stack([self.channel(name) for name in names])
+        units = tuple(self.units[self.channels.index(name)] for name in names)
+        return replace(self, signal=signal, channels=names, units=units)
+
     def channel(self, *names: str) -> NDArray[np.float32]:
         """Return the first channel, shape (samples,), whose name is among ``names``, in the order of ``names``.
 
@@ -86,5 +131,5 @@ class Record:
                 lead: NDArray[np.float32] = self.signal[self.channels.index(name)]
                 return lead
         raise RecordError(
-            str(self.source or self.name), "channels", ", ".join(self.channels), f"one of {', '.join(names)}"
+            str(self.source or self.name), "channels", ", ".join(self.channels)[:160], f"one of {', '.join(names)}"
         )

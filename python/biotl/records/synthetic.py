@@ -15,6 +15,8 @@ from biotl.records.heart import Array, Beats, Subject, walk
 from biotl.records.record import Annotations, Record
 
 LEADS = ("MLII", "V1")
+# two leads of float64 with their noise take 200 bytes a sample at the peak: 2.5 GB for the longest
+_MOST = 12_000_000  # samples: 9 hours at 360 Hz
 # A noiseless wave begins and ends at 5 % of its own peak, in the lead where it is largest.
 EDGE = 0.05
 P, QRS, T = range(3)
@@ -143,7 +145,7 @@ def ecg(
     Raises
     ------
     ConfigError
-        If the length or the rate is too small for one beat.
+        If the length or the rate is too small for one beat, or there are more than 12 million samples.
 
     Examples
     --------
@@ -153,6 +155,9 @@ def ecg(
     """
     if not (2.0 <= duration_s < np.inf and 100.0 <= fs < np.inf):
         raise ConfigError(f"synthetic ECG needs at least 2 s at 100 Hz or more, got {duration_s} s at {fs} Hz")
+    if duration_s * fs > _MOST:
+        got = f"{duration_s / 60:g} minutes at {fs:g} Hz are {duration_s * fs:.3g} samples"
+        raise ConfigError(f"synthetic ECG: {got}, wanted at most {_MOST:,}, {_MOST / fs / 60:.0f} minutes")
     heart = Subject.draw(np.random.default_rng([seed, subject]))
     rhythm, jitters, sounds = (np.random.default_rng([seed, subject, visit, part]) for part in range(3))
     beats = walk(heart, duration_s, rhythm)

@@ -1,8 +1,12 @@
 """WFDB recordings (PhysioNet) by header(5), signal(5) and annot(5): header, signal files, annotations."""
 
 import re
-from collections.abc import Sequence
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +19,7 @@ _SUBJECT = re.compile(r"(?:subject|patient)(?:[ _-]?id)?\s*[:=]\s*(\S+)", re.IGN
 _FLAC = {"508", "516", "524"}
 
 
-def read(path: str | Path, *, annotators: Sequence[str] | None = None, verify: bool = True) -> Record:
+def read(path: str | Path, *, annotators: Sequence[str] | None = None, strict: bool = False) -> Record:
     """Read a WFDB record: physical values, bit for bit those of ``wfdb.rdrecord(path, return_res=32)``.
 
     Formats 8, 16, 24, 32, 61, 80, 160, 212, 310 and 311 are decoded here; the FLAC formats 508, 516 and 524 go through
@@ -30,8 +34,9 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, verify: b
     annotators : sequence of str, optional
         Extensions of the annotation files to read, such as ``("atr",)``; each must exist. By default ``atr`` is read
         where it lies beside the header.
-    verify : bool
-        Hold the samples to the checksums and initial values of the header, where it has them.
+    strict : bool
+        Refuse samples that contradict the checksums and initial values of the header, where it has them, instead of a
+        warning that names the signal: 11 of the 310 records of ECG-ID do.
 
     Returns
     -------
@@ -63,11 +68,12 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, verify: b
     """
     path = stem(path)
     try:
-        about, signal = _core.wfdb_read(path, verify)
+        with _rewritten(path) as there:
+            about, signal = _checked(_core.wfdb_read, there, strict=strict)
     except RecordError as error:
         if not error.field.endswith("format") or error.got not in _FLAC:
             raise
-        about, signal = _read_flac(path, verify=verify)
+        about, signal = _read_flac(path, strict=strict)
     fs, channels, comments = about
     names, units = tuple(name for name, _, _ in channels), tuple(unit for _, unit, _ in channels)
     if signal.shape[1] == 1 < len(signal) and set(names) == {f"signal {i}" for i in range(len(names))}:
@@ -79,14 +85,14 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, verify: b
     return Record(path.name, signal, fs, names, units, subject, marks, path.with_name(path.name + ".hea"))
 
 
-def read_native(path: str | Path, *, verify: bool = True) -> dict[str, tuple[NDArray[np.float32], float]]:
+def read_native(path: str | Path, *, strict: bool = False) -> dict[str, tuple[NDArray[np.float32], float]]:
     """Read each channel of a WFDB record at its own rate.
 
     Parameters
     ----------
     path : str or Path
         As in :func:`read`.
-    verify : bool
+    strict : bool
         As in :func:`read`.
 
     Returns
@@ -99,19 +105,19 @@ def read_native(path: str | Path, *, verify: bool = True) -> dict[str, tuple[NDA
     RecordError
         As in :func:`read`; two channels of one name; a FLAC format.
     """
-    (fs, channels, _), rows = _core.wfdb_native(stem(path), verify)
+    (fs, channels, _), rows = _checked(_core.wfdb_native, stem(path), strict=strict)
     names = [name for name, _, _ in channels]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RecordError(f"{stem(path)}.hea", "signal names", f"{', '.join(twice)} twice", "each once", "use read")
     return {name: (row[0], fs * per_frame) for (name, _, per_frame), row in zip(channels, rows, strict=True)}
 
 
-def read_codes(path: str | Path, *, verify: bool = True) -> NDArray[np.int32]:
+def read_codes(path: str | Path, *, strict: bool = False) -> NDArray[np.int32]:
     """Read the ADC codes of a WFDB record, int32 of shape (channels, samples), as ``wfdb.rdrecord(physical=False)``.
 
     A gap holds the invalid code of its format, -2048 in format 212. Raises as :func:`read`, and on a FLAC format.
     """
-    return _core.wfdb_codes(stem(path), verify)[1]
+    return _checked(_core.wfdb_codes, stem(path), strict=strict)[1]
 
 
 def read_annotations(path: str | Path, annotator: str, *, fs: float | None = None) -> Annotations:
@@ -160,19 +166,72 @@ def stem(path: str | Path) -> Path:
     return path.with_suffix("") if path.suffix in {".hea", ".dat", ".atr"} else path
 
 
+_Read = TypeVar("_Read")
+
+
+def _checked(read: Callable[[Path, bool], _Read], path: Path, *, strict: bool) -> _Read:
+    """Read, and say of samples that contradict their header: by a warning, or if strict by a refusal."""
+    try:
+        return read(path, True)  # noqa: FBT003  # the compiled core takes no names
+    except RecordError as error:
+        if not error.field.startswith(("checksum of signal", "initial value of signal")):
+            raise
+        _complain(error, strict=strict)
+    return read(path, False)  # noqa: FBT003
+
+
+def _complain(error: RecordError, *, strict: bool) -> None:
+    if strict:
+        raise error
+    warnings.warn(f"{error}; read all the same, strict=True refuses it", stacklevel=4)
+
+
+@contextmanager
+def _rewritten(path: Path) -> Iterator[Path]:
+    """Give the path of a record whose ``.mat`` is of version 4, as headers count on.
+
+    ``scipy.io.savemat`` and MATLAB write version 5, where the samples lie elsewhere and may be compressed: variable
+    ``val`` of such a file is laid out anew, in a temporary folder.
+    """
+    mat = path.with_name(f"{path.name}.mat")
+    try:
+        with mat.open("rb") as file:
+            old = not file.read(7).startswith((b"MATLAB ", b"\x89HDF"))
+        hea = path.with_name(f"{path.name}.hea").read_bytes()
+    except OSError:
+        old = True
+    if old or mat.name.encode() not in hea:
+        yield path
+        return
+    from biotl.records import mat as matlab
+
+    codes = np.atleast_2d(matlab.variables(mat).get("val", np.zeros(0)))
+    if codes.size == 0 or codes.dtype.kind not in "iuf" or not np.array_equal(codes, codes.astype(np.int16)):
+        got = "no variable val of whole numbers in 16 bits"
+        hint = "in a file of version 5 beside a header; name the file without its header, or save it with -v4"
+        raise RecordError(str(mat), "val", got, "the samples", hint)
+    with tempfile.TemporaryDirectory(prefix="biotl-") as folder:
+        there = Path(folder) / path.name
+        there.with_name(f"{path.name}.hea").write_bytes(hea)
+        # a header of version 4: type (int16), rows, columns, real, and the length of the name that follows
+        head = np.array([30, *codes.shape, 0, 4], "<i4").tobytes() + b"val\0"
+        there.with_name(mat.name).write_bytes(head + codes.T.astype("<i2").tobytes())
+        yield there
+
+
 def _read_flac(
-    path: Path, *, verify: bool
+    path: Path, *, strict: bool
 ) -> tuple[tuple[float, list[tuple[str, str, int]], list[str]], NDArray[np.float32]]:
     try:
         import wfdb
     except ImportError as error:
-        raise MissingExtraError("wfdb (for FLAC-coded formats)", "train") from error
+        raise MissingExtraError("wfdb (for FLAC-coded formats)", "wfdb") from error
     try:
         record = wfdb.rdrecord(str(path), return_res=32)
         names = [name or f"signal {i}" for i, name in enumerate(record.sig_name)]
         channels = list(zip(names, record.units, record.samps_per_frame, strict=True))
         wanted = getattr(wfdb.rdheader(str(path)), "checksum", None) or []  # segments have theirs apart
-        if verify and any(total is not None for total in wanted):
+        if any(total is not None for total in wanted):
             codes = wfdb.rdrecord(str(path), physical=False, smooth_frames=False, ignore_skew=True)
             sums = codes.calc_checksum(expanded=True)
         else:
@@ -182,5 +241,6 @@ def _read_flac(
         raise RecordError(str(path), "FLAC signals", got, "a record that wfdb can read") from error
     for name, got_, said in zip(names, sums, wanted, strict=False):
         if said is not None and (got_ - said) % 65536:
-            raise RecordError(str(path), f'checksum of signal "{name}"', str(got_), f"{said} as the header says")
+            stale = RecordError(str(path), f'checksum of signal "{name}"', str(got_), f"{said} as the header says")
+            _complain(stale, strict=strict)
     return (float(record.fs), channels, record.comments), np.ascontiguousarray(record.p_signal.T)

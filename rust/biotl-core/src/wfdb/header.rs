@@ -75,8 +75,9 @@ impl Line<'_> {
     }
 
     fn file_name<'t>(&self, field: &str, text: &'t str) -> Result<&'t str> {
-        // a header that names files elsewhere is not to be followed there
-        if text.is_empty() || text.contains(['/', '\\', '\0']) || text == ".." || text == "." {
+        // a header that names files elsewhere is not to be followed there; a folder below its own is another matter
+        let odd = |part: &str| part.is_empty() || part == ".." || part == "." || part.contains([':', '\0']);
+        if text.split(['/', '\\']).any(odd) {
             return Err(self.refuse(field, text, "a name in the folder of the header"));
         }
         Ok(text)
@@ -138,9 +139,13 @@ impl Header {
     /// The record line and the segments that it announces, zero where the record is in one piece.
     fn record_line(line: &Line, text: &str) -> Result<(Self, usize)> {
         let mut fields = text.split_ascii_whitespace();
-        let (_name, segments) = split(fields.next().unwrap_or_default(), '/');
+        let (name, segments) = fields.next().unwrap_or_default().rsplit_once('/').map_or(("", None), |(a, b)| (a, Some(b)));
+        // `mitdb/100` in 100.hea is a record in a folder, not one of a hundred segments
+        let stem = line.path.file_stem().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+        let folder = |text: &str| text.contains(|c: char| !c.is_ascii_digit()) || (text == stem && name != stem);
         let segments = match segments {
             None => 0,
+            Some(text) if folder(text) => 0,
             Some(text) => line.number::<std::num::NonZeroUsize>("segments", text, "a count of at least 1")?.get(),
         };
         let n_signals = line.number("signals", fields.next().unwrap_or_default(), "a whole number")?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::format::Format;
 use super::header::{Header, Signal};
-use super::{Channel, Piece, Recording, read_header};
+use super::{Channel, Piece, Recording, locate, read_header};
 use crate::{Error, Result};
 
 impl Recording {
@@ -63,7 +63,7 @@ impl Recording {
 
     /// The header of one segment.
     fn segment(&self, header: &Header, hea: &Path, name: &str) -> Result<(Header, std::path::PathBuf, u64)> {
-        let opened = read_header(&self.folder.join(name))?;
+        let opened = read_header(&locate(&self.folder, &format!("{name}.hea")).with_extension(""))?;
         if !opened.0.segments.is_empty() {
             return Err(Error::file(&opened.1, "segments", opened.0.segments.len(), "a segment in one piece"));
         }

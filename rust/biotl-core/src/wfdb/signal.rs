@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::format::Format;
 use super::header::Signal;
 use super::lanes::Lanes;
+use super::locate;
 use super::value::Value;
 use crate::simd::{Kernel, dispatch};
 use crate::{Error, Result};
@@ -42,7 +43,7 @@ struct Tally {
 /// A file that is missing, no regular file, or shorter than the header says.
 pub fn check_size(folder: &Path, signals: &[Signal], frames: u64) -> Result<u64> {
     let Some(first) = signals.first().filter(|signal| signal.format != Format::Null) else { return Ok(0) };
-    let path = folder.join(&first.file);
+    let path = locate(folder, &first.file);
     let got = size(&path)?;
     let wanted = frame_samples(signals)
         .and_then(|per_frame| frames.checked_mul(per_frame))
@@ -62,7 +63,7 @@ pub fn check_size(folder: &Path, signals: &[Signal], frames: u64) -> Result<u64>
 /// A file that is missing or no regular file.
 pub fn count_frames(folder: &Path, signals: &[Signal]) -> Result<u64> {
     let Some(first) = signals.first().filter(|signal| signal.format != Format::Null) else { return Ok(0) };
-    let bytes = size(&folder.join(&first.file))?.saturating_sub(first.offset);
+    let bytes = size(&locate(folder, &first.file))?.saturating_sub(first.offset);
     Ok(frame_samples(signals).map_or(0, |per_frame| first.format.samples(bytes) / per_frame))
 }
 
@@ -96,7 +97,7 @@ pub fn read<T: Value>(
             .for_each(|(o, s)| o.fill(T::gap(s.format)));
         return Ok(());
     }
-    let path = folder.join(&first.file);
+    let path = locate(folder, &first.file);
     let refuse = |error: std::io::Error| Error::file(&path, "bytes", error, "a readable signal file");
     let mut file = File::open(&path).map_err(refuse)?;
     file.seek(SeekFrom::Start(first.offset)).map_err(refuse)?;

@@ -1,0 +1,57 @@
+"""BIOPAC AcqKnowledge files, through bioread."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biotl.errors import MissingExtraError, RecordError
+from biotl.records.mixed import Channel, one_rate
+from biotl.records.record import Record
+
+
+def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
+    """Read an ``.acq`` file of AcqKnowledge 3 to 5: physical values of the channels of one rate.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    channels : sequence of str, optional
+        Names of channels of one rate; see :func:`biotl.records.mixed.one_rate`.
+
+    Returns
+    -------
+    Record
+        Signal float32 of shape (channels, samples), in the units of the file (``mV``, ``Volts``).
+
+    Raises
+    ------
+    RecordError
+        A file that is missing or damaged.
+    MissingExtraError
+        If bioread is not installed.
+    """
+    path = Path(path)
+    try:
+        import bioread
+    except ImportError as error:
+        raise MissingExtraError("bioread", "acq") from error
+    try:
+        # it tells of damage on the standard streams
+        with path.open("rb") as file, contextlib.redirect_stdout(io.StringIO()):
+            found = [_channel(channel) for channel in bioread.read(file).channels]
+    except Exception as error:  # bioread meets damage with whatever exception comes first
+        got = f"{type(error).__name__}: {error}"[:120]
+        raise RecordError(
+            str(path), "file", got, "an AcqKnowledge file", "export it as MATLAB in AcqKnowledge"
+        ) from error
+    return one_rate(path, found, channels)
+
+
+def _channel(channel: Any) -> Channel:
+    rate = float(channel.samples_per_second)
+    return Channel(str(channel.name), str(channel.units), rate, lambda: np.asarray(channel.data, np.float32))

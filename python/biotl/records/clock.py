@@ -1,0 +1,190 @@
+"""From the times of samples to a rate: even steps, missing rows, and the digits that times are written with."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.errors import RecordError
+
+_SECONDS = {
+    1.0: ("s", "sec", "secs", "second", "seconds"),
+    1e-3: ("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"),
+    1e-6: ("us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"),
+    1e-9: ("ns", "nsec", "nanos", "nanosecond", "nanoseconds"),
+    60.0: ("min", "mins", "minute", "minutes"),
+}
+TO_SECONDS = {name: factor for factor, names in _SECONDS.items() for name in names}
+# words that name what is no channel: times, counts of rows, and what is known of them
+TIME = {"t", "time", "times", "timer", "timestamp", "timestamps", "elapsed", "datetime", "date", "epoch", "seconds"}
+TIME |= {"sec", "secs", "unixtime", "millis", "clock"}
+INDEX = {"", "#", "i", "n", "no", "id", "idx", "index", "sample", "samples", "nseq", "seq", "row", "point", "frame"}
+LABEL = {"label", "labels", "class", "target", "annotation", "annotations", "ann", "symbol", "event", "events"}
+LABEL |= {"marker", "activity", "rpeak", "rpeaks", "peak", "peaks", "beat", "subject", "quality", "y"}
+_LONGEST = 100  # places on the time line for each row: what is missing must not take all memory
+
+
+def lattice(path: Path, time_s: NDArray[np.float64], *, field: str = "time column") -> tuple[float, NDArray[np.int64]]:
+    """Find the rate at which times are even, and the place of each on the time line.
+
+    Times may be rounded to their last digit, and rows may be missing: their places are skipped. Whole seconds that
+    follow no step of their own, as a sports watch writes them, lie on a time line of 1 Hz.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for errors.
+    time_s : ndarray of float64, shape (n,)
+        Times in seconds.
+    field : str
+        What holds them, for errors.
+
+    Returns
+    -------
+    fs : float
+        Rate in Hz.
+    place : ndarray of int64, shape (n,)
+        Increasing, from 0.
+
+    Raises
+    ------
+    RecordError
+        Fewer than two times, times that do not increase, or lie further than a quarter of a step from an even one.
+
+    Examples
+    --------
+    >>> lattice(Path("a.csv"), np.array([0.0, 0.004, 0.008, 0.016]))
+    (250.0, array([0, 1, 2, 4]))
+    """
+    with np.errstate(all="ignore"):
+        elapsed = time_s - time_s[:1]
+        steps = np.diff(elapsed)
+    got = f"steps from {steps.min():g} to {steps.max():g} s" if len(steps) else f"{len(time_s)} rows"
+    refusal = RecordError(
+        str(path), field, got, "two rows or more, evenly spaced", "resample to one rate, or state fs to take it as even"
+    )
+    if not len(steps) or not 1e-9 < float(np.median(steps)) < np.inf or not np.all(np.isfinite(steps)):
+        raise refusal
+    if steps.min() < 0:
+        raise refusal
+    if steps.min() == 0 and (fs := _few_digits(elapsed)):
+        return fs, np.arange(len(elapsed))
+    digit = _last_digit(time_s, elapsed)
+    # whole seconds without a step of their own
+    for step in [_typical(elapsed, digit), *([1.0] if digit == 1.0 else [])]:
+        place = np.concatenate([[0], np.cumsum(np.maximum(np.rint(steps / step), 1).astype(np.int64))])
+        if place[-1] >= _LONGEST * len(place):
+            continue
+        fs, off = _fit(elapsed, place, step, digit)
+        if fs:
+            if off > 0.02:
+                warnings.warn(f"{path}: times jitter by up to {off:.0%} of a step; taken as even", stacklevel=5)
+            return fs, place
+    raise refusal
+
+
+def _last_digit(time_s: NDArray[np.float64], elapsed: NDArray[np.float64]) -> float:
+    """Step of the last digit that times are written with, or 0 where none can be told."""
+    # differences of long times, as those since 1970, keep fewer digits than the times were written with
+    fine = max(1e-10, 4 * float(np.spacing(np.abs(time_s).max())))
+    base = time_s if fine == 1e-10 else elapsed
+    return next((10.0**-d for d in range(9) if np.all(np.abs(np.round(base, d) - base) < fine)), 0.0)
+
+
+def _few_digits(elapsed: NDArray[np.float64]) -> float:
+    """Rate of times written with so few significant digits that later ones repeat (BIDMC: 99.992, 100, 100.01, 100.02).
+
+    The first hundred give the rate, and every other must be what it rounds to; 0 where that is not so.
+    """
+    first = min(100, int(np.argmin(np.diff(elapsed) > 0)))
+    fs = round((first - 1) / elapsed[first - 1]) if first > 10 else 0
+    if fs <= 0:
+        return 0.0
+    coarse = max(_last_digit(part, part) for part in np.array_split(elapsed, min(8, len(elapsed))))
+    even = np.arange(len(elapsed)) / fs
+    return float(fs) if coarse < 2 / fs and np.abs(elapsed - even).max() <= 0.501 * coarse else 0.0
+
+
+def _typical(elapsed: NDArray[np.float64], digit: float) -> float:
+    """Median time from row to row, over as many rows as the rounding asks for."""
+    median = float(np.median(np.diff(elapsed)))
+    lag = int(np.clip(np.ceil(20 * digit / median), 1, max((len(elapsed) - 1) // 4, 1)))
+    return max(float(np.median(elapsed[lag:] - elapsed[:-lag])) / lag, 1e-9)
+
+
+def _fit(elapsed: NDArray[np.float64], place: NDArray[np.int64], step: float, digit: float) -> tuple[float, float]:
+    """Rate of the line through times and places, and the largest distance from it in steps; rate 0 if it is none."""
+    centred = place - place.mean()
+    step = float(centred @ (elapsed - elapsed.mean()) / (centred @ centred))
+    if not 1e-9 < step < np.inf:
+        return 0.0, 0.0
+    # a time is rounded to its last digit; below a third of a step no missing row can hide
+    rounding = 0.999 * digit * (digit <= 1.001 * step)
+    whole = max(round(1 / step), 1)
+    if np.abs(elapsed - place / whole).max() < max(rounding, min(0.001, 0.3 * step)):
+        return float(whole), 0.0
+    seconds = round(step)
+    if seconds > 1 and np.abs(elapsed - place * float(seconds)).max() < 0.3:
+        return 1 / seconds, 0.0
+    distance = elapsed - place * step
+    off = float(np.ptp(distance)) / 2 / step
+    if np.abs(distance).max() <= 0.01 * step + min(digit, 0.3 * step):
+        return 1 / step, 0.0
+    uneven = np.abs(np.diff(elapsed) / step - np.diff(place)).max()
+    # a few rows fit any line
+    return (1 / step, off) if len(place) >= 16 and max(off, uneven / 2) <= 0.25 else (0.0, off)
+
+
+def spread(values: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Lay values, shape (channels, n), on the time line: NaN where a place is skipped.
+
+    Examples
+    --------
+    >>> spread(np.array([[1, 2]], np.float32), np.array([0, 2]))
+    array([[ 1., nan,  2.]], dtype=float32)
+    """
+    if place[-1] == len(place) - 1:
+        return values
+    out = np.full((len(values), int(place[-1]) + 1), np.nan, np.float32)
+    out[:, place] = values
+    return out
+
+
+def words(name: str) -> set[str]:
+    """Words of a name in lower case.
+
+    Examples
+    --------
+    >>> sorted(words("Unix_timestamp (ms)"))
+    ['', 'ms', 'timestamp', 'unix']
+    """
+    return set(re.split(r"[^\w]+|_", name.lower()))
+
+
+def in_seconds(path: Path, name: str, unit: str, column: NDArray[np.float64], fs: float | None) -> NDArray[np.float64]:
+    """Convert times to seconds: by the unit in their name, by their size if they count from 1970, or as ``fs`` says.
+
+    Raises
+    ------
+    RecordError
+        Times in steps of one or more whose unit is not stated: they may be seconds or milliseconds.
+    """
+    factor = TO_SECONDS.get(unit.lower()) or TO_SECONDS.get(name.lower())
+    factor = factor or next((TO_SECONDS[word] for word in sorted(words(name)) if word in TO_SECONDS), None)
+    largest = float(np.nanmax(np.abs(column), initial=0.0))
+    if (
+        factor is None and largest > 1e8
+    ):  # since 1970: seconds until the year 5138, and each finer unit a thousand times
+        factor = 10.0 ** -(3 * int(np.clip((np.log10(largest) - 8) // 3, 0, 3)))
+    if factor is None:
+        step = float(np.median(np.diff(column))) if len(column) > 1 else np.nan
+        if fs and step > 0:  # of the units that a clock has, the one that agrees with the rate stated
+            factor = min((1.0, 1e-3, 1e-6, 1e-9), key=lambda unit: abs(np.log(unit * step * fs)))
+        elif step >= 1:
+            got = f"{name!r} without a unit, in steps of {step:g}"
+            hint = f"name it {name}_ms, or state the rate: fs={1000 / step:.4g} if these are ms"
+            raise RecordError(str(path), "time column", got, "its unit", hint)
+    days = np.concatenate([[0], np.cumsum(np.diff(column) < -43200)]) if factor is None else 0
+    return column * (factor or 1.0) + np.float64(86400) * days
