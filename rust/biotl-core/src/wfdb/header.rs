@@ -139,7 +139,8 @@ impl Header {
     /// The record line and the segments that it announces, zero where the record is in one piece.
     fn record_line(line: &Line, text: &str) -> Result<(Self, usize)> {
         let mut fields = text.split_ascii_whitespace();
-        let (name, segments) = fields.next().unwrap_or_default().rsplit_once('/').map_or(("", None), |(a, b)| (a, Some(b)));
+        let (name, segments) =
+            fields.next().unwrap_or_default().rsplit_once('/').map_or(("", None), |(a, b)| (a, Some(b)));
         // `mitdb/100` in 100.hea is a record in a folder, not one of a hundred segments
         let stem = line.path.file_stem().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
         let folder = |text: &str| text.contains(|c: char| !c.is_ascii_digit()) || (text == stem && name != stem);

@@ -93,9 +93,8 @@ impl Recording {
         let gaps = recording.pieces.iter().filter(|piece| piece.is_gap()).map(|piece| piece.samples as u64);
         let gaps = gaps.fold(0, u64::saturating_add).saturating_mul(per_frame);
         if values.saturating_sub(gaps.min(VALUES_OF_GAPS)) > bytes.saturating_mul(VALUES_PER_BYTE) {
-            let wanted = format!(
-                "at most {VALUES_PER_BYTE} for each of the {bytes} bytes on disk and {VALUES_OF_GAPS} in gaps"
-            );
+            let wanted =
+                format!("at most {VALUES_PER_BYTE} for each of the {bytes} bytes on disk and {VALUES_OF_GAPS} in gaps");
             return Err(Error::file(hea, "samples", values, wanted));
         }
         recording.samples = frames as usize;
