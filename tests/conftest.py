@@ -38,6 +38,49 @@ class Exported:
 
     path: Path
     model: Any
+    preprocessor: Any
+    bundle: Any
+    example: dict[str, Any]
+    difference: float
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Return an exported model whose weights are random, so that every label occurs."""
+    import torch
+
+    from biotl.datasets.preprocessor import make_preprocessor
+    from biotl.datasets.spec import SentenceSpec
+    from biotl.deploy.answer import batches
+    from biotl.deploy.bundle import About, Bundle, Data, Model
+    from biotl.deploy.decision import Classes
+    from biotl.deploy.export import export
+    from biotl.models.registry import build
+    from biotl.records import ecg
+
+    plain = make_preprocessor(SentenceSpec())
+    prepared = [plain.prepare([ecg(1, subject, duration_s=90.0)]) for subject in range(2)]
+    preprocessor = plain.fit(prepared, names=["s000", "s001"], seed=0)
+    example = next(batches(preprocessor, prepared[0], 3))
+    options = {"classes": 5, "dim": 16, "layers": 1, "heads": 2, "hidden": 16}
+    torch.manual_seed(0)
+    model = build("ecgbert", **options)
+    bundle = Bundle(
+        spec=preprocessor.spec.model_dump(mode="json"),
+        state=preprocessor.state,
+        decision=Classes(labels=("N", "S", "V", "F", "Q")),
+        about=About(recipe="toy", model=Model(name="ecgbert", options=options), data=Data.of(prepared)),
+    )
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    return Exported(path, model, preprocessor, bundle, example, export(model, path, bundle=bundle, example=example))
+
+
+@dataclass(frozen=True)
+class ExportedBefore:
+    """A small untrained ECGBERT, exported, with everything that went into the file."""
+
+    path: Path
+    model: Any
     spec: Any
     vocabulary: Any
     labels: tuple[str, ...]
@@ -46,7 +89,7 @@ class Exported:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported_before(tmp_path_factory: pytest.TempPathFactory) -> ExportedBefore:
     """Return an exported model whose weights are random, so that every label occurs."""
     import numpy as np
     import torch
@@ -78,4 +121,4 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     difference = export(
         model, path, spec=spec, vocabulary=vocabulary, labels=labels, example=example, about={"name": "ecgbert"}
     )
-    return Exported(path, model, spec, vocabulary, labels, example, difference)
+    return ExportedBefore(path, model, spec, vocabulary, labels, example, difference)

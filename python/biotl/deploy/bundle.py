@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from biotl.datasets.preprocessor import Prepared
+from biotl.datasets.store import digest_of
 from biotl.deploy.decision import Decision
 from biotl.errors import RecordError
 
@@ -33,6 +35,17 @@ class Data(BaseModel):
     count: int = 0
     digest: str = ""
     recordings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, training: Iterable[Prepared]) -> "Data":
+        """Return what is to be known of the recordings that a model learnt from, as a store gives them."""
+        found = tuple(sorted({content(prepared) for prepared in training}))
+        return cls(count=len(found), digest=hashlib.sha256("".join(found).encode()).hexdigest(), recordings=found)
+
+
+def content(prepared: Prepared) -> str:
+    """Return the digest of a prepared recording by its contents, 16 hexadecimal digits: the same for every spelling."""
+    return digest_of(prepared.arrays)[:16]
 
 
 class About(BaseModel):
@@ -89,7 +102,7 @@ class Bundle(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    format: str = Field(FORMAT, pattern=f"^{FORMAT}$")
+    format: Annotated[str, Field(pattern=f"^{FORMAT}$")] = FORMAT
     spec: dict[str, Any]
     state: dict[str, Any] = {}
     decision: Decision

@@ -13,12 +13,16 @@ from torch import Tensor, nn
 
 from biotl.deploy import seal
 from biotl.deploy.bundle import Bundle
+from biotl.deploy.decision import Decision, Vector
 from biotl.errors import ConfigError, MissingExtraError, TrainingError
+from biotl.models.registry import build
 from biotl.records.atomic import write_bytes
+from biotl.training.checkpoint import load
 
 BATCHES = (1, 3, 17)
 TOLERANCE = 1e-5
 EMBEDDING = "embedding"
+_OUT = "biotl_output"
 
 
 class _One(nn.Module):
@@ -68,15 +72,80 @@ def export(model: nn.Module, path: Path | str, *, bundle: Bundle, example: Mappi
     network = _One(model, output).cpu().eval()
     try:
         whole = {axis: example[name].shape[d] for name in names for d, axis in axes[name].items() if d}
-        width = _run(network, _cut(example, names, axes, 1, whole)).shape
-        if width[-1] not in bundle.decision.widths and len(width) in axes.get(output, {}):
-            raise ConfigError(f"decision: got outputs of {width[-1]}, wanted {bundle.decision.widths}")
+        shape = _run(network, _cut(example, names, axes, 1, whole)).shape
+        width = 1 if len(shape) - 1 in axes[output] else shape[-1]
+        if width not in bundle.decision.widths:
+            raise ConfigError(f"decision: got outputs of {width}, wanted {bundle.decision.widths}")
         data = seal.seal(_to_onnx(network, names, axes, output, _cut(example, names, axes, 2, whole), bundle))
         difference = _compare(network, names, axes, data, example, whole)
     finally:
         model.to(device).train(training)
     write_bytes(Path(path), data)
     return difference
+
+
+def export_checkpoint(
+    checkpoint: Path | str,
+    path: Path | str,
+    *,
+    example: Mapping[str, NDArray[Any]],
+    decision: Decision | None = None,
+    embeddings: bool = False,
+) -> float:
+    """Export the model of a checkpoint; see `export`.
+
+    Parameters
+    ----------
+    checkpoint : Path or str
+        Such as ``best-STAGE.safetensors`` of a run folder.
+    path : Path or str
+        The ``.onnx`` file to write.
+    example : mapping of str to ndarray
+        See `export`.
+    decision : Classes or Value, optional
+        What was chosen on validation, instead of what the checkpoint began with.
+    embeddings : bool
+        Export the model's embedding instead of its output, as of a stage of pretraining.
+
+    Raises
+    ------
+    ConfigError
+        If no stage so far trained what only the exported output uses, such as the head of a model that has only been
+        pretrained.
+    """
+    source = load(checkpoint)
+    bundle = Bundle.from_json(source.state["about"], str(checkpoint))
+    model = build(bundle.about.model.name, **bundle.about.model.options).eval()
+    model.load_state_dict(source.part("model"))
+    output = EMBEDDING if embeddings else str(getattr(model, "output", ""))
+    trained = source.state.get("trained", [name for name, _ in model.named_parameters()])
+    names, axes = _contract(model, output, example)
+    whole = {axis: example[name].shape[d] for name in names for d, axis in axes[name].items() if d}
+    inputs = _cut(example, names, axes, 1, whole)
+    own = only(model, output, inputs)
+    if own and not own & set(trained):
+        raise ConfigError(
+            f"{checkpoint}: no stage trained {', '.join(sorted(own)[:3])}, which {output} depends on; export a stage "
+            "that did, or the embeddings with --embeddings"
+        )
+    if embeddings:
+        decision = Vector(dim=_run(_One(model, output), inputs).shape[-1])
+    parameters = sum(p.numel() for p in model.parameters())
+    about = bundle.about.model_copy(update={"lineage": tuple(source.state["lineage"]), "parameters": parameters})
+    bundle = bundle.model_copy(update={"decision": decision or bundle.decision, "about": about})
+    return export(model, path, bundle=bundle, example=example)
+
+
+def only(model: nn.Module, output: str, inputs: tuple[Tensor, ...]) -> set[str]:
+    """Return the parameters that an output depends on and no other output does; all of them if it shares them all."""
+    parameters = dict(model.named_parameters())
+    reached: dict[str, set[str]] = {}
+    for name, tensor in model(*inputs).items():
+        if tensor.requires_grad:
+            grads = torch.autograd.grad(tensor.sum(), list(parameters.values()), retain_graph=True, allow_unused=True)
+            reached[name] = {key for key, grad in zip(parameters, grads, strict=True) if grad is not None}
+    mine = reached.get(output, set())
+    return mine - set().union(*(of for name, of in reached.items() if name != output)) or mine
 
 
 def _contract(
@@ -141,16 +210,29 @@ def _to_onnx(
             inputs,
             dynamo=True,
             input_names=list(names),
-            output_names=[output],
+            output_names=[_OUT],
             dynamic_shapes=(free,),
             verbose=False,
         )
     if program is None:
         raise TrainingError("torch.onnx.export gave no program")
     proto = program.model_proto
+    _rename(proto.graph, {output: f"{output}_inside", _OUT: output})
     _tidy(proto, axes)
     proto.metadata_props.add(key="biotl.bundle", value=bundle.to_json())
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _rename(graph: Any, names: Mapping[str, str]) -> None:
+    """Rename values of a graph and of what is nested in it: an operator inside may be called as the output is."""
+    for node in graph.node:
+        for values in (node.input, node.output):
+            values[:] = [names.get(value, value) for value in values]
+        for attribute in node.attribute:
+            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                _rename(inner, names)
+    for item in (*graph.output, *graph.value_info, *graph.initializer):
+        item.name = names.get(item.name, item.name)
 
 
 def _tidy(proto: Any, axes: Mapping[str, Mapping[int, str]]) -> None:

@@ -168,7 +168,7 @@ class Predictor:
             leads={channel.name: one.lead for channel, one in found},
             notes=(*notes, *made.notes),
         )
-        return Answer(prediction, mended, prepared)
+        return Answer(prediction, list(records), prepared)
 
     def _forward(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         self._go_on()

@@ -13,6 +13,8 @@ from biotl.datasets.vocabulary import MASK, SPECIAL, TOKENS
 from biotl.errors import ConfigError
 from biotl.models.heads import BeatHead, TokenHead
 
+TOKEN_AXES = {0: "batch", 1: "tokens"}
+
 
 class ECGBert(nn.Module):
     """The improved form: every token carries its segment's own samples and its beat's timing.
@@ -35,6 +37,8 @@ class ECGBert(nn.Module):
     """
 
     inputs = ("tokens", "wave", "patches", "features", "mask")
+    output = "logits"
+    axes = dict.fromkeys((*inputs, "logits", "embedding"), TOKEN_AXES)
 
     def __init__(
         self,
@@ -85,7 +89,8 @@ class ECGBert(nn.Module):
         Returns
         -------
         dict of str to Tensor
-            ``logits`` (batch, length, classes), to be read at QRS tokens; ``mlm_logits`` (batch, length, 75).
+            ``logits`` (batch, length, classes) and ``embedding`` (batch, length, dim), to be read at QRS tokens;
+            ``mlm_logits`` (batch, length, 75).
         """
         seen = (tokens != MASK).unsqueeze(-1)
         content = self.patch_embedding(patches, wave) + self.feature_embedding(features)
@@ -96,7 +101,7 @@ class ECGBert(nn.Module):
         for layer in self.encoder:
             x = layer(x, hidden_keys[:, None, None, :])
         x = self.norm(x)
-        return {"logits": self.head(x), "mlm_logits": self.mlm(x)}
+        return {"logits": self.head(x), "mlm_logits": self.mlm(x), "embedding": x}
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """Return what a stage can train by name: ``embedding``, ``encoder``, ``mlm``, ``head``."""
@@ -220,6 +225,8 @@ class DocumentedECGBert(nn.Module):
     """
 
     inputs = ("tokens", "patches", "mask")
+    output = "logits"
+    axes = dict.fromkeys((*inputs, "logits", "embedding"), TOKEN_AXES)
     dim, length = 32, 3600
 
     def __init__(self, classes: int = 0) -> None:
@@ -246,7 +253,7 @@ class DocumentedECGBert(nn.Module):
         wave = self.cnn_embedding(patches[:, :, 0].mean(-1))
         x = token + self.positional_embedding(token) + wave
         x = self.transformer(x, src_key_padding_mask=~mask)
-        out = {"mlm_logits": self.fc(x)}
+        out = {"mlm_logits": self.fc(x), "embedding": x}
         return out if self.head is None else {**out, "logits": self.head(x)}
 
     def groups(self) -> dict[str, list[nn.Module]]:

@@ -21,8 +21,8 @@ from biotl.records.write import write_wfdb
 
 
 @pytest.fixture(scope="module")
-def predictor(exported):
-    return Predictor(exported.path, threads=1)
+def predictor(exported_before):
+    return Predictor(exported_before.path, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,28 +32,28 @@ def recordings(tmp_path_factory):
     return [write_wfdb(ecg(9, subject, duration_s=60.0), folder) for subject in range(3)]
 
 
-def torch_labels(exported, record):
+def torch_labels(exported_before, record):
     """Label every beat of a recording by torch itself, window by window."""
     import torch
 
-    sentence = prepare(record, exported.spec, exported.vocabulary)
+    sentence = prepare(record, exported_before.spec, exported_before.vocabulary)
     label = np.zeros(len(sentence.rpeaks), np.int64)
-    for window in windows(sentence, exported.spec):
-        cut = window_arrays(sentence, window, exported.spec)
-        inputs = [torch.from_numpy(cut[name][None]) for name in exported.model.inputs]
+    for window in windows(sentence, exported_before.spec):
+        cut = window_arrays(sentence, window, exported_before.spec)
+        inputs = [torch.from_numpy(cut[name][None]) for name in exported_before.model.inputs]
         with torch.inference_mode():
-            logits = exported.model.eval()(*inputs)["logits"][0].numpy()
+            logits = exported_before.model.eval()(*inputs)["logits"][0].numpy()
         scored = cut["beat"] >= 0
         label[cut["beat"][scored]] = logits[scored].argmax(axis=1)
     return label
 
 
-def test_onnxruntime_gives_the_labels_of_torch(exported, predictor, recordings):
+def test_onnxruntime_gives_the_labels_of_torch(exported_before, predictor, recordings):
     for path in recordings:
         record = read(path)
         found = predictor.predict(record)
         assert len(found) > 40
-        np.testing.assert_array_equal(found.label, torch_labels(exported, record))
+        np.testing.assert_array_equal(found.label, torch_labels(exported_before, record))
         np.testing.assert_allclose(found.probability.sum(axis=1), 1.0, atol=1e-6)
         assert len(np.unique(found.label)) > 1
 
@@ -73,18 +73,20 @@ sys.exit(code)
 """
 
 
-def test_biotl_predict_needs_neither_torch_nor_scipy_nor_wfdb(exported, recordings):
-    command = [sys.executable, "-c", WITHOUT, "predict", str(exported.path), *map(str, recordings), "--json"]
+def test_biotl_predict_needs_neither_torch_nor_scipy_nor_wfdb(exported_before, recordings):
+    command = [sys.executable, "-c", WITHOUT, "predict", str(exported_before.path), *map(str, recordings), "--json"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout)
     assert found["refused"] == []
     for path, got in zip(recordings, found["records"], strict=True):
-        names = [exported.labels[i] for i in torch_labels(exported, read(path))]
+        names = [exported_before.labels[i] for i in torch_labels(exported_before, read(path))]
         assert [beat["label"] for beat in got["beats"]] == names
 
 
 @pytest.mark.slow
-def test_a_fresh_environment_with_the_wheel_and_onnxruntime_gives_the_same_labels(exported, recordings, tmp_path):
+def test_a_fresh_environment_with_the_wheel_and_onnxruntime_gives_the_same_labels(
+    exported_before, recordings, tmp_path
+):
     root = Path(__file__).parents[1]
     pip = [sys.executable, "-m", "pip", "--quiet"]
     # apart from the environment of this run, whose PYTHONPATH (xdist sets one) would lend its packages to the new one
@@ -96,10 +98,10 @@ def test_a_fresh_environment_with_the_wheel_and_onnxruntime_gives_the_same_label
     subprocess.run([bin_ / "pip", "install", "--quiet", f"{wheel}[onnx]"], check=True, env=apart)
     missing = subprocess.run([bin_ / "python", "-c", "import torch"], capture_output=True, check=False, env=apart)
     assert missing.returncode == 1
-    command = [bin_ / "biotl", "predict", exported.path, *recordings, "--json"]
+    command = [bin_ / "biotl", "predict", exported_before.path, *recordings, "--json"]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": str(bin_)}, cwd=tmp_path)
     for path, got in zip(recordings, json.loads(run.stdout)["records"], strict=True):
-        names = [exported.labels[i] for i in torch_labels(exported, read(path))]
+        names = [exported_before.labels[i] for i in torch_labels(exported_before, read(path))]
         assert [beat["label"] for beat in got["beats"]] == names
 
 
@@ -130,12 +132,12 @@ def test_a_recording_that_does_not_fit_the_spec_is_refused_by_field(predictor, c
         predictor.predict(Record("a", record.signal, record.fs, channels, units, "a"))
 
 
-def test_refused_recordings_are_listed_and_the_others_go_on(exported, recordings, tmp_path, capsys):
+def test_refused_recordings_are_listed_and_the_others_go_on(exported_before, recordings, tmp_path, capsys):
     other = ecg(9, 5, duration_s=20.0)
     stranger = write_wfdb(Record("pleth", other.signal, 360.0, ("PLETH", "RESP"), ("mV", "mV"), "p"), tmp_path)
     words = [
         "predict",
-        str(exported.path),
+        str(exported_before.path),
         str(recordings[0]),
         str(stranger),
         str(tmp_path / "none"),
@@ -147,11 +149,11 @@ def test_refused_recordings_are_listed_and_the_others_go_on(exported, recordings
     assert [r["record"] for r in found["records"]] == ["s000", "s001"]
     assert [r["recording"] for r in found["refused"]] == [str(stranger), str(tmp_path / "none")]
     assert captured.err.count("refused: ") == 2
-    assert main(["predict", str(exported.path), str(stranger)]) == 3
+    assert main(["predict", str(exported_before.path), str(stranger)]) == 3
 
 
-def test_the_output_is_one_csv_line_a_beat(exported, recordings, capsys):
-    assert main(["predict", str(exported.path), str(recordings[0])]) == 0
+def test_the_output_is_one_csv_line_a_beat(exported_before, recordings, capsys):
+    assert main(["predict", str(exported_before.path), str(recordings[0])]) == 0
     captured = capsys.readouterr()
     head, *lines = captured.out.splitlines()
     assert head == "record,sample,time_s,label,probability"
@@ -159,12 +161,12 @@ def test_the_output_is_one_csv_line_a_beat(exported, recordings, capsys):
     record, sample, time_s, label, probability = lines[0].split(",")
     assert record == "s000"
     assert float(time_s) == pytest.approx(int(sample) / 360, abs=1e-4)
-    assert label in exported.labels
-    assert 1 / len(exported.labels) <= float(probability) <= 1
+    assert label in exported_before.labels
+    assert 1 / len(exported_before.labels) <= float(probability) <= 1
 
 
-def test_annotations_are_written_as_a_wfdb_file(exported, recordings, predictor, tmp_path, capsys):
-    assert main(["predict", str(exported.path), str(recordings[0]), "--annotations", str(tmp_path)]) == 0
+def test_annotations_are_written_as_a_wfdb_file(exported_before, recordings, predictor, tmp_path, capsys):
+    assert main(["predict", str(exported_before.path), str(recordings[0]), "--annotations", str(tmp_path)]) == 0
     from biotl.records.wfdb import read_annotations
 
     marks = read_annotations(tmp_path / "s000", "biotl", fs=360.0)
@@ -174,7 +176,9 @@ def test_annotations_are_written_as_a_wfdb_file(exported, recordings, predictor,
     assert marks.aux[0].startswith(found.names[0])
 
 
-def test_annotations_that_cannot_be_written_are_listed_and_the_others_go_on(exported, recordings, tmp_path, capsys):
+def test_annotations_that_cannot_be_written_are_listed_and_the_others_go_on(
+    exported_before, recordings, tmp_path, capsys
+):
     def npz(name, signal):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         np.savez(tmp_path / name, signal=signal, fs=360.0, channels=["MLII", "V1"], units=["mV", "mV"])
@@ -184,7 +188,7 @@ def test_annotations_that_cannot_be_written_are_listed_and_the_others_go_on(expo
     paths = [npz("flat.npz", np.zeros_like(signal)), npz("a b,c.npz", signal), npz("x/d.npz", signal)]
     paths += [npz("y/d.npz", signal), str(recordings[0])]
     out = tmp_path / "out"
-    assert main(["predict", str(exported.path), *paths, "--annotations", str(out)]) == 4
+    assert main(["predict", str(exported_before.path), *paths, "--annotations", str(out)]) == 4
     captured = capsys.readouterr()
     assert sorted(path.name for path in out.iterdir()) == ["d.biotl", "s000.biotl"]
     refused = [line for line in captured.err.splitlines() if line.startswith("refused: ")]
@@ -219,10 +223,10 @@ def test_a_refused_signal_is_named_by_its_file(predictor, tmp_path):
         ("tokens", "words", "graph inputs"),
     ],
 )
-def test_a_model_that_was_edited_is_refused_by_field(exported, key, value, says, tmp_path):
+def test_a_model_that_was_edited_is_refused_by_field(exported_before, key, value, says, tmp_path):
     import onnx
 
-    model = onnx.load(exported.path)
+    model = onnx.load(exported_before.path)
     stored = {item.key: item.value for item in model.metadata_props}
     if key == "spec fs":
         stored["biotl.spec"] = json.dumps(json.loads(stored["biotl.spec"]) | {"fs": value})
@@ -266,10 +270,10 @@ def test_one_logit_is_two_classes_and_the_threshold_decides():
     assert decide(probability, np.array([0.4, 0.6], np.float32)).tolist() == [0, 1, 0]
 
 
-def test_inspect_shows_the_model(exported, capsys):
-    assert main(["inspect", str(exported.path), "--json"]) == 0
+def test_inspect_shows_the_model(exported_before, capsys):
+    assert main(["inspect", str(exported_before.path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["kind"] == "model"
-    assert found["labels"] == list(exported.labels)
+    assert found["labels"] == list(exported_before.labels)
     assert found["about"] == {"name": "ecgbert"}
-    assert found["vocabulary"]["sha256"] == found["spec"]["vocabulary"] == exported.vocabulary.digest()
+    assert found["vocabulary"]["sha256"] == found["spec"]["vocabulary"] == exported_before.vocabulary.digest()
