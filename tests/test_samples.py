@@ -1,5 +1,6 @@
 """Samples: inputs and targets of the right units, drawn from the seed alone, the same in every process."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -95,6 +96,13 @@ def test_sides_of_a_split_have_their_own_people_and_only_training_is_disturbed(s
     assert found["train"].fitted_on == ("p0", "p1")
     assert [len(found[side].transforms) for side in ("train", "validation", "test")] == [2, 1, 1]
     assert found["validation"].labels[0].tolist() == store.targets("r2")["labels"].tolist()
+
+
+def test_one_recording_under_two_ids_on_two_sides_is_refused_by_its_contents(entries, fitted, tmp_path):
+    twin = dataclasses.replace(entries[0], id="twin", subject="somebody", split="test")
+    store, _ = prepare_store([*entries, twin], SentencePreprocessor(SPEC), BeatClass(), tmp_path)
+    with pytest.raises(ConfigError, match="split: r0 in train and twin in test hold the same signal"):
+        sides(store, fitted, make_split([*entries, twin], SplitConfig(), seed=0))
 
 
 def test_samples_pickle_small_and_come_back_the_same(train, store):

@@ -138,8 +138,21 @@ def test_a_split_survives_json_and_a_changed_one_is_refused():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"shares": (0.5, 0.1, 0.1)}, "sum of 0.7"), ({"folds": 3, "fold": 3}, "less than the 3 folds")],
+    [
+        ({"shares": (0.5, 0.1, 0.1)}, "sum of 0.7"),
+        ({"folds": 3, "fold": 3}, "less than the 3 folds"),
+        ({"by": "time", "folds": 3}, "wanted by: subject, whose"),
+        ({"by": "split", "validation": ("p1",)}, "wanted by: subject or de_chazal"),
+    ],
 )
 def test_a_split_that_cannot_be_is_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
-        SplitConfig(by="subject", **changes)
+        SplitConfig(**{"by": "subject", **changes})
+
+
+def test_subjects_to_choose_by_are_taken_by_name_instead_of_drawn():
+    split = make_split(people(20), SplitConfig(by="subject", validation=("p3", "p7")), seed=0)
+    assert subjects_of(split, "validation") == {"p3", "p7"}
+    assert len(subjects_of(split, "test")) == 3
+    with pytest.raises(ConfigError, match=r"data\.split\.validation: got p99, wanted subjects of the recordings"):
+        make_split(people(20), SplitConfig(by="subject", validation=("p99",)), seed=0)

@@ -201,7 +201,7 @@ def _write(
         "cuts": len(preprocessor.cuts(prepared)),
         "arrays": put(prepared.arrays),
         "targets": put(targets),
-        "sha256": digest_of(prepared.arrays, targets),
+        "sha256": [digest_of(prepared.arrays), digest_of(targets)],
     }
 
 

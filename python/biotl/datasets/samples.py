@@ -14,6 +14,7 @@ from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.splits import Part, Split
 from biotl.datasets.store import Store
 from biotl.datasets.transforms import IGNORED, Transform
+from biotl.errors import ConfigError
 
 _KEPT = 32  # recordings; of an hour of ECG the tokens are 0.2 MB
 
@@ -139,7 +140,23 @@ def _open(store: Store, preprocessor: Preprocessor, parts: Sequence[Part], trans
 def sides(
     store: Store, preprocessor: Preprocessor, split: Split, *, transforms: Sequence[Transform] = ()
 ) -> dict[str, Samples]:
-    """Return the samples of train, validation and test; the latter two with those transforms that are always there."""
+    """Return the samples of train, validation and test; the latter two with those transforms that are always there.
+
+    Raises
+    ------
+    ConfigError
+        If one recording is on two sides under two ids, by its contents.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    for side, parts in split.sides.items():
+        for part in parts:
+            if part.id in store and store.cuts(part.id):
+                before, other = first.setdefault(store.content(part.id), (side, part.id))
+                if before != side and other != part.id:
+                    raise ConfigError(
+                        f"split: {other} in {before} and {part.id} in {side} hold the same signal; keep one, or "
+                        "both on one side"
+                    )
     always = [transform for transform in transforms if transform.always]
     return {
         side: Samples(store, preprocessor, parts, transforms=transforms if side == "train" else always)

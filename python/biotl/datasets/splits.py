@@ -148,6 +148,12 @@ class SplitConfig(Section):
             raise ValueError(f"shares: got a sum of {sum(self.shares):g}, wanted 1")
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold: got {self.fold}, wanted less than the {self.folds} folds")
+        if self.folds is not None and self.by != "subject":
+            raise ValueError(
+                f"folds: got {self.folds} with by: {self.by}, wanted by: subject, whose subjects they group"
+            )
+        if self.validation and self.by not in ("subject", "de_chazal"):
+            raise ValueError(f"validation: got subjects with by: {self.by}, wanted by: subject or de_chazal")
         return self
 
     @property
@@ -297,7 +303,9 @@ def _by_subject(entries: Sequence[Entry], config: SplitConfig, seed: int) -> _Ma
         how = f"group {config.fold + 1} of {config.folds} groups of subjects drawn with seed {seed}"
     else:
         order = [free[i] for i in np.random.default_rng(seed).permutation(len(free))]
-        stop = _counts(len(order), config.shares)
+        train, validation, test = config.shares
+        shares = (train + validation, 0.0, test) if config.validation else config.shares
+        stop = _counts(len(order), shares)
         chosen = {"validation": tuple(order[stop[0] : stop[1]]), "test": tuple(order[stop[1] :])}
         how = "subjects drawn with seed {} for {:.0%} train, {:.0%} validation, {:.0%} test".format(
             seed, *config.shares
