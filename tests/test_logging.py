@@ -10,6 +10,7 @@ import torch
 from biotl.config import parse
 from biotl.errors import ConfigError
 from biotl.training.checkpoint import load
+from biotl.training.logging import curves
 from biotl.training.progress import StoppedError
 from biotl.training.trainer import Trainer
 from toys import HEAD, Jittered, Points, config, points_task, stop_at
@@ -28,6 +29,8 @@ def test_the_run_folder_explains_the_run(tmp_path):
     resolved = parse((tmp_path / "config.resolved.yaml").read_text())
     assert resolved["stages"][0]["optimizer"]["name"] == "adamw"
     assert (tmp_path / "training_curves.png").read_bytes()[:4] == b"\x89PNG"
+    panels = curves(result.history).axes
+    assert [axis.get_title() for axis in panels if axis.get_title()] == ["head", "full"]
     best = load(tmp_path / "checkpoints" / "best-full.safetensors").state
     assert best["about"] == {"labels": ["N", "S", "V"]}
     assert best["metrics"]["macro_f1"] == result.best["full"]["macro_f1"]

@@ -65,7 +65,7 @@ def test_whoever_carries_a_class_is_named_with_the_figure_without_him(classes):
 
 def test_values_without_a_direction_and_bounds_are_told(classes):
     tree = made(values(), Asked(name="heart rate", unit="bpm"))
-    assert tree["figures"]["mae"] == {"name": "mean absolute error", "unit": "bpm", "better": "lower"}
+    assert tree["figures"]["mae"] == {"name": "MAE", "unit": "bpm", "better": "lower"}
     assert tree["figures"]["bias"]["better"] == ""
     assert 0 < tree["models"]["model"]["coverage"] < 100
     assert tree["task"] == {"kind": "value", "name": "heart rate", "of": "bpm", "unit": "step", "headline": "mae"}

@@ -16,7 +16,7 @@ from biotl.deploy.export_before import export
 from biotl.recipes.ecgbert import Outcome, beat_windows, judge, named, summary
 from biotl.records import Record
 from biotl.report import html, model_card
-from biotl.report.content import ReportContent, Strip
+from biotl.report.legacy import ReportContent, Strip, report
 from biotl.training.stages import Config
 
 STRIP_S = 10.0
@@ -101,8 +101,8 @@ def publish(
     )
     content = _content(config, outcome, sides, raw, words, headline, figures)
     made_by = f"biotl {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    html.write(content, folder / "report.html", made_by=made_by)
-    model_card.write(content, folder / "model_card.md", made_by=made_by)
+    html.write(report(content), folder / "report.html", made_by=made_by)
+    model_card.write(report(content), folder / "model_card.md", made_by=made_by)
     return Published(folder / "model.onnx", folder / "report.html", folder / "model_card.md", difference)
 
 

@@ -1,89 +1,115 @@
-"""What a report is made of: plain data, so that any run can be shown and nothing is recomputed to show it."""
+"""What a report is made of: sections of blocks. Page and card render any list of them; nothing is computed there."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from matplotlib import figure as matplotlib
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Some seconds of a recording with what was predicted of each beat.
+class Estimate:
+    """A figure as it is printed, with its interval: ``50.2`` and ``38.1 to 65.3``."""
+
+    value: str
+    interval: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+
+@dataclass(frozen=True)
+class Text:
+    """Paragraphs; ``warning`` sets off what a reader must not miss, ``soft`` what explains."""
+
+    lines: tuple[str, ...]
+    tone: Literal["plain", "soft", "warning"] = "plain"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows whose keys are the columns.
+
+    A cell is a text, a whole number, an `Estimate` or None; a column that is None throughout is not shown.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    note: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the columns that hold something, in the order in which they first come."""
+        keys = dict.fromkeys(key for row in self.rows for key in row)
+        return [key for key in keys if any(row.get(key) is not None for row in self.rows)]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing, made when it is shown.
 
     Parameters
     ----------
-    record : str
-        Name of the recording.
-    start_s : float
-        Where the strip begins in the recording.
-    fs : float
-        Sampling rate in Hz.
-    signal : ndarray of float32, shape (samples,)
-        The lead in mV.
-    time_s : ndarray of float, shape (n,)
-        Time of each predicted beat from the start of the recording.
-    label : tuple of str, length n
-        Predicted class of each beat.
-    truth : tuple of str, length n
-        Reference class of each beat; empty where it is not known.
+    draw : callable
+        Returns a matplotlib figure; a narrow one is 4.4 inches wide at most, so that a telephone shows it whole.
+    alt : str
+        What is to be seen, for those who cannot.
     caption : str
-        What is to be seen.
+        Printed below.
     """
 
-    record: str
-    start_s: float
-    fs: float
-    signal: NDArray[np.float32]
-    time_s: NDArray[np.float64]
-    label: tuple[str, ...]
-    truth: tuple[str, ...] = ()
+    draw: "Callable[[], matplotlib.Figure]"
+    alt: str
     caption: str = ""
 
 
 @dataclass(frozen=True)
-class ReportContent:
+class Pairs:
+    """Two columns: what, and which."""
+
+    items: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One of the few figures that matter: the figure, what it is, and a note; ``bad`` sets off what speaks against."""
+
+    figure: str
+    name: str
+    note: str = ""
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The cards at the top."""
+
+    cards: tuple[Card, ...]
+
+
+Block = Text | Table | Figure | Pairs | Headline
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it; without blocks it is not shown."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Report:
     """A finished run.
 
     Parameters
     ----------
     title, question : str
         What was learnt, and the one sentence that says of what, on whom.
-    headline : sequence of (figure, name, note)
-        The few figures that matter, in words ready to print.
-    labels : tuple of str
-        Class names.
-    scores : mapping of str to sequence of rows
-        By model name, the model of this run first, then its baselines: one row a class with ``class``, ``beats``,
-        ``Se``, ``PPV`` and ``F1`` in per cent.
-    macro_f1 : mapping of str to float
-        Macro-F1 in per cent, by the same names.
-    confusion : ndarray of int64, shape (classes + 1, classes + 1)
-        Reference by prediction; the last row holds false detections, the last column missed beats.
-    per_record : sequence of rows
-        One row a test recording; keys are the column names.
-    history : sequence of rows
-        The lines of ``metrics.jsonl``.
-    strips : sequence of Strip
-        Example stretches.
-    data, settings, lineage : mapping of str to text
-        Two-column tables: what was learnt from, how, and what the model came from.
-    limits : sequence of str
-        What the figures do not say.
+    sections : sequence of Section
+        In order; the first holds the headline.
     """
 
     title: str
     question: str
-    headline: Sequence[tuple[str, str, str]]
-    labels: tuple[str, ...]
-    scores: Mapping[str, Sequence[Mapping[str, Any]]]
-    macro_f1: Mapping[str, float]
-    confusion: NDArray[np.int64]
-    per_record: Sequence[Mapping[str, Any]] = ()
-    history: Sequence[Mapping[str, Any]] = ()
-    strips: Sequence[Strip] = ()
-    data: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
-    lineage: Mapping[str, str] = field(default_factory=dict)
-    limits: Sequence[str] = ()
+    sections: Sequence[Section]

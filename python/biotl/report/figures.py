@@ -1,238 +1,196 @@
-"""Figures of a run, each a matplotlib figure: training curves, confusion, bars beside baselines, ECG strips."""
+"""Figures of any run: intervals of models beside each other, confusion, curves, values against their reference."""
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.errors import MissingExtraError
-from biotl.report.content import Strip
+from biotl.report.style import LIGHT, NARROW, SERIES, canvas, style
+from biotl.scoring.bootstrap import Interval
 
-try:
-    from matplotlib import rc_context
+if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, MultipleLocator
-except ImportError as error:
-    raise MissingExtraError("matplotlib", "train") from error
 
-INK, FAINT, GREY, ACCENT, WRONG = "#1f2933", "#d5dbe1", "#8a9ba8", "#0b6e99", "#c0392b"
-# Distinct in lightness too, so that they stay apart in print and for colour-blind readers; the model's comes first.
-SERIES = (ACCENT, GREY, "#e08e45", "#5b8c5a", "#7b5ea7")
-# red is kept for what is wrong
-CLASS_COLOR = {"N": INK, "S": "#b8660b", "V": ACCENT, "F": "#7b5ea7", "Q": "#5b8c5a"}
-METRICS = ("accuracy", "macro_f1", "auroc", "mae")
-STYLE: Any = {
-    "axes.edgecolor": "#9aa5b1",
-    "axes.grid": True,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "figure.constrained_layout.use": True,
-    "font.size": 9,
-    "grid.color": "#e9edf0",
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "svg.hashsalt": "biotl",
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
+Array = NDArray[Any]
 
 
-@contextmanager
-def _style() -> Iterator[None]:
-    with rc_context(STYLE):
-        yield
+def color(index: int) -> str:
+    """Return the colour of a series."""
+    return LIGHT[SERIES[index % len(SERIES)]]
 
 
-def svg(figure: Figure) -> bytes:
-    """Return a figure as SVG; the same figure gives the same bytes."""
-    buffer = io.BytesIO()
-    with _style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def training_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw a run's losses, and its metrics on the validation subjects, over its epochs; one column a stage.
+def forest(
+    groups: Mapping[str, Mapping[str, Interval]], axis_name: str, *, top: float | None = None, colors: int = 0
+) -> "Figure":
+    """Draw figures or differences with their intervals, models beside each other.
 
     Parameters
     ----------
-    history : sequence of rows
-        The lines of ``metrics.jsonl``; of kind ``epoch`` are drawn ``train.loss``, ``loss`` and what `METRICS` names,
-        and the epoch that was kept (``best``) is ringed.
-
-    Returns
-    -------
-    Figure
+    groups : mapping of str to mapping of str to Interval
+        By line, such as a class; then by model, this run's own first.
+    axis_name : str
+        What the figures are, with unit.
+    top : float, optional
+        Where the axis ends, such as 100 for per cent; then, and for what is never negative, it begins at 0.
+    colors : int
+        The colour of the first model: 1 where this run's own is left out, as in differences to it.
     """
-    history = [row for row in history if row.get("kind") == "epoch"]
-    stages = list(dict.fromkeys(str(row["stage"]) for row in history))
-    metrics = [name for name in METRICS if any(row.get(name) is not None for row in history)]
-    with _style():
-        figure = Figure(figsize=(max(3.2 * len(stages), 5), 3.9 if metrics else 2.3))
-        axes = figure.subplots(2 if metrics else 1, len(stages), squeeze=False)
-        for column, stage in enumerate(stages):
-            rows = [row for row in history if row["stage"] == stage]
-            top, bottom = axes[0, column], axes[-1, column]
-            _line(top, rows, "train.loss", GREY, "training")
-            _line(top, rows, "loss", ACCENT, "validation")
-            top.set_title(stage)
-            top.legend(loc="best", fontsize=8)
-            for name, color in zip(metrics, (ACCENT, *SERIES[2:]), strict=False):
-                _line(bottom, rows, name, color, name.replace("_", " "))
-            if metrics and bottom.lines:
-                bottom.legend(loc="best", fontsize=8)
-            bottom.set_xlabel("epoch")
-            for axis in (top, bottom):
-                axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes[0, 0].set_ylabel("loss")
-        if metrics:
-            axes[1, 0].set_ylabel("on validation subjects")
+    names = list(dict.fromkeys(name for of in groups.values() for name in of))
+    with style():
+        figure = canvas(NARROW, 0.2 * len(groups) * (len(names) + 1.1) + 1.0 + 0.22 * len(names))
+        axis = figure.subplots()
+        for row, of in enumerate(groups.values()):
+            for k, name in enumerate(names):
+                if (found := of.get(name)) is None or np.isnan(found.value):
+                    continue
+                y = row + (k - (len(names) - 1) / 2) * 0.8 / len(names)
+                hue, own = color(k + colors), k + colors == 0
+                axis.plot([found.low, found.high], [y, y], color=hue, linewidth=2, solid_capstyle="butt")
+                axis.plot(found.value, y, "o" if own else "s", color=hue, ms=6 if own else 4.5)
+        for k, name in enumerate(names, colors):
+            axis.plot([], [], "s" if k else "o", color=color(k), label=name, linestyle="-", ms=5)
+        axis.set_yticks(range(len(groups)), list(groups))
+        axis.set_ylim(len(groups) - 0.45, -0.55)
+        axis.grid(visible=False, axis="y")
+        axis.tick_params(axis="y", length=0)
+        for row in range(1, len(groups)):
+            axis.axhline(row - 0.5, color=LIGHT["line"], linewidth=0.8)
+        if any(of.low < 0 or of.value < 0 for group in groups.values() for of in group.values()):
+            axis.axvline(0, color=LIGHT["ink"], linewidth=1)
+        else:
+            axis.set_xlim(left=0, right=top)
+        axis.set_xlabel(axis_name)
+        figure.legend(loc="outside upper left", ncols=1)
     return figure
 
 
-def _line(axis: Any, rows: Sequence[Mapping[str, Any]], key: str, color: str, name: str) -> None:
-    drawn = [row for row in rows if row.get(key) is not None]
-    if not drawn:
-        return
-    axis.plot([r["epoch"] + 1 for r in drawn], [r[key] for r in drawn], color=color, marker="o", ms=3, label=name)
-    kept = [row for row in drawn if row.get("best")][-1:]
-    axis.plot([r["epoch"] + 1 for r in kept], [r[key] for r in kept], "o", color=color, ms=8, fillstyle="none")
-
-
-def confusion_matrix(confusion: NDArray[np.int64], labels: Sequence[str]) -> Figure:
-    """Draw reference by prediction, shaded by the share of each reference class.
+def confusion_matrix(confusion: Array, labels: Sequence[str], unit: str) -> "Figure":
+    """Draw reference by answer, shaded by the share of each reference class.
 
     Parameters
     ----------
-    confusion : ndarray of int64, shape (classes + 1, classes + 1)
-        The last row counts false detections, the last column missed beats. A class that never occurs is left out.
+    confusion : ndarray of int, shape (classes + 1, classes + 1)
+        The last row counts false detections, the last column missed units. A class that never occurs is left out, and
+        so are false and missed where there are none.
     labels : sequence of str
         Class names.
-
-    Returns
-    -------
-    Figure
+    unit : str
+        Such as ``beat``.
     """
     met = [i for i in range(len(labels)) if confusion[i].any() or confusion[:, i].any()]
-    confusion, labels = confusion[np.ix_([*met, -1], [*met, -1])], [labels[i] for i in met]
-    rows, columns = [*labels, "no beat"], [*labels, "missed"]
+    names = [labels[i] for i in met]
+    rows = [*met, -1] if confusion[-1].any() else met
+    columns = [*met, -1] if confusion[:, -1].any() else met
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    share[-1] = 0.0  # what is no beat has no class to take a share of
-    with _style(), rc_context({"axes.grid": False}):
-        figure = Figure(figsize=(0.85 * len(columns) + 1.1, 0.55 * len(rows) + 1.1))
+    with style(**{"axes.grid": False}):
+        figure = canvas(max(NARROW, 0.57 * len(columns) + 0.9), 0.46 * len(rows) + 0.95)
         axis = figure.subplots()
-        axis.imshow(share, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
-        for (i, j), count in np.ndenumerate(confusion):
-            if (i, j) == (len(labels), len(labels)):
-                continue
-            color, weight = "white" if share[i, j] > 0.6 else INK, "bold" if i == j else "normal"
-            axis.text(j, i, f"{count:,}", ha="center", va="center", color=color, fontweight=weight)
-        axis.axhline(len(labels) - 0.5, color="white", linewidth=3)
-        axis.axvline(len(labels) - 0.5, color="white", linewidth=3)
-        axis.set_xticks(range(len(columns)), columns)
-        axis.set_yticks(range(len(rows)), rows)
+        for y, i in enumerate(rows):
+            for x, j in enumerate(columns):
+                if (i, j) == (-1, -1):
+                    continue
+                fill = LIGHT["accent"] if i == j else LIGHT["wrong"] if i >= 0 else LIGHT["grey"]
+                strength = float(share[i, j]) if i >= 0 else 0.0
+                axis.fill([x - 0.5, x + 0.5, x + 0.5, x - 0.5], [y - 0.5, y - 0.5, y + 0.5, y + 0.5], fill,
+                          alpha=round(0.06 + 0.94 * strength, 3), linewidth=0)  # fmt: skip
+                ink, weight = LIGHT["paper" if strength > 0.6 else "ink"], "bold" if i == j else "normal"
+                axis.text(x, y, f"{confusion[i, j]:,}", ha="center", va="center", color=ink, fontweight=weight)
+        for k in range(1, max(len(rows), len(columns))):
+            axis.axhline(k - 0.5, color=LIGHT["paper"], linewidth=2)
+            axis.axvline(k - 0.5, color=LIGHT["paper"], linewidth=2)
+        axis.set_xticks(range(len(columns)), [*names, "missed"][: len(columns)])
+        axis.set_yticks(range(len(rows)), [*names, f"no {unit}"][: len(rows)])
         axis.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
         axis.spines[:].set_visible(False)
-        axis.set_xlabel("predicted")
+        axis.set_xlim(-0.5, len(columns) - 0.5)
+        axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.set_xlabel("answered", labelpad=6)
         axis.xaxis.set_label_position("top")
-        axis.xaxis.labelpad = 8
         axis.set_ylabel("reference")
     return figure
 
 
-def class_bars(scores: Mapping[str, Sequence[Mapping[str, Any]]], macro_f1: Mapping[str, float]) -> Figure:
-    """Draw F1 by class, and macro-F1, of a model beside its baselines.
-
-    Parameters
-    ----------
-    scores : mapping of str to rows
-        By model name; each row has ``class``, ``beats`` and ``F1`` in per cent. Classes without beats are left out.
-    macro_f1 : mapping of str to float
-        In per cent, by the same names.
-
-    Returns
-    -------
-    Figure
-    """
-    first = next(iter(scores.values()))
-    classes = [str(row["class"]) for row in first if row["beats"]]
-    counts = {str(row["class"]): row["beats"] for row in first}
-    groups = [f"{name}\n{counts[name]:,} beats" for name in classes] + ["macro-F1\n"]
-    width = 0.82 / len(scores)
-    with _style():
-        figure = Figure(figsize=(10, 3.0))
+def precision_recall(curves: Mapping[str, tuple[Array, Array]]) -> "Figure":
+    """Draw PPV against sensitivity, by class: precision and recall from the highest score on."""
+    with style():
+        figure = canvas(NARROW, 3.9)
         axis = figure.subplots()
-        for k, (name, rows) in enumerate(scores.items()):
-            f1 = {str(row["class"]): float(row["F1"]) for row in rows}
-            values = [f1[c] for c in classes] + [macro_f1[name]]
-            at = np.arange(len(groups)) + (k - (len(scores) - 1) / 2) * width
-            bars = axis.bar(at, values, width * 0.94, color=SERIES[k % len(SERIES)], label=name)
-            axis.bar_label(bars, [f"{v:.0f}" for v in values], fontsize=7, padding=1)
-        axis.axvline(len(classes) - 0.5, color=FAINT)
-        axis.set_xticks(range(len(groups)), groups)
-        axis.tick_params(axis="x", length=0)
-        axis.grid(visible=False, axis="x")
-        axis.set_ylim(0, 112)
-        axis.set_yticks(range(0, 101, 20))
-        axis.set_ylabel("F1 (%)")
-        axis.legend(ncols=len(scores), loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=8)
+        for k, (name, (precision, recall)) in enumerate(curves.items()):
+            kept = _thin(recall)
+            axis.plot(100 * recall[kept], 100 * precision[kept], color=color(k), label=name, drawstyle="steps-pre")
+        axis.set(xlim=(0, 101), ylim=(0, 103), xlabel="sensitivity (%)", ylabel="PPV (%)", title="PPV over sensitivity")
+        axis.legend(loc="lower left", ncols=2)
     return figure
 
 
-def ecg_strip(strip: Strip) -> Figure:
-    """Draw a strip on ECG paper (25 mm/s, 10 mm/mV), each beat marked with its predicted class.
-
-    A prediction that differs from the reference is drawn red, with the reference in brackets.
-
-    Parameters
-    ----------
-    strip : Strip
-        What to draw.
-
-    Returns
-    -------
-    Figure
-    """
-    t = strip.start_s + np.arange(len(strip.signal)) / strip.fs
-    low = np.floor(float(np.nanmin(strip.signal)) * 2 - 0.3) / 2
-    high = np.ceil(float(np.nanmax(strip.signal)) * 2 + 1.0) / 2
-    truth = strip.truth or ("",) * len(strip.label)
-    with _style(), rc_context({"axes.grid": False}):
-        figure = Figure(figsize=(10, 0.62 * (high - low) + 0.75))
+def calibration(curves: Mapping[str, tuple[Array, Array, Array]]) -> "Figure":
+    """Draw how often a class comes true against the probability said, by class: `reliability` of each."""
+    with style():
+        figure = canvas(NARROW, 3.9)
         axis = figure.subplots()
-        # the paper as two collections of lines: as many ticks would take seconds to draw
-        left, right = t[0] - 0.1, t[-1] + 0.1  # room for the label of a beat at the edge
-        for x_step, y_step, color, width in ((0.04, 0.1, "#fbe9e7", 0.4), (0.2, 0.5, "#f3c6c2", 0.7)):
-            axis.vlines(np.arange(np.ceil(left / x_step), right / x_step) * x_step, low, high, color, linewidth=width)
-            axis.hlines(np.arange(low / y_step, high / y_step + 0.5) * y_step, left, right, color, linewidth=width)
-        axis.plot(t, strip.signal, color=INK, linewidth=1.0)
-        for when, label, reference in zip(strip.time_s, strip.label, truth, strict=True):
-            if t[0] <= when <= t[-1]:
-                _mark(axis, float(when), high - 0.08, label, reference)
-        axis.set_xlim(left, right)
-        axis.set_ylim(low, high)
-        axis.xaxis.set_major_locator(MultipleLocator(1))
-        axis.tick_params(length=0, labelsize=7)
-        axis.set_xlabel("s", fontsize=8)
-        axis.set_ylabel("mV", fontsize=8)
-        axis.spines[:].set_visible(False)
+        axis.plot([0, 100], [0, 100], color=LIGHT["grey"], linewidth=1, linestyle=(0, (4, 3)))
+        for k, (name, (said, true, count)) in enumerate(curves.items()):
+            kept = count >= 5  # a share of fewer is noise
+            axis.plot(100 * said[kept], 100 * true[kept], color=color(k), label=name, marker="o", ms=4)
+        axis.set(xlim=(0, 101), ylim=(0, 103), xlabel="probability said (%)", ylabel="came true (%)")
+        axis.set_title("Calibration")
+        axis.legend(loc="upper left", ncols=2)
     return figure
 
 
-def _mark(axis: Any, x: float, y: float, label: str, truth: str) -> None:
-    place = {"ha": "center", "va": "top", "fontsize": 9}
-    if truth in ("", label):
-        weight = "normal" if label == "N" else "bold"
-        axis.text(x, y, label, color=CLASS_COLOR.get(label, INK), fontweight=weight, **place)
-    else:
-        box = {"boxstyle": "round,pad=0.2", "fc": "#fdecea", "ec": WRONG, "lw": 0.8}
-        axis.text(x, y, f"{label} ({truth})", color=WRONG, fontweight="bold", bbox=box, **place)
+def scatter(truth: Array, answer: Array, name: str, unit: str) -> "Figure":
+    """Draw answers against the reference."""
+    with style():
+        figure = canvas(NARROW, 3.9)
+        axis = figure.subplots()
+        kept = _sample(len(truth))
+        ends = [np.nanmin([truth, answer]), np.nanmax([truth, answer])]
+        axis.plot(ends, ends, color=LIGHT["grey"], linewidth=1, linestyle=(0, (4, 3)))
+        axis.plot(truth[kept], answer[kept], ".", color=color(0), ms=3, alpha=0.4, rasterized=False)
+        axis.set(xlabel=f"reference {name} ({unit})", ylabel=f"answered ({unit})", title="Answer and reference")
+    return figure
+
+
+def differences(truth: Array, answer: Array, name: str, unit: str) -> "Figure":
+    """Draw errors against the mean of answer and reference, with bias and limits of agreement (Bland, Altman 1986)."""
+    error = answer - truth
+    bias, sd = float(error.mean()), float(error.std())
+    with style():
+        figure = canvas(NARROW, 3.9)
+        axis = figure.subplots()
+        kept = _sample(len(truth))
+        axis.plot((truth + answer)[kept] / 2, error[kept], ".", color=color(0), ms=3, alpha=0.4)
+        for value, dash in ((bias, "-"), (bias - 1.96 * sd, "--"), (bias + 1.96 * sd, "--")):
+            axis.axhline(value, color=LIGHT["orange"], linewidth=1.4, linestyle=dash)
+            axis.annotate(f"{value:.1f}", (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+        axis.set(xlabel=f"mean of both {name} ({unit})", ylabel=f"answer less reference ({unit})")
+        axis.set_title("Bias and limits of agreement")
+    return figure
+
+
+def trace(
+    time_s: Array, truth: Array, answer: Array, title: str, unit: str, bounds: tuple[Array, Array] | None
+) -> "Figure":
+    """Draw a recording's answers over time beside the reference."""
+    with style():
+        figure = canvas(NARROW, 2.5)
+        axis = figure.subplots()
+        if bounds is not None:
+            axis.fill_between(time_s / 60, *bounds, color=color(0), alpha=0.2, linewidth=0, label="stated bounds")
+        axis.plot(time_s / 60, truth, color=LIGHT["ink"], linewidth=1.2, label="reference")
+        axis.plot(time_s / 60, answer, color=color(0), linewidth=1.4, label="answered")
+        axis.set(xlabel="minutes", ylabel=unit, title=title)
+        figure.legend(loc="outside lower left", ncols=3, handlelength=1.2, columnspacing=1)
+    return figure
+
+
+def _thin(values: Array, points: int = 400) -> Array:
+    """Return the indices of so many points of a curve, evenly in its value, its ends included."""
+    at = np.searchsorted(values, np.linspace(values[0], values[-1], points))
+    return np.unique(np.concatenate([[0], np.minimum(at, len(values) - 1), [len(values) - 1]]))
+
+
+def _sample(n: int, points: int = 2000) -> Array:
+    """Return evenly spaced indices: a page of a million dots does not open."""
+    return np.unique(np.linspace(0, n - 1, min(n, points)).astype(np.int64))

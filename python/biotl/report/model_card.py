@@ -1,68 +1,65 @@
-"""A finished run as a model card: Markdown that travels with the model file."""
+"""A report as a model card: Markdown that travels with the model file, without the figures that are drawn."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from biotl.records.atomic import write_bytes
-from biotl.report.content import ReportContent
+from biotl.report.content import Block, Headline, Pairs, Report, Table, Text
 
 
-def write(content: ReportContent, path: Path, *, made_by: str) -> None:
+def write(report: Report, path: Path, *, made_by: str) -> None:
     """Write the card, whole or not at all.
 
     Parameters
     ----------
-    content : ReportContent
-        The run.
+    report : Report
+        What it says.
     path : Path
         Such as ``run/model_card.md``.
     made_by : str
         The line at the foot: program, version, when.
     """
-    write_bytes(path, render(content, made_by=made_by).encode())
+    write_bytes(path, render(report, made_by=made_by).encode())
 
 
-def render(content: ReportContent, *, made_by: str) -> str:
-    """Return the card as Markdown text."""
-    model, *baselines = content.scores
-    figures = [
-        {
-            "class": row["class"],
-            "beats": row["beats"],
-            "sensitivity %": float(row["Se"]),
-            "PPV %": float(row["PPV"]),
-            "F1 %": float(row["F1"]),
-            **{f"F1 % of {name}": _f1(content.scores[name], row["class"]) for name in baselines},
-        }
-        for row in content.scores[model]
-        if row["beats"]
-    ]
-    macro = ", ".join(f"{name} {value:.1f} %" for name, value in content.macro_f1.items())
-    parts = [
-        f"# {content.title}",
-        content.question,
-        "\n".join(f"- **{figure}** {name} ({note})" for figure, name, note in content.headline),
-        f"## Figures\n\nOn subjects that it has never seen. Macro-F1: {macro}.\n\n{_table(figures)}",
-        f"## Data and split\n\n{_pairs(content.data)}",
-        f"## Training\n\n{_pairs(content.settings)}",
-        f"## Lineage\n\n{_pairs(content.lineage)}",
-        "## Limits\n\n" + "\n".join(f"- {limit}" for limit in content.limits),
-        f"*{made_by}*",
-    ]
-    return "\n\n".join(parts) + "\n"
+def render(report: Report, *, made_by: str) -> str:
+    """Return the card as Markdown text; a section of drawings alone is left out."""
+    parts = [f"# {report.title}", report.question]
+    for section in report.sections:
+        told = [text for block in section.blocks if (text := _block(block))]
+        # a text that only explains drawings goes with them
+        if any(_block(block) for block in section.blocks if not (isinstance(block, Text) and block.tone == "soft")):
+            parts += [f"## {section.title}"] * bool(section.title) + told
+    return "\n\n".join([*parts, f"*{made_by}*"]) + "\n"
 
 
-def _f1(rows: Sequence[Mapping[str, Any]], name: str) -> float:
-    return next(float(row["F1"]) for row in rows if row["class"] == name)
+def _block(block: Block) -> str:
+    if isinstance(block, Text):
+        mark = "**Note:** " if block.tone == "warning" else ""
+        return "\n\n".join(f"{mark}{_line(line)}" for line in block.lines)
+    if isinstance(block, Headline):
+        return "\n".join(
+            f"- **{_line(card.figure)}** {_line(card.name)}" + (f" ({_line(card.note)})" if card.note else "")
+            for card in block.cards
+        )
+    if isinstance(block, Pairs):
+        return "\n".join(f"- **{_line(key)}**: {_line(value)}" for key, value in block.items.items())
+    return _table(block) if isinstance(block, Table) else ""
 
 
-def _pairs(items: Mapping[str, str]) -> str:
-    return "\n".join(f"- **{key}**: {value}" for key, value in items.items())
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    columns = list(rows[0])
+def _table(table: Table) -> str:
+    if not table.rows:
+        return ""
+    columns = table.columns
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)]]
-    lines += [[f"{v:.1f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines += [[_cell(row.get(column)) for column in columns] for row in table.rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{text}\n\n{_line(table.note)}" if table.note else text
+
+
+def _cell(value: Any) -> str:
+    return "–" if value is None else _line(f"{value:,}" if isinstance(value, int) else str(value)).replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    return " ".join(str(text).split())

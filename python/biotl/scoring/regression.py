@@ -66,8 +66,8 @@ class Errors:
     def legend(self) -> dict[str, Figure]:
         """Return what each figure is called and counted in."""
         return {
-            "mae": Figure("mean absolute error", self.unit, "lower"),
-            "rmse": Figure("root mean squared error", self.unit, "lower"),
+            "mae": Figure("MAE", self.unit, "lower"),
+            "rmse": Figure("RMSE", self.unit, "lower"),
             "bias": Figure("bias", self.unit, ""),
             "sd": Figure("SD of the error", self.unit, "lower"),
             "r2": Figure("R²"),

@@ -183,13 +183,14 @@ def _per_subject(
 def _without(
     answered: Sequence[Answered], measure: Measure, names: Sequence[str], asked: Asked
 ) -> list[dict[str, Any]]:
-    """Leave out whoever moves the headline most, and of each class the subject that holds most of it."""
+    """Leave out the subject without whom the headline is worst, and of each class whoever holds most of it."""
     people = list(by_subject(answered))
     if len(people) < 2:
         return []
     apart = {name: without(answered, measure, name) for name in names}
     whole = {name: measure.figures(sums(answered, measure, name).sum(axis=0)) for name in names}
-    moved = abs(apart[names[0]][asked.headline] - whole[names[0]][asked.headline])
+    sign = -1 if measure.legend[asked.headline].better == "higher" else 1
+    moved = sign * apart[names[0]][asked.headline]
     chosen = [(asked.headline, int(np.nanargmax(moved)), None)] if not np.isnan(moved).all() else []
     if isinstance(measure, ClassCounts):
         held = measure.score(sums(answered, measure, names[0])).held

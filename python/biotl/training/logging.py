@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
 from importlib import import_module, metadata
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import nn
@@ -23,6 +22,9 @@ from biotl.training.data import Task
 from biotl.training.distributed import World
 from biotl.training.groups import Trained
 from biotl.training.stages import Config, Stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LIBRARIES = ("biotl", "numpy", "torch", "safetensors", "scipy", "wfdb")
 
@@ -108,7 +110,7 @@ class RunLog:
     def draw(self) -> None:
         """Draw the curves."""
         if self.world.main:
-            curves(self.history, self.folder / "training_curves.png")
+            curves(self.history).savefig(self.folder / "training_curves.png", dpi=100)
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -191,24 +193,26 @@ SINKS: dict[str, Callable[[Path, Config, bool], AbstractContextManager[Sink]]] =
 }
 
 
-def curves(history: list[dict[str, Any]], path: Path) -> None:
-    """Draw losses and learning rate of all stages over epochs into a PNG."""
-    from matplotlib.figure import Figure
+def curves(history: list[dict[str, Any]]) -> "Figure":
+    """Draw losses and learning rate over epochs, one panel a stage: losses of stages are not comparable."""
+    from matplotlib.figure import Figure as Canvas
+    from matplotlib.ticker import MaxNLocator
 
-    rows = [row for row in history if row["kind"] == "epoch"]
-    figure = Figure(figsize=(8, 5))
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    place = range(1, len(rows) + 1)
-    top.plot(place, [row["train.loss"] for row in rows], ".-", label="training")
-    top.plot(place, [row["loss"] for row in rows], ".-", label="validation")
-    best = {row["stage"]: (at, row["loss"]) for at, row in zip(place, rows, strict=True) if row["best"]}
-    top.plot(*zip(*best.values(), strict=True), "o", fillstyle="none", label="best of the stage") if best else None
-    top.set(ylabel="loss")
-    top.legend()
-    bottom.step(place, [row["lr"] for row in rows], where="mid")
-    bottom.set(ylabel="learning rate", xlabel="epoch", yscale="log")
-    for at, (before, after) in enumerate(pairwise(rows), 1):
-        if before["stage"] != after["stage"]:
-            top.axvline(at + 0.5, color="0.7")
-            bottom.axvline(at + 0.5, color="0.7")
-    figure.savefig(path, dpi=100)
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for row in history:
+        if row["kind"] == "epoch":
+            stages.setdefault(row["stage"], []).append(row)
+    figure = Canvas(figsize=(max(4.0 * len(stages), 5), 5), layout="constrained")
+    panels = figure.subplots(2, max(len(stages), 1), sharex="col", height_ratios=[3, 1], squeeze=False)
+    for (top, bottom), (stage, rows) in zip(panels.T, stages.items(), strict=False):
+        place = [row["epoch"] + 1 for row in rows]
+        top.plot(place, [row["train.loss"] for row in rows], ".-", label="training")
+        top.plot(place, [row["loss"] for row in rows], ".-", label="validation")
+        best = [row for row in rows if row["best"]][-1:]
+        top.plot([r["epoch"] + 1 for r in best], [r["loss"] for r in best], "o", fillstyle="none", label="kept")
+        top.set(title=stage, ylabel="loss")
+        top.legend()
+        bottom.plot(place, [row["lr"] for row in rows], drawstyle="steps-mid")
+        bottom.set(ylabel="learning rate", xlabel="epoch", yscale="log")
+        bottom.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return figure

@@ -1,0 +1,174 @@
+"""The report of decided classes, of beats, windows or steps."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from biotl.report import figures
+from biotl.report.beside import (
+    Results,
+    carried,
+    difference_interval,
+    estimate,
+    headline,
+    interval,
+    models,
+    number,
+    subjects,
+)
+from biotl.report.content import Card, Figure, Section, Table, Text
+from biotl.report.strips import ERRORS, RIGHT, RULE, Read, strips
+from biotl.scoring.answers import Answered
+from biotl.scoring.calibration import known, reliability
+from biotl.scoring.classes import ClassScore
+from biotl.scoring.ranking import precision_recall
+
+UNITS = {"beat": "beats", "window": "windows", "step": "steps"}
+
+
+def sections(answered: Sequence[Answered], results: Results, *, read: Read | None = None) -> list[Section]:
+    """Return what a test of classes shows.
+
+    Parameters
+    ----------
+    answered : sequence of Answered
+        The test recordings.
+    results : mapping
+        Their `biotl.scoring.results.results`.
+    read : callable, optional
+        Gives the stretches that are shown, see `biotl.report.strips.Read`; without it none is.
+    """
+    labels, own = tuple(results["task"]["labels"]), next(iter(results["models"]))
+    score = ClassScore(labels, np.array(results["confusion"][own]))
+    shown = list(strips(answered, labels, read)) if read else []
+    rule = Text((RULE.format(errors=ERRORS, right=RIGHT),), "soft")
+    each = [f"f1.{label}" for label, held in zip(labels, score.held, strict=True) if held]
+    return [
+        headline(results, _weakest(results, score)),
+        Section(
+            "Beside the baselines",
+            (models(results, ("macro_f1", "accuracy", "balanced_accuracy", "mcc")), *_forest(results, score)),
+        ),
+        Section("Class by class", _by_class(answered, results, score)),
+        Section("Ranking and calibration", _ranking(answered, results, score)),
+        carried(results),
+        Section(
+            "Where it errs",
+            (Text((_counted(results),), "soft"), _confusion(results, score)) if score.confusion.any() else (),
+        ),
+        Section("Examples, errors first", (rule, *shown) if shown else ()),
+        subjects(results, ("macro_f1", "accuracy", *each)),
+    ]
+
+
+def _weakest(results: Results, score: ClassScore) -> list[Card]:
+    own = next(iter(results["models"]))
+    held = [(f1, label) for f1, label, n in zip(score.f1, score.labels, score.held, strict=True) if n]
+    if len(held) < 2:
+        return []
+    _, label = min(held)
+    found = estimate(results, own, f"f1.{label}")
+    assert found is not None
+    units = f"{score.held[score.labels.index(label)]:,} {UNITS[results['task']['unit']]} in the reference"
+    inside = f"95 % interval {found.interval}; {units}" if found.interval else units
+    return [Card(f"{found.value} %", f"F1 of {label}, the weakest class", inside)]
+
+
+def _forest(results: Results, score: ClassScore) -> tuple[Figure, ...]:
+    unit = UNITS[results["task"]["unit"]]
+    lines = {
+        f"{label}\n{n:,} {unit}": f"f1.{label}" for label, n in zip(score.labels, score.held, strict=True) if n
+    } | {"macro-F1": "macro_f1"}
+    groups = {line: {name: interval(results, name, key) for name in results["models"]} for line, key in lines.items()}
+    caption = "Points are figures, bars their 95 % intervals over subjects."
+    own = Figure(partial(figures.forest, groups, "F1 (%)", top=102), "F1 by class and model", caption)
+    if not results["differences"]:
+        return (own,)
+    apart = {
+        line: {name: difference_interval(results, name, key) for name in results["differences"]}
+        for line, key in lines.items()
+    }
+    model = next(iter(results["models"]))
+    axis = f"{model} less the other, F1 (points)"
+    words = f"Right of 0, {model} is better; a bar over 0 shows no difference."
+    return (own, Figure(partial(figures.forest, apart, axis, colors=1), "Differences in F1 by class and model", words))
+
+
+def _by_class(answered: Sequence[Answered], results: Results, score: ClassScore) -> tuple[Table | Text, ...]:
+    own, unit = next(iter(results["models"])), UNITS[results["task"]["unit"]]
+    rows = []
+    for k, label in enumerate(score.labels):
+        if not score.held[k] and not score.answered[k]:
+            continue
+        bearers = {of.person for of in answered if (of.truth == k).any() or (of.missed == k).any()}
+        row: dict[str, Any] = {"class": label, unit: int(score.held[k]), "subjects": len(bearers)}
+        named = {"se": "sensitivity %", "ppv": "PPV %", "f1": "F1 %", "sp": "specificity %", "mcc": "MCC"}
+        row |= {words: estimate(results, own, f"{key}.{label}") for key, words in named.items()}
+        row["false alarms"] = int(score.false_alarms[k])
+        row["an hour"] = number(results["models"][own][f"false_alarms.{label}"], "per hour")
+        rows.append(row)
+    absent = [label for label, n in zip(score.labels, score.held, strict=True) if not n]
+    notes = [f"Of {own}. Macro-F1 is the mean over the classes that the reference holds."]
+    if absent:
+        notes.append(f"The reference holds no {', no '.join(absent)}: nothing is known of how well such are found.")
+    blocks: list[Table | Text] = [Table(rows, " ".join(notes))]
+    wrongly = {
+        label: int(n)
+        for label, n, held in zip(score.labels, score.false_alarms, score.held, strict=True)
+        if n and not held
+    }
+    if wrongly:
+        told = ", ".join(f"{n:,} as {label}" for label, n in wrongly.items())
+        line = f"False alarms of classes that the reference does not hold: {told}."
+        blocks.insert(0, Text((f"{line} No mean over classes counts them as such.",), "warning"))
+    return tuple(blocks)
+
+
+def _ranking(answered: Sequence[Answered], results: Results, score: ClassScore) -> tuple[Table | Figure | Text, ...]:
+    own = next(iter(results["models"]))
+    if "brier" not in results["models"][own]:
+        return ()
+    truth, probability = known(answered)
+    met = [k for k, n in enumerate(score.held) if n]
+    rows = [
+        {"class": score.labels[k]}
+        | {
+            words: estimate(results, own, f"{key}.{score.labels[k]}")
+            for key, words in (
+                ("auroc", "AUROC"),
+                ("auprc", "average precision"),
+                ("slope", "slope"),
+                ("intercept", "intercept"),
+            )
+        }
+        for k in met
+    ]
+    whole = ", ".join(
+        f"{words} {estimate(results, own, key)}"
+        for key, words in (("brier", "Brier score"), ("ece", "calibration error"))
+    )
+    note = (
+        "Average precision: area under the curve of PPV over sensitivity. Slope 1 and intercept 0 are right; a slope "
+        "below 1 is too sure, an intercept above 0 says too little. Of the probabilities before thresholds, on "
+        f"{UNITS[results['task']['unit']]} that the reference has."
+    )
+    curves = {score.labels[k]: precision_recall(truth == k, probability[:, k]) for k in met}
+    said = {score.labels[k]: reliability(truth == k, probability[:, k]) for k in met}
+    return (
+        Text((f"{own}: {whole}.",)),
+        Table(rows, note),
+        Figure(partial(figures.precision_recall, curves), "PPV over sensitivity at any threshold, by class"),
+        Figure(partial(figures.calibration, said), "Share that came true over probability said, by class"),
+    )
+
+
+def _counted(results: Results) -> str:
+    many = UNITS[results["task"]["unit"]].capitalize()
+    return f"{many}, reference by answer. What is missed, and what is found where there is nothing, count as errors."
+
+
+def _confusion(results: Results, score: ClassScore) -> Figure:
+    draw = partial(figures.confusion_matrix, score.confusion, score.labels, results["task"]["unit"])
+    return Figure(draw, "Confusion matrix", "Shaded by the share of each reference class; red is wrong.")
