@@ -1,0 +1,207 @@
+"""Copies of training recordings with other rhythms: few hearts of a database have many ectopic beats, or fibrillate."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.beat_measures import BeatMeasures
+
+N, S, V = 0, 1, 2
+SHORTEST_S = 0.3
+
+
+def with_prevalence(
+    beats: BeatMeasures, label: NDArray[Any], of: int, share: float, size: int, rng: np.random.Generator
+) -> tuple[BeatMeasures, NDArray[np.int64]]:
+    """Put stretches of a recording together anew, so that a share of its beats is of one class.
+
+    An ectopic beat keeps the interval before it, what follows a run is what followed its last beat, and runs are longer
+    the larger the share; whatever is relative to the recording changes with its rhythm.
+
+    Parameters
+    ----------
+    beats : BeatMeasures
+        Of m beats.
+    label : ndarray of int64, shape (m,)
+        Class of each beat, negative where there is none.
+    of : int
+        The class that is to be more (or less) frequent; it must occur.
+    share : float
+        Wanted share, between 0 and 1.
+    size : int
+        Beats of the copy, roughly.
+    rng : numpy.random.Generator
+        Draws runs and stretches.
+
+    Returns
+    -------
+    BeatMeasures, ndarray of int64
+        The copy, and the class of each of its beats.
+    """
+    ectopic = np.flatnonzero(label == of)
+    index: list[int] = []
+    while len(index) < size:
+        run = int(rng.geometric(min(1.0, 2.0 * (1 - share)))) if share > 0.5 else int(rng.geometric(1 - share / 2))
+        run = min(run, 40)
+        first = int(rng.integers(len(ectopic)))
+        chosen = ectopic[(first + np.arange(run)) % len(ectopic)]
+        rest = max(1, int(rng.poisson(run * (1 - share) / share)))
+        index.extend(chosen.tolist())
+        index.extend(_stretch(label, int(chosen[-1]) + 1, of, rest, rng))
+    picked = np.array(index[:size])
+    return beats.rows(picked), label[picked]
+
+
+def _stretch(label: NDArray[Any], start: int, of: int, length: int, rng: np.random.Generator) -> list[int]:
+    """Return ``length`` consecutive beats from ``start`` on, going on elsewhere where the class comes again."""
+    found: list[int] = []
+    at = start
+    while len(found) < length:
+        while at < len(label) and label[at] != of and len(found) < length:
+            found.append(at)
+            at += 1
+        others = np.flatnonzero(label == N)
+        if not len(others):
+            break
+        at = int(rng.choice(others))
+    return found
+
+
+def retime(
+    x: NDArray[Any], rpeaks: NDArray[Any], fs: float, rr_s: NDArray[Any], p_gain: NDArray[Any]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Give a recording other RR intervals and P waves of other size.
+
+    What lies between T and P is stretched, or left out; where a P wave comes so early that it meets the T wave before,
+    the two add up, as they do in the heart.
+
+    Parameters
+    ----------
+    x : ndarray, shape (leads, samples)
+        ECG.
+    rpeaks : ndarray of int64, shape (m,)
+        R peaks in samples.
+    fs : float
+        Sampling rate in Hz.
+    rr_s : ndarray, shape (m,)
+        Wanted interval before each beat in seconds; the first is not used.
+    p_gain : ndarray, shape (m,)
+        Factor of each P wave: 0 takes it out, below 0 turns it over.
+
+    Returns
+    -------
+    ndarray of float32, shape (leads, samples), ndarray of int64, shape (m,)
+        The new recording, and its R peaks.
+    """
+    rr = np.diff(rpeaks, prepend=0)
+    ahead = np.minimum(0.26 * fs, 0.45 * np.append(rr[1:2], rr[1:])).astype(np.int64)
+    cut = np.maximum(rpeaks - ahead, 0)
+    stop = np.append(cut[1:], x.shape[1])
+    wanted = np.append(np.rint(np.maximum(rr_s[1:], SHORTEST_S) * fs).astype(np.int64) - rr[1:], 0)
+    parts = [x[:, : cut[0]]]
+    new = np.zeros(len(rpeaks), np.int64)
+    at, under = int(cut[0]), x[:, :0]
+    for i in range(len(rpeaks)):
+        part = x[:, cut[i] : stop[i]].astype(np.float32)
+        quiet = int(max(0, rpeaks[i] - cut[i] - 0.05 * fs))
+        if p_gain[i] != 1 and quiet > 4:
+            wave = part[:, :quiet]
+            line = np.linspace(wave[:, :2].mean(axis=1), wave[:, -2:].mean(axis=1), quiet, axis=1)
+            part[:, :quiet] = line + p_gain[i] * (wave - line)
+        n = min(under.shape[1], quiet)
+        if n > 1:
+            part[:, :n] += (under[:, :n] - part[:, :1]) * (0.5 + 0.5 * np.cos(np.linspace(0, np.pi, n)))
+        new[i] = at + rpeaks[i] - cut[i]
+        length = max(part.shape[1] + int(wanted[i]), int(rpeaks[i] - cut[i] + 0.1 * fs))
+        under = part[:, length:]
+        if length > part.shape[1]:
+            part = _stretched(part, length)
+        else:
+            part = part[:, :length]
+        parts.append(part)
+        at += part.shape[1]
+    return np.concatenate(parts, axis=1).astype(np.float32), new
+
+
+def _stretched(part: NDArray[Any], length: int) -> NDArray[Any]:
+    """Stretch the last fifth of a beat, which is between T and P, so that the whole has the length wanted."""
+    kept = part.shape[1] - max(2, part.shape[1] // 5)
+    at = np.append(np.arange(kept), np.linspace(kept, part.shape[1] - 1, length - kept))
+    return np.stack([np.interp(at, np.arange(part.shape[1]), lead) for lead in part])
+
+
+def with_premature(
+    x: NDArray[Any], rpeaks: NDArray[Any], fs: float, label: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Let some sinus beats of a recording come early, with a P wave of another focus: supraventricular beats.
+
+    Returns
+    -------
+    ndarray of float32, ndarray of int64, ndarray of int64
+        The new recording, its R peaks and the class of each beat.
+    """
+    rr, gain, new = _intervals(rpeaks, fs), np.ones(len(label)), np.array(label)
+    _draw_premature(rr, gain, new, rng)
+    return (*retime(x, rpeaks, fs, rr, gain), new)
+
+
+def with_fibrillation(
+    x: NDArray[Any], rpeaks: NDArray[Any], fs: float, label: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Let a recording fibrillate for a part of its length: intervals without memory, f waves in place of P waves.
+
+    Supraventricular beats of that part lose their class (-2, not scored): in fibrillation there are none. Half of the
+    time the sinus rhythm around it has premature beats, so that a missing P wave alone decides nothing.
+
+    Returns
+    -------
+    ndarray of float32, ndarray of int64, ndarray of int64
+        The new recording, its R peaks and the class of each beat.
+    """
+    rr, gain, new = _intervals(rpeaks, fs), np.ones(len(label)), np.array(label)
+    if rng.random() < 0.5:
+        _draw_premature(rr, gain, new, rng)
+    m = len(label)
+    length = m if rng.random() < 0.3 else int(m * rng.uniform(0.2, 0.8))
+    first = int(rng.integers(m - length + 1))
+    part = slice(first, first + length)
+    rate = np.median(rr) * rng.uniform(0.65, 1.0)
+    rr[part] = np.clip(rate * rng.lognormal(0, rng.uniform(0.15, 0.35), length), 0.36, 2.0)
+    gain[part] = 0
+    new[part] = np.where(new[part] == S, -2, new[part])
+    y, peaks = retime(x, rpeaks, fs, rr, gain)
+    a, b = int(peaks[first]), int(peaks[first + length - 1])
+    seconds = np.arange(b - a) / fs
+    # f waves: 5 to 8 Hz, their rate wandering, up to a fourteenth of the R wave
+    phase = 2 * np.pi * np.cumsum(rng.uniform(5, 8) + 0.7 * np.sin(2 * np.pi * 0.23 * seconds)) / fs
+    height = np.percentile(np.abs(x - np.median(x, axis=1, keepdims=True)), 99.5, axis=1)
+    waves = (np.sin(phase) + 0.4 * np.sin(2 * phase)) * height[:, None] * rng.uniform(0.0, 0.07, (len(x), 1))
+    y[:, a:b] += waves.astype(np.float32)
+    return y, peaks, new
+
+
+def _intervals(rpeaks: NDArray[Any], fs: float) -> NDArray[np.float64]:
+    rr = np.diff(rpeaks) / fs
+    return np.append(np.median(rr), rr)
+
+
+def _draw_premature(
+    rr: NDArray[np.float64], gain: NDArray[np.float64], label: NDArray[Any], rng: np.random.Generator
+) -> None:
+    """Draw which sinus beats come early, and write their intervals, P gains and class in place."""
+    calm = label == N
+    free = calm & np.append(False, calm[:-1]) & np.append(calm[1:], False)
+    chosen = np.flatnonzero(free & (rng.random(len(label)) < rng.uniform(0.03, 0.2)))
+    early = rng.uniform(0.5, 0.75), rng.uniform(0.78, 0.92)
+    # a focus of its own: an atrial one draws another P wave, a junctional one hardly any
+    focus = rng.choice([rng.uniform(-1, -0.3), rng.uniform(-0.2, 0.2), rng.uniform(0.3, 0.7)])
+    median = np.median(rr)
+    for i in chosen:
+        if label[i - 1] == S:
+            continue
+        rr[i] *= rng.uniform(*early)
+        gain[i] = focus + rng.normal(0, 0.1)
+        label[i] = S
+        if i + 1 < len(rr):  # the sinus node is reset: about a usual interval follows
+            rr[i + 1] = max(rr[i + 1], median) * rng.uniform(1.0, 1.2)
