@@ -192,16 +192,20 @@ def _draw_premature(
     """Draw which sinus beats come early, and write their intervals, P gains and class in place."""
     calm = label == N
     free = calm & np.append(False, calm[:-1]) & np.append(calm[1:], False)
-    chosen = np.flatnonzero(free & (rng.random(len(label)) < rng.uniform(0.03, 0.2)))
+    share = rng.uniform(0.03, 0.2)
     early = rng.uniform(0.5, 0.75), rng.uniform(0.78, 0.92)
-    # a focus of its own: an atrial one draws another P wave, a junctional one hardly any
-    focus = rng.choice([rng.uniform(-1, -0.3), rng.uniform(-0.2, 0.2), rng.uniform(0.3, 0.7)])
+    # a focus of its own: one near the sinus node draws the same P wave, a junctional one hardly any
+    focus = rng.choice([rng.uniform(-1, -0.3), rng.uniform(-0.2, 0.2), rng.uniform(0.3, 0.7), 1.0, 1.0])
+    goes_on = rng.choice([0.0, 0.3, 0.8])
     median = np.median(rr)
-    for i in chosen:
-        if label[i - 1] == S:
+    factor = 1.0
+    for i in np.flatnonzero(free):
+        run = label[i - 1] == S
+        if rng.random() >= (goes_on if run else share):
+            if run:  # the sinus node is reset: about a usual interval follows
+                rr[i] = max(rr[i], median) * rng.uniform(1.0, 1.2)
             continue
-        rr[i] *= rng.uniform(*early)
+        factor = factor * rng.normal(1, 0.03) if run else rng.uniform(*early)
+        rr[i] *= factor
         gain[i] = focus + rng.normal(0, 0.1)
         label[i] = S
-        if i + 1 < len(rr):  # the sinus node is reset: about a usual interval follows
-            rr[i + 1] = max(rr[i + 1], median) * rng.uniform(1.0, 1.2)

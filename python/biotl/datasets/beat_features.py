@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.beat_measures import BeatMeasures
-from biotl.datasets.rhythm import CALM, RHYTHM_FEATURES, around, local_high, rhythm_features, shifted
+from biotl.datasets.rhythm import CALM, RHYTHM_FEATURES, around, local_high, longest, rhythm_features, shifted
 
 Floats = NDArray[np.float32]
 LEAD_FEATURES = (
@@ -29,6 +29,10 @@ LEAD_FEATURES = (
     "p_confidence_next",
     "p_likeness",
     "p_gain",
+    "p_likeness_longest",
+    "p_gain_longest",
+    "p_unlikeness_longest",
+    "p_likeness_previous",
     "p_energy",
     "pr_s",
     "pr_change",
@@ -74,7 +78,7 @@ def beat_features(beats: BeatMeasures) -> Floats:
 
     Returns
     -------
-    ndarray of float32, shape (m, 91)
+    ndarray of float32, shape (m, 102)
         Columns `FEATURES`.
     """
     if not len(beats):
@@ -84,7 +88,8 @@ def beat_features(beats: BeatMeasures) -> Floats:
     high = local_high(before)
     # P waves of a rhythm that had its time: the beats after a long interval
     rested = before >= high - 0.2
-    lead = np.stack([_lead(beats.leads(i), rested) for i in range(beats.qrs.shape[1])])
+    waited = before >= longest(before)
+    lead = np.stack([_lead(beats.leads(i), rested, waited) for i in range(beats.qrs.shape[1])])
     pooled = np.stack([lead.min(axis=0), lead.max(axis=0)], axis=2).reshape(len(beats), -1)
     column = {name: lead[:, :, i] for i, name in enumerate(LEAD_FEATURES)}
     p, likeness = column["p_confidence"].max(axis=0), column["p_likeness"].max(axis=0)
@@ -114,8 +119,8 @@ def beat_features(beats: BeatMeasures) -> Floats:
     return np.concatenate([rhythm, pooled, rest], axis=1).astype(np.float32)
 
 
-def _lead(beats: BeatMeasures, rested: NDArray[Any]) -> Floats:
-    """Return the columns `LEAD_FEATURES` of one lead, shape (m, 23)."""
+def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Floats:
+    """Return the columns `LEAD_FEATURES` of one lead, shape (m, 27)."""
     qrs, p, t, t_before = (wave[:, 0] for wave in (beats.qrs, beats.p, beats.t, beats.t_before))
     height = np.ptp(qrs, axis=1)
     unit = float(np.median(height)) or 1.0
@@ -124,6 +129,8 @@ def _lead(beats: BeatMeasures, rested: NDArray[Any]) -> Floats:
     slope = np.abs(np.diff(qrs, axis=1)).max(axis=1)
     confidence, pr, width, qt = beats.p_confidence[:, 0], beats.pr_s[:, 0], beats.qrs_s[:, 0], beats.qt_s[:, 0]
     flat_p, flat_main = _level(p), _level(main_p)
+    trust = (confidence**2 * waited + 1e-6)[:, None]
+    flat_longest = (trust * flat_p).sum(axis=0) / trust.sum()
     columns = [
         likeness(qrs, main),
         _size(qrs - main) / (_size(main) + 1e-9 * unit),
@@ -142,8 +149,12 @@ def _lead(beats: BeatMeasures, rested: NDArray[Any]) -> Floats:
         confidence - np.median(confidence[rested]),
         shifted(confidence, -1),
         shifted(confidence, 1),
-        np.max([likeness(np.roll(flat_p, lag, axis=1), flat_main) for lag in range(-LAGS, LAGS + 1)], axis=0),
-        flat_p @ flat_main / (flat_main @ flat_main + (1e-3 * unit) ** 2),
+        _alike(flat_p, flat_main),
+        _gain(flat_p, flat_main, unit),
+        _alike(flat_p, flat_longest),
+        _gain(flat_p, flat_longest, unit),
+        _size(flat_p - flat_longest) / (_size(flat_longest) + 0.01 * unit),
+        _alike(flat_p, shifted(flat_p, -1)),
         _octaves(_size(flat_p), float(np.median(_size(flat_p)[rested]))),
         pr,
         np.where(pr > 0, pr - _usual(pr[rested]), 0),
@@ -157,6 +168,16 @@ def likeness(waves: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     across = np.sum(waves * other, axis=-1)
     norm = np.linalg.norm(waves, axis=-1) * np.linalg.norm(other, axis=-1)
     return np.divide(across, norm, out=np.zeros_like(across), where=norm > 1e-12)
+
+
+def _alike(p: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    """Greatest likeness of P waves to another within 20 ms: the onset that they are cut at is not exact."""
+    return np.max([likeness(np.roll(p, lag, axis=1), other) for lag in range(-LAGS, LAGS + 1)], axis=0)
+
+
+def _gain(p: NDArray[Any], other: NDArray[Any], unit: float) -> NDArray[Any]:
+    """How many times another P wave is held in each; near 0 where that is below a thousandth of the QRS complex."""
+    return p @ other / (other @ other + (1e-3 * unit) ** 2)
 
 
 def _family(qrs: Floats, about: NDArray[Any]) -> tuple[NDArray[Any], ...]:

@@ -10,8 +10,10 @@ AROUND = 20
 """Beats on each side of a local reference: long enough for a percentile, short enough to follow the rate."""
 CALM = 30
 """Beats on each side over which regularity is judged: fibrillation shows in 30 to 60 intervals."""
+RECENT = 8
+"""Beats back among which the longest interval is looked for: where a run of early beats began."""
 RHYTHM_FEATURES = (
-    *(f"before_to_{name}" for name in ("median", "mean", "mode", "local_p80", "local_mean", "local_median")),
+    *(f"before_to_{name}" for name in ("median", "mean", "mode", "local_p80", "local_mean", "local_median", "unpaused", "longest", "recent")),
     *(f"after_to_{name}" for name in ("median", "mode", "local_p80", "local_mean")),
     "before_to_previous",
     "after_to_before",
@@ -47,7 +49,7 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
 
     Returns
     -------
-    ndarray of float32, shape (m, 30)
+    ndarray of float32, shape (m, 33)
         Columns `RHYTHM_FEATURES`; ratios as log2, clipped to two octaves either way.
 
     Examples
@@ -61,6 +63,8 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
     x, y = np.log2(before), np.log2(after)
     median, mean, mode = np.median(x), np.log2(before.mean()), upper_mode(x)
     p80 = local_high(x)
+    recent = np.max([shifted(x, -lag) for lag in range(1, RECENT + 1)], axis=0)
+    unpaused = local_high(without_pauses(x))
     local_mean = np.log2(around(before, 5).mean(axis=1))
     local_median = np.median(around(x, AROUND), axis=1)
     previous, following = np.append(x[0], x[:-1]), np.append(y[1:], y[-1])
@@ -69,7 +73,7 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
     turn = np.append(np.append(0, (x[1:-1] - x[:-2]) * (x[1:-1] - x[2:]) > 0), 0)[: len(x)]
     calm = around(x, CALM)
     columns = [
-        *(x - reference for reference in (median, mean, mode, p80, local_mean, local_median)),
+        *(x - reference for reference in (median, mean, mode, p80, local_mean, local_median, unpaused, longest(x), recent)),
         *(y - reference for reference in (median, mode, p80, local_mean)),
         x - previous,
         y - x,
@@ -106,6 +110,18 @@ def shifted(x: NDArray[Any], shift: int) -> NDArray[Any]:
 def local_high(x: Floats) -> Floats:
     """80th percentile of the intervals around each beat: the undisturbed rhythm, while two in three are ectopic."""
     return np.asarray(np.percentile(around(x, AROUND), 80, axis=1))
+
+
+def longest(x: Floats) -> float:
+    """90th percentile of the recording: beats after such intervals had the time to come from the sinus node."""
+    return float(np.percentile(x, 90))
+
+
+def without_pauses(x: Floats) -> Floats:
+    """Put for an interval that is 10 % longer than the one before the mean of both: a pause that makes up for an early
+    beat gives the sinus interval back."""
+    previous = shifted(x, -1)
+    return np.where(x > previous + np.log2(1.1), np.log2((2**x + 2**previous) / 2), x)
 
 
 def upper_mode(x: Floats) -> float:
