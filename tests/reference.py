@@ -170,3 +170,135 @@ def resample(x, up, down):
     stuffed = np.zeros(len(x) * up)
     stuffed[::up] = x
     return np.convolve(stuffed, taps * up / taps.sum())[10 * rate : len(stuffed) + 10 * rate][::down]
+
+
+def mirrored(x, i):
+    """Value i of x, mirrored at both ends, the outermost repeated, as often as it takes."""
+    period = 2 * len(x)
+    i %= period
+    return x[i] if i < len(x) else x[period - 1 - i]
+
+
+def nearby(x, i, beats):
+    """The values within so many beats of beat i."""
+    return [mirrored(x, i + k) for k in range(-beats, beats + 1)]
+
+
+def rhythm_features(before, after):
+    """Rows of `biotl.datasets.rhythm`, beat by beat."""
+    x, y = np.log2(before), np.log2(after)
+    n = len(x)
+    at = lambda values, i: values[min(max(i, 0), n - 1)]  # noqa: E731
+    high = [np.percentile(nearby(x, i, 20), 80) for i in range(n)]
+    calm = [
+        np.log2((before[i] + at(before, i - 1)) / 2) if x[i] > at(x, i - 1) + np.log2(1.1) else x[i] for i in range(n)
+    ]
+    counts = [sum(lo <= v < lo + 1 / 16 for v in x) for lo in np.arange(-3, 3, 1 / 16)]
+    smooth = [(at_zero(counts, b - 1) + 2 * counts[b] + at_zero(counts, b + 1)) / 4 for b in range(96)]
+    summits = [
+        b for b in range(96) if smooth[b] >= max(smooth[b - 1], smooth[(b + 1) % 96]) and smooth[b] >= max(smooth) / 3
+    ]
+    mode = -3 + summits[-1] / 16 + 1 / 32
+    gap, low = 0.0, 0.0
+    if n >= 4 and max(x) > min(x):
+        splits = []
+        for k in range(1, n):
+            left, right = sorted(x)[:k], sorted(x)[k:]
+            splits.append((k * (n - k) * (np.mean(right) - np.mean(left)) ** 2, np.mean(right) - np.mean(left), k))
+        best = max(splits, key=lambda split: split[0])
+        gap = best[1] / np.sqrt(max(np.var(x) - best[0] / n**2, 1e-6)) / 4
+        low = best[2] / n
+    change = [abs(x[i] - at(x, i - 1)) for i in range(n)]
+    turn = [float(0 < i < n - 1 and (x[i] - x[i - 1]) * (x[i] - x[i + 1]) > 0) for i in range(n)]
+    rows = []
+    for i in range(n):
+        local_mean = np.log2(np.mean(nearby(before, i, 5)))
+        local_median = np.median(nearby(x, i, 20))
+        references = [
+            np.median(x),
+            np.log2(np.mean(before)),
+            mode,
+            high[i],
+            local_mean,
+            local_median,
+            np.percentile(nearby(calm, i, 20), 80),
+            np.percentile(x, 90),
+            max(at(x, i - lag) for lag in range(1, 9)),
+        ]
+        window = nearby(x, i, 30)
+        pairs = [abs(a - b) < np.log2(1.05) for a, b in itertools.combinations(window, 2)]
+        row = [x[i] - reference for reference in references]
+        row += [y[i] - reference for reference in (np.median(x), mode, high[i], local_mean)]
+        row += [x[i] - at(x, i - 1), y[i] - x[i], at(y, i + 1) - y[i]]
+        row += [np.log2((before[i] + after[i]) / 2) - local_median, before[i]]
+        row += [at(x, i + k) - at(high, i + k) for k in (-2, -1, 1, 2)]
+        row += [np.std(x), np.mean(x > np.median(x) + np.log2(1.5)), gap, low]
+        row += [mode - np.median(x), np.log2(np.mean(before)) - np.median(x)]
+        row += [np.sqrt(np.mean(np.square(nearby(change, i, 30)))), np.median(nearby(change, i, 30))]
+        row += [np.mean(nearby(turn, i, 30)), np.mean(pairs), np.std(window)]
+        rows.append(np.clip(row, -2, 2))
+    return np.array(rows)
+
+
+def at_zero(values, i):
+    """Value i, 0 outside."""
+    return values[i] if 0 <= i < len(values) else 0
+
+
+def cosine(a, b):
+    """Cosine of the angle between two waves."""
+    return float(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def levelled(wave):
+    """A wave less the straight line from its first to its last sample."""
+    return wave - np.linspace(wave[0], wave[-1], len(wave))
+
+
+def lead_features(qrs, p, t, t_before, confidence, pr, width, qt, rested, waited):
+    """Rows of `LEAD_FEATURES` of `biotl.datasets.beat_features` of one lead, beat by beat."""
+    n = len(qrs)
+    at = lambda i: min(max(i, 0), n - 1)  # noqa: E731
+    rms = lambda wave: np.sqrt(np.mean(wave**2))  # noqa: E731
+    octaves = lambda value, usual: np.log2(max(value, usual / 64) / usual)  # noqa: E731
+    usual = lambda values: np.median([v for v in values if v > 0])  # noqa: E731
+    alike = lambda a, b: max(cosine(np.roll(a, lag), b) for lag in (-2, -1, 0, 1, 2))  # noqa: E731
+    gain = lambda a, b: np.dot(a, b) / (np.dot(b, b) + (1e-3 * unit) ** 2)  # noqa: E731
+    unit = np.median([np.ptp(wave) for wave in qrs])
+    main, paused = np.median(qrs, axis=0), np.median(qrs[rested], axis=0)
+    flat = [levelled(wave) for wave in p]
+    main_p, main_t, main_tb = levelled(np.median(p[rested], axis=0)), np.median(t, axis=0), np.median(t_before, axis=0)
+    trust = [confidence[i] ** 2 * waited[i] + 1e-6 for i in range(n)]
+    longest = sum(w * wave for w, wave in zip(trust, flat, strict=True)) / sum(trust)
+    rows = []
+    for i in range(n):
+        row = [cosine(qrs[i], main), rms(qrs[i] - main) / (rms(main) + 1e-9 * unit), cosine(qrs[i], paused)]
+        row += [cosine(qrs[i], qrs[at(i - 1)]), cosine(qrs[i], qrs[at(i + 1)]), octaves(np.ptp(qrs[i]), unit)]
+        row += [(qrs[i].mean() - np.median(qrs.mean(axis=1))) / unit, width[i], octaves(width[i], usual(width))]
+        row.append(octaves(np.abs(np.diff(qrs[i])).max(), np.median(np.abs(np.diff(qrs, axis=1)).max(axis=1))))
+        row += [cosine(t[i] - t[i].mean(), main_t - main_t.mean()), (t[i].mean() - main_t.mean()) / unit]
+        row.append(rms(levelled(t_before[i]) - levelled(main_tb)) / unit)
+        row += [confidence[i], confidence[i] - np.median(confidence[rested])]
+        row += [confidence[at(i - 1)], confidence[at(i + 1)], alike(flat[i], main_p), gain(flat[i], main_p)]
+        row += [alike(flat[i], longest), gain(flat[i], longest)]
+        row += [rms(flat[i] - longest) / (rms(longest) + 0.01 * unit), alike(flat[i], flat[at(i - 1)])]
+        row.append(octaves(rms(flat[i]), np.median([rms(w) for w, r in zip(flat, rested, strict=True) if r])))
+        row += [pr[i], pr[i] - usual(pr[rested]) if pr[i] > 0 else 0, qt[i] - usual(qt) if qt[i] > 0 else 0]
+        rows.append(np.clip(row, -8, 8))
+    return np.array(rows)
+
+
+def family(qrs, about):
+    """Of each beat: share of beats alike, their mean of `about`, and the spread of its first column."""
+    scale = np.median(np.linalg.norm(qrs, axis=2), axis=0)
+    shape = [(beat / scale[:, None]).ravel() / np.sqrt(qrs.shape[1]) for beat in qrs]
+    rows = []
+    for a in shape:
+        weight = []
+        for b in shape:
+            size = max(1, np.linalg.norm(a) * np.linalg.norm(b))
+            weight.append(np.exp(-np.sum((a - b) ** 2) / (0.08 * size)))
+        mean = np.average(about, axis=0, weights=weight)
+        spread = np.sqrt(np.average((about[:, 0] - mean[0]) ** 2, weights=weight))
+        rows.append([np.mean(weight), *mean, spread])
+    return np.array(rows)

@@ -46,7 +46,7 @@ def with_prevalence(
         run = min(run, 40)
         first = int(rng.integers(len(ectopic)))
         chosen = ectopic[(first + np.arange(run)) % len(ectopic)]
-        rest = max(1, int(rng.poisson(run * (1 - share) / share)))
+        rest = int(rng.poisson(run * (1 - share) / share))
         index.extend(chosen.tolist())
         index.extend(_stretch(label, int(chosen[-1]) + 1, of, rest, rng))
     picked = np.array(index[:size])
@@ -115,10 +115,7 @@ def retime(
         new[i] = at + rpeaks[i] - cut[i]
         length = max(part.shape[1] + int(wanted[i]), int(rpeaks[i] - cut[i] + 0.1 * fs))
         under = part[:, length:]
-        if length > part.shape[1]:
-            part = _stretched(part, length)
-        else:
-            part = part[:, :length]
+        part = _stretched(part, length) if length > part.shape[1] else part[:, :length]
         parts.append(part)
         at += part.shape[1]
     return np.concatenate(parts, axis=1).astype(np.float32), new

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.spec import SentenceSpec, Spec, WindowSpec
+from biotl.datasets.spec import BeatSpec, SentenceSpec, Spec, WindowSpec
 from biotl.records import Record
 
 Unit = Literal["beat", "window", "step"]
@@ -139,7 +139,7 @@ def make_preprocessor(spec: Spec, state: Mapping[str, Any] | None = None) -> Pre
 
     Parameters
     ----------
-    spec : SentenceSpec, WindowSpec or SequenceSpec
+    spec : SentenceSpec, BeatSpec, WindowSpec or SequenceSpec
         The preprocessing.
     state : mapping, optional
         JSON that a fitted one held.
@@ -153,6 +153,10 @@ def make_preprocessor(spec: Spec, state: Mapping[str, Any] | None = None) -> Pre
         from biotl.datasets.sentences import SentencePreprocessor
 
         return SentencePreprocessor(spec, dict(state or {}))
+    if isinstance(spec, BeatSpec):
+        from biotl.datasets.beat_tables import BeatPreprocessor
+
+        return BeatPreprocessor(spec, dict(state or {}))
     if isinstance(spec, WindowSpec):
         from biotl.datasets.windows import WindowPreprocessor
 

@@ -13,7 +13,20 @@ CALM = 30
 RECENT = 8
 """Beats back among which the longest interval is looked for: where a run of early beats began."""
 RHYTHM_FEATURES = (
-    *(f"before_to_{name}" for name in ("median", "mean", "mode", "local_p80", "local_mean", "local_median", "unpaused", "longest", "recent")),
+    *(
+        f"before_to_{name}"
+        for name in (
+            "median",
+            "mean",
+            "mode",
+            "local_p80",
+            "local_mean",
+            "local_median",
+            "unpaused",
+            "longest",
+            "recent",
+        )
+    ),
     *(f"after_to_{name}" for name in ("median", "mode", "local_p80", "local_mean")),
     "before_to_previous",
     "after_to_before",
@@ -73,7 +86,10 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
     turn = np.append(np.append(0, (x[1:-1] - x[:-2]) * (x[1:-1] - x[2:]) > 0), 0)[: len(x)]
     calm = around(x, CALM)
     columns = [
-        *(x - reference for reference in (median, mean, mode, p80, local_mean, local_median, unpaused, longest(x), recent)),
+        *(
+            x - reference
+            for reference in (median, mean, mode, p80, local_mean, local_median, unpaused, longest(x), recent)
+        ),
         *(y - reference for reference in (median, mode, p80, local_mean)),
         x - previous,
         y - x,
@@ -118,8 +134,7 @@ def longest(x: Floats) -> float:
 
 
 def without_pauses(x: Floats) -> Floats:
-    """Put for an interval that is 10 % longer than the one before the mean of both: a pause that makes up for an early
-    beat gives the sinus interval back."""
+    """Put the mean of both for an interval 10 % longer than the one before: a full pause gives the sinus interval."""
     previous = shifted(x, -1)
     return np.where(x > previous + np.log2(1.1), np.log2((2**x + 2**previous) / 2), x)
 
@@ -134,8 +149,7 @@ def upper_mode(x: Floats) -> float:
 
 
 def two_means(x: Floats) -> tuple[float, float]:
-    """Split intervals in two where the groups lie furthest apart; return the gap in standard deviations, and the
-    share of the short ones."""
+    """Split intervals in two, furthest apart; return the gap in quarters of a spread, and the share of short ones."""
     if len(x) < 4 or np.ptp(x) == 0:
         return 0.0, 0.0
     ordered = np.sort(x)

@@ -182,6 +182,62 @@ class SentenceSpec(_Spec):
         return 4 * self.window_beats + 3
 
 
+def _two_leads() -> tuple[Channel, ...]:
+    # chest and limb leads first, then those of Holter recorders: the features compare a beat with its own recording, so
+    # any lead serves
+    limb = (
+        "MLII",
+        "II",
+        "ECG_II",
+        "MLI",
+        "I",
+        "MLIII",
+        "III",
+        "D2",
+        "D1",
+        "D3",
+        "D4",
+        "ML2",
+        "ML5",
+        "aVF",
+        "aVL",
+        "aVR",
+    )
+    holter = ("CM5", "CM4", "CM2", "CC5", "MV1", "MV2", "mod.V1", "V2-V3", "ECG", "ECG1", "ECG2", "ECG3", "EKG")
+    leads = (*limb, "V5", "V4", "V6", "V3", "V2", "V1", *holter)
+    second = Channel(name="ECG_2", aliases=leads, unit="mV", optional=True)
+    return Channel(name="ECG", aliases=leads, unit="mV"), second
+
+
+class BeatSpec(_Spec):
+    """Beats described within their recording, on one ECG lead or two.
+
+    Parameters
+    ----------
+    fs, channels, gaps
+        The rate in Hz; the lead, and a second one that a recording may lack: any other lead of the same file that its
+        names know. Features pool the leads, so their order does not matter. No filters: what is measured has its own.
+
+    Examples
+    --------
+    >>> BeatSpec().names
+    ('ECG', 'ECG_2')
+    """
+
+    kind: Literal["beats"] = "beats"
+    fs: Positive = 360.0
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=2)] = Field(default_factory=_two_leads)
+    gaps: Gaps = "mask"
+
+    @model_validator(mode="after")
+    def _channels_are_raw(self) -> Self:
+        if any(channel.filters or channel.normalizer != "none" for channel in self.channels):
+            raise ValueError("channels: beats are measured on unfiltered leads; leave filters and normalizer away")
+        if self.channels[0].optional or not all(channel.optional for channel in self.channels[1:]):
+            raise ValueError("channels: the first lead has to be there, and a second one is optional")
+        return self
+
+
 class WindowSpec(_Spec):
     """Windows of several channels.
 
@@ -253,7 +309,7 @@ class SequenceSpec(_Spec):
         return self.length / self.fs
 
 
-Spec: TypeAlias = SentenceSpec | WindowSpec | SequenceSpec
+Spec: TypeAlias = SentenceSpec | BeatSpec | WindowSpec | SequenceSpec
 _ANY: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
 
 

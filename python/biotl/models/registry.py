@@ -26,6 +26,7 @@ from biotl.errors import ConfigError
 
 MODELS: dict[str, str | Callable[..., nn.Module]] = {
     "ecgbert": "biotl.models.ecgbert:ECGBert",
+    "boosted_trees": "biotl.models.boosted_trees:BoostedTrees",
     "ecgbert_documented": "biotl.models.ecgbert:DocumentedECGBert",
 }
 """Makers, or where they lie; that module is imported when it is asked for."""

@@ -76,9 +76,9 @@ def from_sklearn(models: Sequence[Any], classes: int) -> Trees:
     columns: dict[str, list[Any]] = {name: [] for name in ("feature", "left", "right", "threshold", "value")}
     root, target, offset = [], [], 0
     base = np.full(classes, -20.0)
-    base[models[0].classes_] = np.mean([model._baseline_prediction.ravel() for model in models], axis=0)  # noqa: SLF001
+    base[models[0].classes_] = np.mean([model._baseline_prediction.ravel() for model in models], axis=0)
     for model in models:
-        for iteration in model._predictors:  # noqa: SLF001
+        for iteration in model._predictors:
             for index, predictor in enumerate(iteration):
                 nodes = predictor.nodes
                 leaf = nodes["is_leaf"].astype(bool)

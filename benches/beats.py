@@ -1,0 +1,180 @@
+"""Choose, train and measure the boosted trees that tell beats apart, on MIT-BIH and off it, one thread.
+
+    OMP_NUM_THREADS=1 python benches/beats.py folds [NAME ...]
+    OMP_NUM_THREADS=1 python benches/beats.py test
+    OMP_NUM_THREADS=1 python benches/beats.py causal
+
+``folds`` leaves patients of DS1 out, six groups, end to end by biotl's own detector: F1 of each class over all of them
+and as the mean over patients; F1 under *prevalence stress* (held-out recordings put together anew so that S or V are 5,
+30, 60 and 80 % of the beats); false S in record 201, which fibrillates for half an hour, and false S and V in CPSC 2021
+(three patients in fibrillation) and in the normal hearts of QTDB. With NAMEs, only those kinds of copies are learnt
+from (`biotl.training.boosting.KINDS`). It reads no recording of DS2.
+
+``test`` trains on DS1 without 201, who is 202 of DS2, and reads DS2: one look. ``causal`` judges each beat of DS2 from
+the five minutes before it and one beat after it.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from biotl.datasets.beat_copies import with_prevalence
+from biotl.datasets.beat_features import beat_features
+from biotl.datasets.beat_measures import measure_beats
+from biotl.datasets.beat_tables import BeatPreprocessor
+from biotl.datasets.beats import AAMI, label_beats, reference_beats
+from biotl.datasets.spec import BeatSpec
+from biotl.datasets.splits import DS1, DS2
+from biotl.records import read
+from biotl.scoring.answers import Answered
+from biotl.scoring.bootstrap import interval
+from biotl.scoring.classes import ClassCounts, score
+from biotl.training import boosting
+
+DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+FOLDS = (
+    ("209", "101", "119", "106"),
+    ("201", "220", "109", "205"),
+    ("207", "112", "203", "122"),
+    ("118", "215", "108", "230"),
+    ("223", "114", "115"),
+    ("124", "116", "208"),
+)
+SHARES = (0.05, 0.3, 0.6, 0.8)
+TWO = BeatPreprocessor(BeatSpec())
+ONE = BeatPreprocessor(BeatSpec(channels=BeatSpec().channels[:1]))
+
+
+def seen(path, preprocessor=TWO):
+    """Return a recording as a heart to learn from, its features, and the classes of the beats that were missed."""
+    record = read(path)
+    prepared = preprocessor.prepare([record])
+    arrays = prepared.arrays
+    beats = label_beats(reference_beats(record.annotations["atr"]), preprocessor.units(prepared)[:, 0], record.fs)
+    heart = boosting.Heart(
+        record.name, arrays["signal"], preprocessor.spec.fs, arrays["rpeaks"], arrays["sureness"], beats.label
+    )
+    return heart, arrays["features"], beats.missed
+
+
+class NSV(ClassCounts):
+    """F1 of N, S and V, and their mean."""
+
+    def figures(self, sums):
+        """Read them from sums, in per cent."""
+        each = {c: super(NSV, self).figures(sums)[f"f1.{c}"] for c in "NSV"}
+        return each | {"macro": np.mean(list(each.values()), axis=0)}
+
+
+def f1(truth, answer, missed=()):
+    """Return F1 of N, S and V in per cent."""
+    return 100 * np.nan_to_num(score(truth, answer, np.array(missed, np.int64), AAMI).f1[:3])
+
+
+def stressed(heart, of):
+    """Yield the features and classes of a recording put together anew at each share of a class."""
+    beats = measure_beats(heart.x, heart.rpeaks, heart.fs, heart.sureness)
+    for share in SHARES:
+        rng = np.random.default_rng([of, round(100 * share), *heart.subject.encode()])
+        made, label = with_prevalence(beats, heart.label, of, share, 500, rng)
+        yield share, beat_features(made), label
+
+
+def folds(names):
+    """Print what leaving patients out gives."""
+    kinds = {name: boosting.KINDS[name] for name in names or boosting.KINDS}
+    hearts = {name: seen(DATA / "mitdb" / name) for name in DS1}
+    outside = {
+        folder: [seen(path.with_suffix("")) for path in sorted((DATA / folder).glob("*.hea"))]
+        for folder in ("cpsc2021", "qtdb_more")
+    }
+    natural, stress, false = [], {}, {folder: np.zeros(3) for folder in outside}
+    for fold in FOLDS:
+        trees = boosting.fit_trees([hearts[n][0] for n in DS1 if n not in fold], AAMI, seeds=(0,), kinds=kinds)
+        for name in fold:
+            heart, features, missed = hearts[name]
+            natural.append((name, heart.label, trees(features).argmax(axis=1), missed))
+            for of, least in ((1, 8), (2, 20)):
+                if (heart.label == of).sum() >= least and name != "201":
+                    for share, table, label in stressed(heart, of):
+                        stress.setdefault((of, share), []).append(f1(label, trees(table).argmax(axis=1))[of])
+        for folder, found in outside.items():
+            for heart, features, _ in found:
+                answer = trees(features).argmax(axis=1)[heart.label == 0]
+                false[folder] += [len(answer), (answer == 1).sum(), (answer == 2).sum()]
+    rest = [of for of in natural if of[0] != "201"]
+    total = f1(*(np.concatenate([of[k] for of in rest]) for k in (1, 2, 3)))
+    print("without 201: F1 of N, S, V, macro", *np.round([*total, total.mean()], 1))
+    for of, least in ((1, 8), (2, 20)):
+        each = {name: f1(a, b, c)[of] for name, a, b, c in rest if (a == of).sum() >= least}
+        print(f"{AAMI[of]} by patient: mean {np.mean(list(each.values())):.1f}", {k: round(v) for k, v in each.items()})
+        print(f"{AAMI[of]} under stress", {share: round(float(np.mean(stress[of, share])), 1) for share in SHARES})
+    for name, truth, answer, _ in natural:
+        if name == "201":
+            print(f"201: false S in 1,000 N {1000 * np.mean(answer[truth == 0] == 1):.1f}")
+    for folder, (n, s, v) in false.items():
+        print(f"{folder}: false S and V in 1,000 N {1000 * s / n:.1f} {1000 * v / n:.1f}")
+
+
+def answered(name, preprocessor, trees, *, annotated=False):
+    """Answer a recording of DS2."""
+    heart, features, missed = seen(DATA / "mitdb" / name, preprocessor)
+    rpeaks, label = heart.rpeaks, heart.label
+    if annotated:
+        beats = reference_beats(read(DATA / "mitdb" / name).annotations["atr"])
+        rpeaks, label, missed = beats.sample, beats.label, np.zeros(0, np.int64)
+        features = beat_features(measure_beats(heart.x, rpeaks, heart.fs, np.ones(len(rpeaks), np.float32)))
+    raw = trees(features)
+    span = np.stack([rpeaks, rpeaks + 1], axis=1)
+    return Answered(
+        name, name, "beat", heart.fs, span, label, {"trees": raw.argmax(axis=1)}, missed, boosting.probabilities(raw)
+    )
+
+
+def show(title, found):
+    """Print a line a set of recordings: F1 of N, S and V and their mean, with intervals over subjects."""
+    at = interval(found, NSV(AAMI), "trees")
+    print(f"{title:28s}", *(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in at.items()), flush=True)
+
+
+def learn():
+    """Fit on DS1 without 201."""
+    began = time.process_time()
+    hearts = [seen(DATA / "mitdb" / name)[0] for name in DS1 if name != "201"]
+    trees = boosting.fit_trees(hearts, AAMI)
+    print(f"training, recordings read: {time.process_time() - began:.0f} s of processor time, {len(trees.root)} trees")
+    return trees
+
+
+def test():
+    """Print what DS2 gives: every call is a look."""
+    trees = learn()
+    began = time.process_time()
+    two = [answered(name, TWO, trees) for name in DS2]
+    spent = time.process_time() - began
+    hours = sum(of.span[-1, 1] / of.fs for of in two) / 3600
+    print(f"from file to classes: {spent / hours:.2f} s of processor time an hour of two leads")
+    one = [answered(name, ONE, trees) for name in DS2]
+    print("F1 on DS2, end to end unless said otherwise")
+    show("two leads", two)
+    show("one lead", one)
+    show("two leads, annotated beats", [answered(name, TWO, trees, annotated=True) for name in DS2])
+    for name in ("232", "202"):
+        show(f"two leads, without {name}", [of for of in two if of.id != name])
+    print("by record: F1 of N, S, V; S called N, S, V; N called S, V; V called N, S")
+    for of in two:
+        c = score(of.truth, of.answers["trees"], of.missed, AAMI).confusion
+        print(of.id, *np.round(f1(of.truth, of.answers["trees"], of.missed)), c[1, :3], c[0, 1:3], c[2, :2])
+
+
+if __name__ == "__main__":
+    mode = sys.argv[1] if len(sys.argv) > 1 else ""
+    if mode == "folds":
+        folds(sys.argv[2:])
+    elif mode == "test":
+        test()
+    else:
+        raise SystemExit(__doc__)

@@ -1,0 +1,140 @@
+"""A recording as a table of its beats: one row of features each, from one ECG lead or two."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import biotl.signal
+from biotl.datasets.beat_features import beat_features
+from biotl.datasets.beat_measures import measure_beats
+from biotl.datasets.channels import Found, find
+from biotl.datasets.gaps import bridge, near, spans
+from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
+from biotl.datasets.spec import BeatSpec
+from biotl.errors import RecordError
+from biotl.records import Record
+
+# a QRS complex that a gap touches is not one that was seen
+REACH_S = 0.05
+
+
+@dataclass(frozen=True)
+class BeatCut:
+    """One beat: its index."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class BeatPreprocessor:
+    """Leads to one rate, R peaks, and every beat described within its recording; nothing is fitted.
+
+    Parameters
+    ----------
+    spec : BeatSpec
+        The preprocessing.
+    state : dict
+        Empty.
+    fitted_on : tuple of str
+        Empty.
+    """
+
+    spec: BeatSpec
+    state: State = field(default_factory=dict)
+    fitted_on: tuple[str, ...] = ()
+    unit: Unit = "beat"
+
+    def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "BeatPreprocessor":  # noqa: ARG002
+        """Return itself: every measure is relative to the recording."""
+        return self
+
+    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+        """Prepare a recording: leads, rate, R peaks, features.
+
+        Returns
+        -------
+        Prepared
+            ``signal`` float32 (leads, samples) at ``spec.fs`` without gaps; ``rpeaks`` int64 (m,); ``sureness`` float32
+            (m,); ``features`` float32 (m, 102), see `biotl.datasets.beat_features.FEATURES`. A beat that a gap touches
+            is left out.
+
+        Raises
+        ------
+        RecordError
+            If the first lead is not there, its unit is no voltage, or it has gaps and the spec refuses them.
+        SignalError
+            If the signal is too short.
+        """
+        spec = self.spec
+        leads = [one for one in self._find(records, choose) if one is not None]
+        lost: list[NDArray[np.int64]] = []
+        about: dict[str, Any] = {"leads": {}, "gaps": {}}
+        rows = []
+        for one, channel in zip(leads, spec.channels, strict=False):
+            missing = spans(one.x)
+            about["leads"][channel.name] = one.lead
+            if len(missing):
+                lost_s = float(np.diff(missing).sum()) / one.record.fs
+                if spec.gaps == "refuse":
+                    got = f"{lost_s:.3g} s missing, the first at {missing[0, 0] / one.record.fs:.2f} s"
+                    where = str(one.record.source or one.record.name)
+                    hint = "gaps: mask or interpolate takes it"
+                    raise RecordError(where, f"channel {one.lead}", got, "a whole signal", hint)
+                about["gaps"][channel.name] = [len(missing), round(lost_s, 3)]
+                lost.append(np.rint(missing * (spec.fs / one.record.fs)).astype(np.int64))
+            x = bridge(one.x)
+            if one.record.fs != spec.fs:
+                x = np.asarray(biotl.signal.resample(x, one.record.fs, spec.fs), np.float32)
+            rows.append(x)
+        samples = min(map(len, rows))
+        signal = np.stack([row[:samples] for row in rows])
+        rpeaks, sureness = biotl.signal.rpeaks(signal, spec.fs, scores=True)
+        if spec.gaps == "mask":
+            for missing in lost:
+                reach = round(REACH_S * spec.fs)
+                kept = ~near(rpeaks - reach, rpeaks + reach + 1, missing)
+                rpeaks, sureness = rpeaks[kept], sureness[kept]
+        features = beat_features(measure_beats(signal, rpeaks, spec.fs, sureness))
+        arrays = {"signal": signal, "rpeaks": rpeaks, "sureness": sureness, "features": features}
+        return Prepared(arrays, records[0].fs, records[0].signal.shape[1], about)
+
+    def _find(self, records: Sequence[Record], choose: str | None) -> tuple[Found, Found | None]:
+        """Return the first lead, and another one of the same file where the spec asks for it."""
+        first, *others = self.spec.channels
+        found = find(records, first, choose=choose)
+        assert found is not None  # only an optional channel may be absent
+        if not others:
+            return found, None
+        rest = [i for i, name in enumerate(found.record.channels) if name != found.lead]
+        beside = replace(
+            found.record,
+            signal=found.record.signal[rest],
+            channels=tuple(found.record.channels[i] for i in rest),
+            units=tuple(found.record.units[i] for i in rest),
+        )
+        second = find([beside], others[0]) if rest else None
+        return found, None if second is None or second.flat else second
+
+    def units(self, prepared: Prepared) -> NDArray[np.int64]:
+        """Return each R peak as a span of one sample, shape (m, 2), at ``prepared.fs``."""
+        peak = np.rint(prepared.arrays["rpeaks"] * (prepared.fs / self.spec.fs)).astype(np.int64)
+        return np.stack([peak, peak + 1], axis=1)
+
+    def cuts(self, prepared: Prepared) -> Cuts[BeatCut]:
+        """Return the beats."""
+        return Cuts(len(prepared.arrays["rpeaks"]), BeatCut)
+
+    def reads(self, prepared: Prepared, cut: BeatCut) -> tuple[int, int]:  # noqa: ARG002
+        """Return the whole recording: a beat is compared with all others."""
+        return 0, prepared.samples
+
+    def complete(self, prepared: Prepared) -> Prepared:
+        """Return the recording as it is."""
+        return prepared
+
+    def inputs(self, prepared: Prepared, cut: BeatCut) -> dict[str, NDArray[Any]]:
+        """Return ``features`` float32 (102,) of one beat, and ``unit`` int64 (), its index."""
+        return {"features": prepared.arrays["features"][cut.index], "unit": np.asarray(cut.index, np.int64)}
