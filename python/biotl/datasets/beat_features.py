@@ -160,24 +160,24 @@ def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Fl
         np.where(pr > 0, pr - _usual(pr[rested]), 0),
         np.where(qt > 0, qt - _usual(qt), 0),
     ]
-    return np.clip(np.stack(columns, axis=1), -8, 8).astype(np.float32)
+    return np.asarray(np.clip(np.stack(columns, axis=1), -8, 8).astype(np.float32))
 
 
 def likeness(waves: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     """Cosine of the angle between waves, shape (m, length), and another or others; 0 where one is flat."""
     across = np.sum(waves * other, axis=-1)
     norm = np.linalg.norm(waves, axis=-1) * np.linalg.norm(other, axis=-1)
-    return np.divide(across, norm, out=np.zeros_like(across), where=norm > 1e-12)
+    return np.asarray(np.divide(across, norm, out=np.zeros_like(across), where=norm > 1e-12))
 
 
 def _alike(p: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     """Greatest likeness of P waves to another within 20 ms: the onset that they are cut at is not exact."""
-    return np.max([likeness(np.roll(p, lag, axis=1), other) for lag in range(-LAGS, LAGS + 1)], axis=0)
+    return np.asarray(np.max([likeness(np.roll(p, lag, axis=1), other) for lag in range(-LAGS, LAGS + 1)], axis=0))
 
 
 def _gain(p: NDArray[Any], other: NDArray[Any], unit: float) -> NDArray[Any]:
     """How many times another P wave is held in each; near 0 where that is below a thousandth of the QRS complex."""
-    return p @ other / (other @ other + (1e-3 * unit) ** 2)
+    return np.asarray(p @ other / (other @ other + (1e-3 * unit) ** 2))
 
 
 def _family(qrs: Floats, about: NDArray[Any]) -> tuple[NDArray[Any], ...]:
@@ -217,7 +217,7 @@ def _level(wave: NDArray[Any]) -> NDArray[Any]:
 
 
 def _size(wave: NDArray[Any]) -> NDArray[Any]:
-    return np.sqrt(np.mean(wave**2, axis=-1))
+    return np.asarray(np.sqrt(np.mean(wave**2, axis=-1)))
 
 
 def _octaves(value: NDArray[Any], usual: float) -> NDArray[Any]:

@@ -98,7 +98,12 @@ class BeatPreprocessor:
                 kept = ~near(rpeaks - reach, rpeaks + reach + 1, missing)
                 rpeaks, sureness = rpeaks[kept], sureness[kept]
         features = beat_features(measure_beats(signal, rpeaks, spec.fs, sureness))
-        arrays = {"signal": signal, "rpeaks": rpeaks, "sureness": sureness, "features": features}
+        arrays: dict[str, NDArray[Any]] = {
+            "signal": signal,
+            "rpeaks": rpeaks,
+            "sureness": sureness,
+            "features": features,
+        }
         return Prepared(arrays, records[0].fs, records[0].signal.shape[1], about)
 
     def _find(self, records: Sequence[Record], choose: str | None) -> tuple[Found, Found | None]:

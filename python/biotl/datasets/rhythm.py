@@ -109,7 +109,9 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
         _likeness(calm),
         calm.std(axis=1),
     ]
-    return np.clip(np.stack([np.broadcast_to(c, x.shape) for c in columns], axis=1), -2, 2).astype(np.float32)
+    return np.asarray(
+        np.clip(np.stack([np.broadcast_to(c, x.shape) for c in columns], axis=1), -2, 2).astype(np.float32)
+    )
 
 
 def around(x: NDArray[Any], beats: int) -> Floats:
@@ -169,4 +171,4 @@ def _likeness(windows: Floats) -> Floats:
     width = windows.shape[1]
     for lag in range(1, width):
         near += (np.abs(windows[:, lag:] - windows[:, :-lag]) < np.log2(1.05)).sum(axis=1)
-    return near / (width * (width - 1) / 2)
+    return np.asarray(near / (width * (width - 1) / 2))

@@ -23,6 +23,14 @@ class BoostedTrees(nn.Module):
     output = "logits"
     axes = {"features": {0: "batch"}, "logits": {0: "batch"}}  # noqa: RUF012  (a contract, never written to)
 
+    root: Tensor
+    target: Tensor
+    left: Tensor
+    right: Tensor
+    feature: Tensor
+    threshold: Tensor
+    value: Tensor
+
     def __init__(self, trees: int, nodes: int, columns: int, classes: int) -> None:
         super().__init__()
         self.columns = columns
@@ -43,7 +51,7 @@ class BoostedTrees(nn.Module):
                 tensor.copy_(torch.from_numpy(getattr(trees, name)))
         return model
 
-    def trees(self) -> Trees:
+    def as_trees(self) -> Trees:
         """Return the trees as arrays."""
         arrays = {name: t.detach().cpu().numpy() for name, t in (*self.named_buffers(), *self.named_parameters())}
         return Trees(**arrays, columns=self.columns)
@@ -54,7 +62,7 @@ class BoostedTrees(nn.Module):
 
     def onnx(self) -> Any:
         """Return the model as an ``onnx.ModelProto``: traced, trees would be thousands of gathers."""
-        return to_onnx(self.trees(), name=self.inputs[0], output=self.output)
+        return to_onnx(self.as_trees(), name=self.inputs[0], output=self.output)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """Return ``logits`` float32 (batch, classes) of ``features`` float32 (batch, columns)."""

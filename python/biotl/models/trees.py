@@ -94,7 +94,9 @@ def from_sklearn(models: Sequence[Any], classes: int) -> Trees:
     return Trees(
         np.array(root, np.int64),
         np.array(target, np.int64),
-        *(whole[name].astype(np.int64) for name in ("feature", "left", "right")),
+        whole["feature"].astype(np.int64),
+        whole["left"].astype(np.int64),
+        whole["right"].astype(np.int64),
         whole["threshold"].astype(np.float32),
         whole["value"].astype(np.float32),
         base.astype(np.float32),

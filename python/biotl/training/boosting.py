@@ -130,7 +130,7 @@ def beat_rows(
     tables, classes, groups = [], [], []
     counts: dict[tuple[int, str], float] = {}
     held = np.sum([np.bincount(heart.label[heart.label >= 0], minlength=len(labels)) for heart in hearts], axis=0)
-    learnt = np.flatnonzero(held >= RAREST)
+    learnt = np.flatnonzero(held >= RAREST).tolist()
     if len(learnt) < 2:
         got = ", ".join(f"{n} {name}" for name, n in zip(labels, held.tolist(), strict=True))
         raise TrainingError(f"training: got {got}, wanted two classes of {RAREST} beats or more: label more recordings")
