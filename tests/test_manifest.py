@@ -4,22 +4,19 @@ import dataclasses
 import math
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from biotl.datasets.adapters import ADAPTERS, entries
 from biotl.datasets.check import examine_manifest
 from biotl.datasets.labels import BeatClass
 from biotl.datasets.manifest import Entry, read_manifest
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.spec import SentenceSpec
 from biotl.datasets.splits import SplitConfig, make_split
-from biotl.errors import ConfigError, RecordError
+from biotl.errors import RecordError
 from biotl.records import ecg
 from biotl.records.write import write_wfdb
-from conftest import data_folder
 
 
 def write(path, text):
@@ -70,32 +67,19 @@ def test_a_fault_is_named_by_row_and_column(tmp_path, text, message):
     assert len(str(caught.value)) < 300 + len(str(path))
 
 
+def test_a_manifest_says_what_a_file_does_not(tmp_path):
+    (tmp_path / "a.csv").write_text("one,two\n" + "1,2\n" * 500)
+    path = write(tmp_path / "m.csv", "id,file,subject,fs,channels\na,a.csv,p,250,ECG; PPG\n")
+    (record,) = read_manifest(path)[0].read()
+    assert (record.fs, record.channels, record.subject) == (250, ("ECG", "PPG"), "p")
+    (wrong,) = read_manifest(write(path, "id,file,subject,fs,channels\na,a.csv,p,250,ECG\n"))
+    with pytest.raises(RecordError, match=r"channels: got 2 \(one, two\), wanted 1 as named"):
+        wrong.read()
+
+
 def test_a_manifest_that_is_not_there_is_refused_by_name(tmp_path):
     with pytest.raises(RecordError, match=r"none\.csv"):
         read_manifest(tmp_path / "none.csv")
-
-
-def test_the_adapters_list_what_is_there_and_who_was_recorded():
-    counts = {}
-    for name in ("mitdb", "ludb", "qtdb"):
-        found = ADAPTERS[name](data_folder(name))
-        counts[name] = len(found), len({entry.subject for entry in found})
-        assert found[0].read(())[0].subject == found[0].subject
-    assert counts["mitdb"] == (48, 47)
-    assert counts["ludb"] == (100, 100)
-    assert counts["qtdb"] == (15, 15)
-
-
-def test_a_manifest_works_in_place_of_an_adapter(tmp_path, mitdb):
-    path = write(tmp_path / "m.csv", "id,file,subject\na,b,p\n")
-    assert entries(SimpleNamespace(manifest=path, adapter="mitdb", root=mitdb))[0].id == "a"
-    assert len(entries(SimpleNamespace(manifest=None, adapter="mitdb", root=mitdb))) == 48
-    with pytest.raises(ConfigError, match="did you mean 'mitdb'"):
-        entries(SimpleNamespace(manifest=None, adapter="mitbd", root=mitdb))
-    with pytest.raises(ConfigError, match="neither a manifest nor a root"):
-        entries(SimpleNamespace(manifest=None, adapter="mitdb", root=None))
-    with pytest.raises(RecordError, match="no recording, wanted the files of mitdb"):
-        entries(SimpleNamespace(manifest=None, adapter="mitdb", root=tmp_path))
 
 
 def people(folder, n=3, **changes):

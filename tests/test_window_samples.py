@@ -151,12 +151,9 @@ def test_windows_overlap_where_the_step_is_shorter():
 SLOW = SequenceSpec(fs=0.2, length=8, channels=({"name": "speed"}, {"name": "altitude", "normalizer": "training"}))
 
 
-def run(n=60, fs=1.0, time_s=None, **changes):
+def run(n=60, fs=1.0, **changes):
     channels = {"speed": np.arange(n), "altitude": 100 + noise(n), "heart_rate": np.linspace(90, 150, n)} | changes
-    found = record(fs, **channels)
-    if time_s is not None:
-        object.__setattr__(found, "time_s", np.asarray(time_s, np.float64))
-    return found
+    return record(fs, **channels)
 
 
 def test_a_step_is_the_mean_of_its_samples():
@@ -166,17 +163,19 @@ def test_a_step_is_the_mean_of_its_samples():
 
 
 def test_a_pause_is_masked_and_not_bridged():
-    time = np.concatenate([np.arange(30.0), 100 + np.arange(30.0)])
-    pre = SequencePreprocessor(SLOW)
-    prepared = pre.prepare([run(time_s=time)])
-    seen = np.isfinite(prepared.arrays["signal"][:, 0])
+    """A reader leaves the seconds of a pause empty; they come back as missing, and not as a straight line."""
+    speed = np.arange(130.0)
+    speed[30:100] = np.nan
+    pre, data = SequencePreprocessor(SLOW), [run(130, speed=speed)]
+    prepared = pre.prepare(data)
     middle = np.arange(26) * 5 + 2.5
+    seen = np.isfinite(prepared.arrays["signal"][:, 0])
     np.testing.assert_array_equal(seen, (middle < 29 + 15) | (middle > 100 - 15))
     # what is near enough to a sample lies on the line between the two sides
-    assert prepared.arrays["signal"][7, 0] == pytest.approx(29 + (37.5 - 29) / 71, rel=1e-5)
+    assert prepared.arrays["signal"][7, 0] == pytest.approx(37.5)
     assert prepared.about["gaps"]["speed"] == [1, 40.0]
     with pytest.raises(RecordError, match="40 s further than 15 s from a sample"):
-        SequencePreprocessor(SLOW.model_copy(update={"gaps": "refuse"})).prepare([run(time_s=time)])
+        SequencePreprocessor(SLOW.model_copy(update={"gaps": "refuse"})).prepare(data)
 
 
 def test_a_sequence_is_padded_and_its_steps_keep_their_place():
@@ -207,6 +206,17 @@ def test_a_channel_is_a_target_at_its_horizon_with_a_mask_and_never_an_input():
     with pytest.raises(ConfigError, match="target: heart_rate is the input channel hr too"):
         dataclasses.replace(target, horizon_s=0.0).check(leaks)
     target.check(leaks)  # lagged by a stated horizon it is allowed
+
+
+def test_a_recording_out_of_the_limits_of_its_target_is_refused_by_name():
+    rate = np.linspace(90, 150, 60)
+    rate[7:9] = 230, 0
+    pre, data = SequencePreprocessor(SLOW), [run(heart_rate=rate)]
+    target = ChannelAt(Channel(name="heart_rate", unit="mV"), limits=(50, 220))
+    with pytest.raises(
+        RecordError, match="r: heart_rate: got 2 of 60 values out of it, from 0 to 230, wanted 50 to 220"
+    ):
+        target.of(Entry("a", (), "p"), data, pre.prepare(data), np.zeros((0, 2), np.int64))
 
 
 def labelled(*stretches):

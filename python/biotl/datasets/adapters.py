@@ -1,12 +1,19 @@
 """Public data sets as entries: what is in the folder, who was recorded, and what is known of it."""
 
-from collections.abc import Callable, Iterator
+import csv
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from biotl.config import nearest
-from biotl.datasets.manifest import Entry, read_manifest
+from biotl.datasets.manifest import Entry, Labelled, read_manifest
+from biotl.datasets.members import count, open_members
 from biotl.errors import ConfigError, RecordError
+
+_SIDE = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+_SPCUP = ("ECG", "PPG", "PPG2", "ACC_X", "ACC_Y", "ACC_Z")
 
 
 def mitdb(root: Path) -> list[Entry]:
@@ -32,7 +39,128 @@ def qtdb(root: Path) -> list[Entry]:
     return [Entry(path.stem, (path,), path.stem.removeprefix("sel")) for path in _headers(root)]
 
 
-ADAPTERS: dict[str, Callable[[Path], list[Entry]]] = {"mitdb": mitdb, "ludb": ludb, "qtdb": qtdb}
+def butppg(root: Path) -> list[Entry]:
+    """List BUT PPG (Nemcova et al. 2021), version 1.0.0 or 2.0.0: 10 s of PPG, ECG and, where there is one, ACC.
+
+    The first three digits of a record are its subject. Labels: ``quality`` ``good`` or ``poor`` (three experts),
+    ``heart_rate`` in bpm, and what the table of subjects holds.
+    """
+    marked, people = _table(root / "quality-hr-ann.csv", "ID"), _table(root / "subject-info.csv", "ID")
+    found = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        headers = {path.stem.rpartition("_")[2].upper(): path for path in folder.glob(f"{folder.name}_*.hea")}
+        files = tuple(headers[kind].with_suffix("") for kind in ("PPG", "ECG", "ACC") if kind in headers)
+        row = marked.get(folder.name, {})
+        quality = {"1": "good", "0": "poor"}.get(row.get("Quality", ""), "")
+        values = {"quality": quality, "heart_rate": row.get("HR", ""), **people.get(folder.name, {})}
+        if files:
+            found.append(Entry(folder.name, files, folder.name[:3], labels=(Labelled(values=values),)))
+    return found
+
+
+def troika(root: Path) -> list[Entry]:
+    """List the IEEE Signal Processing Cup 2015 (Zhang, Pi and Liu 2015): as windows in ``.npz``, or its ``.mat`` files.
+
+    Of a ``.mat`` file the channels are ECG, two PPG and ACC (the test files hold no ECG), at 125 Hz, and the label
+    ``heart_rate`` is its trace: each value of 8 s, every 2 s. The number before ``_TYPE`` is the subject; of the test
+    files ``S..`` is.
+    """
+    if any(root.glob("*.npz")):
+        return windows(root)
+    found = []
+    for path in sorted([*root.rglob("DATA_*.mat"), *root.rglob("TEST_*.mat")]):
+        if path.stem.endswith("_BPMtrace"):
+            continue
+        name = path.stem.split("_", 1)[1]
+        trace = path.with_name(f"{path.stem}_BPMtrace.mat")
+        trace = trace if trace.is_file() else path.with_name(f"True_{name}.mat")
+        channels = _SPCUP if path.stem.startswith("DATA_") else _SPCUP[1:]
+        found.append(Entry(name, (path,), name.split("_")[0], labels=_trace(trace), fs=125.0, channels=channels))
+    return found
+
+
+def _trace(path: Path) -> tuple[Labelled, ...]:
+    if not path.is_file():
+        return ()
+    from biotl.records.mat import variables
+
+    rates = np.ravel(variables(path).get("BPM0", ()))
+    return tuple(Labelled(2.0 * k, 2.0 * k + 8.0, {"heart_rate": f"{rate:.4f}"}) for k, rate in enumerate(rates))
+
+
+def vitaldb(root: Path) -> list[Entry]:
+    """List VitalDB (Lee et al. 2022) as ``.vital`` files named by case.
+
+    ``clinical_data.csv`` (or ``clinical_information.csv``, ``cases.csv``) beside them, with the columns ``caseid`` and
+    ``subjectid``, says who was operated on: several operations of one patient are one subject. Without it nobody knows.
+    """
+    tables = (root / f"{name}.csv" for name in ("clinical_data", "clinical_information", "cases"))
+    people = next((_table(path, "caseid") for path in tables if path.is_file()), {})
+    found = []
+    for path in sorted(root.rglob("*.vital")):
+        case = path.stem.lstrip("0") or "0"
+        row = people.get(case, people.get(path.stem, {}))
+        labels = (Labelled(values=row),) if row else ()
+        found.append(Entry(path.stem, (path,), row.get("subjectid", ""), labels=labels))
+    return found
+
+
+def workouts(root: Path) -> list[Entry]:
+    """List workouts: files of speed, altitude and heart rate, or the documented dictionary of many in one ``.npz``.
+
+    Who ran is in ``users.csv`` (``file,user``), or in the ``name`` and ``userId`` of an ``.npz`` beside the files; a
+    file name sorts a user's workouts in time, as names with a date do.
+    """
+    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in {".csv", ".fit", ".tcx", ".gpx"})
+    files = [path for path in files if path.name != "users.csv"]
+    archives = sorted(root.glob("*.npz"))
+    if not files:
+        return [entry for path in archives for entry in _members(path, "userId")]
+    users = {name: row.get("user", "") for name, row in _table(root / "users.csv", "file").items()}
+    for path in archives:
+        arrays = open_members(path)
+        if "name" in arrays and "userId" in arrays:
+            users |= dict(zip(map(str, arrays["name"]), map(str, np.ravel(arrays["userId"])), strict=True))
+    ids = [path.relative_to(root).as_posix() for path in files]
+    return [Entry(id_, (p,), users.get(p.name, ""), when=p.name) for id_, p in zip(ids, files, strict=True)]
+
+
+def windows(root: Path) -> list[Entry]:
+    """List the windows of ``.npz`` files in the documented shapes, one entry each; see `biotl.datasets.members`.
+
+    ``root`` is one such file or a folder of them; ``train``, ``val`` or ``test`` at the start of a file's name is the
+    split. ``labels`` become the label ``label``; other arrays of one value a window become labels of their names. The
+    subject is ``subject``, ``patient_ids``, or what stands before the first ``_`` of ``record``.
+    """
+    files = [root] if root.is_file() else sorted(root.glob("*.npz"))
+    return [entry for path in files for entry in _members(path, "subject", "patient_ids", "record")]
+
+
+def _members(path: Path, *people: str) -> Iterator[Entry]:
+    arrays, n = open_members(path), count(path)
+    split = _SIDE.get(path.stem.split("_")[0], "")
+    who = next((np.ravel(arrays[key]) for key in people if key in arrays and np.size(arrays[key]) == n), None)
+    columns = {
+        "label" if key == "labels" else key: np.ravel(array)
+        for key, array in arrays.items()
+        if np.size(array) == n and array.ndim > 0 and n > 1
+    }
+    for k in range(n):
+        subject = "" if who is None else str(who[k]).split("_")[0]
+        labels = (Labelled(values={key: str(column[k]) for key, column in columns.items()}),) if columns else ()
+        yield Entry(f"{path.stem}/{k}", (path / str(k),), subject, split, labels, f"{k:08}")
+
+
+ADAPTERS: dict[str, Callable[[Path], list[Entry]]] = {
+    "mitdb": mitdb,
+    "ludb": ludb,
+    "qtdb": qtdb,
+    "butppg": butppg,
+    "troika": troika,
+    "vitaldb": vitaldb,
+    "workouts": workouts,
+    "windows": windows,
+}
 """Adapters by name; each lists the recordings under a folder."""
 
 
@@ -75,15 +203,27 @@ def entries(data: Source, *, split_column: str = "split") -> list[Entry]:
         raise ConfigError(f"data.adapter: got {data.adapter!r}{nearest(data.adapter, ADAPTERS)}")
     if data.root is None:
         raise ConfigError("data: got neither a manifest nor a root, wanted one of the two")
-    found = ADAPTERS[data.adapter](Path(data.root))
+    root = Path(data.root)
+    found = ADAPTERS[data.adapter](root) if root.exists() else []
     if not found:
         hint = f"`biotl fetch {data.adapter}` gets what is public, `data.manifest` names your own"
-        raise RecordError(str(data.root), "folder", "no recording", f"the files of {data.adapter}", hint)
+        raise RecordError(str(root), "folder", "no recording", f"the files of {data.adapter}", hint)
     return found
 
 
 def _headers(folder: Path) -> Iterator[Path]:
-    """Yield the WFDB records of a folder, without extension, in order of name; those of one number by that."""
+    """Yield the WFDB records of a folder, without extension: in order of number, those of other names after them."""
     names = {path.name.removesuffix(".hea") for path in folder.glob("*.hea")}
-    for name in sorted(names, key=lambda name: (int(name), "") if name.isdigit() else (-1, name)):
+    for name in sorted(names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)):
         yield folder / name
+
+
+def _table(path: Path, key: str) -> Mapping[str, dict[str, str]]:
+    """Return the rows of a CSV by one column; nothing where there is no file."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and key not in rows[0]:
+        raise RecordError(str(path), "header row", ", ".join(rows[0])[:150], f"a column {key!r}")
+    return {row[key]: {name: value for name, value in row.items() if name != key} for row in rows}

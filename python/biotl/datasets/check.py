@@ -102,7 +102,7 @@ def _look(entry: Entry, preprocessor: Preprocessor | None, target: Target | None
     for record in records:
         for name, unit, x in zip(record.channels, record.units, record.signal, strict=True):
             good = np.isfinite(x)
-            channels.append((name, unit, record.fs, 1 - float(good.mean()) if len(x) else 1.0))
+            channels.append((name, unit, round(record.fs, 2), 1 - float(good.mean()) if len(x) else 1.0))
             # a channel of one value is the same in many recordings
             if good.any() and np.ptp(x[good]) > 0:
                 contents.add(hashlib.sha256(np.ascontiguousarray(x).data).hexdigest())

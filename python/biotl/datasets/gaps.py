@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.records import Record
-
 
 def spans(x: NDArray[Any]) -> NDArray[np.int64]:
     """Return the half-open runs of samples that are not finite, shape (n, 2).
@@ -88,11 +86,3 @@ def onto(
     nearest = np.minimum(np.abs(middle - time[after - 1]), np.abs(middle - time[np.minimum(after, len(time) - 1)]))
     between = np.where(nearest <= reach_s, np.interp(middle, time, value), np.nan)
     return np.where(high > low, (totals[high] - totals[low]) / np.maximum(high - low, 1), between)
-
-
-def times(record: Record) -> NDArray[np.float64]:
-    """Return when each sample was taken, in seconds after the first: by the rate, or by the times of an uneven file."""
-    uneven = getattr(record, "time_s", None)
-    if uneven is None:
-        return np.asarray(np.arange(record.signal.shape[1]) / record.fs)
-    return np.asarray(uneven, np.float64) - float(uneven[0])

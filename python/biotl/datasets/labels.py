@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.beats import AAMI_CLASSES, BEATS, label_beats, reference_beats
-from biotl.datasets.channels import find
-from biotl.datasets.gaps import onto, times
+from biotl.datasets.channels import Found, find
+from biotl.datasets.gaps import onto
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec import Channel, Spec
@@ -198,11 +198,14 @@ class ChannelAt(_Described):
         How far ahead. Where the channel is an input of the model too, this has to be more than 0.
     reach_s : float
         A unit further than this from every sample of the channel was not measured: it is not learnt from nor scored.
+    limits : tuple of (float, float), optional
+        A recording with values of the channel outside of these is refused.
     """
 
     channel: Channel
     horizon_s: float = 0.0
     reach_s: float = 15.0
+    limits: tuple[float, float] | None = None
     kind = "channel"
     labels = ()
     annotators = ()
@@ -219,16 +222,29 @@ class ChannelAt(_Described):
 
     def describe(self) -> dict[str, Any]:
         """Return it as JSON."""
-        channel = self.channel.model_dump(mode="json")
-        return {"target": "ChannelAt", "channel": channel, "horizon_s": self.horizon_s, "reach_s": self.reach_s}
+        limits = None if self.limits is None else list(self.limits)
+        tree = {"target": "ChannelAt", "channel": self.channel.model_dump(mode="json"), "limits": limits}
+        return {**tree, "horizon_s": self.horizon_s, "reach_s": self.reach_s}
+
+    def _hold(self, found: Found) -> None:
+        low, high = self.limits or (-math.inf, math.inf)
+        x = found.x[np.isfinite(found.x)]
+        beyond = x[(x < low) | (x > high)]
+        if len(beyond):
+            where = str(found.record.source or found.record.name)
+            got = f"{len(beyond)} of {len(x)} values out of it, from {beyond.min():g} to {beyond.max():g}"
+            raise RecordError(where, found.lead, got, f"{low:g} to {high:g} {self.channel.unit}".strip())
 
     def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:  # noqa: ARG002
         """See `Target`."""
         found = find(records, self.channel)
         if found is None:
             return _masked([math.nan] * len(units), len(units))
+        if self.limits is not None:
+            self._hold(found)
         start_s, stop_s = (units / prepared.fs + self.horizon_s).T
-        return _masked(onto(times(found.record), found.x, start_s, stop_s, self.reach_s), len(units))
+        time_s = np.arange(len(found.x)) / found.record.fs
+        return _masked(onto(time_s, found.x, start_s, stop_s, self.reach_s), len(units))
 
 
 @dataclass(frozen=True)
@@ -245,7 +261,9 @@ class Itself(_Described):
 
 
 def stated(entry: Entry, column: str, fs: float, units: NDArray[np.int64]) -> list[str]:
-    """Return what a column says of each unit: the value that covers more than half of it, else nothing.
+    """Return what a column says of each unit: the value of the shortest stretch that holds it, or that covers most.
+
+    A value that covers no more than half of it is none.
 
     Raises
     ------
@@ -255,16 +273,20 @@ def stated(entry: Entry, column: str, fs: float, units: NDArray[np.int64]) -> li
     if not any(column in labelled.values for labelled in entry.labels):
         held = ", ".join(dict.fromkeys(name for labelled in entry.labels for name in labelled.values)) or "none"
         raise RecordError(entry.id, "labels", held, f"a column {column!r}")
-    found = []
-    for start, stop in units / fs:
-        shares: dict[str, float] = {}
-        for labelled in entry.labels:
-            inside = min(stop, labelled.stop_s) - max(start, labelled.start_s)
-            if inside > 0 and (value := labelled.values.get(column, "")):
-                shares[value] = shares.get(value, 0.0) + inside
-        best = max(shares, key=shares.__getitem__, default="")
-        found.append(best if best and shares[best] > (stop - start) / 2 else "")
-    return found
+    held = [(part.start_s, part.stop_s, value) for part in entry.labels if (value := part.values.get(column, ""))]
+    return [_covering(held, start, stop) for start, stop in (units / fs).tolist()]
+
+
+def _covering(held: Sequence[tuple[float, float, str]], start: float, stop: float) -> str:
+    # stretches may overlap, as 8 s every 2 s do: of those that hold all of it, the shortest is meant
+    whole = [(b - a, value) for a, b, value in held if a <= start + 1e-6 and b >= stop - 1e-6]
+    if whole:
+        return min(whole)[1]
+    shares: dict[str, float] = {}
+    for a, b, value in held:
+        shares[value] = shares.get(value, 0.0) + max(0.0, min(stop, b) - max(start, a))
+    best = max(shares, key=shares.__getitem__, default="")
+    return best if best and shares[best] > (stop - start) / 2 else ""
 
 
 def values(entries: Sequence[Entry], column: str) -> tuple[str, ...]:

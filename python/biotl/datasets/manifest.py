@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from biotl.datasets.members import is_member, read_member
 from biotl.errors import RecordError
 from biotl.records import Record, read
 
-_OWN = ("id", "subject", "split", "time", "start_s", "stop_s")
+_OWN = ("id", "subject", "split", "time", "fs", "channels", "start_s", "stop_s")
 SPLITS = ("train", "validation", "test", "")
 
 
@@ -40,6 +41,10 @@ class Entry:
         Of the recording or of stretches of it.
     when : str
         Text that sorts a subject's recordings in time, such as an ISO date.
+    fs : float, optional
+        Rate in Hz of the first file, where it states none.
+    channels : tuple of str
+        What the channels of the first file are, in order, where it does not name them.
     """
 
     id: str
@@ -48,6 +53,8 @@ class Entry:
     split: str = ""
     labels: tuple[Labelled, ...] = ()
     when: str = ""
+    fs: float | None = None
+    channels: tuple[str, ...] = ()
 
     def read(self, annotators: Sequence[str] | None = None) -> list[Record]:
         """Read the files, in order, each at its own rate.
@@ -63,13 +70,25 @@ class Entry:
         RecordError
             As `biotl.records.read`.
         """
-        return [replace(_read(path, annotators), subject=self.subject) for path in self.files]
+        first, *rest = self.files
+        records = [self._named(_read(first, annotators, self.fs)), *(_read(path, annotators) for path in rest)]
+        return [replace(record, subject=self.subject) for record in records]
+
+    def _named(self, record: Record) -> Record:
+        if not self.channels:
+            return record
+        if len(self.channels) != len(record.channels):
+            got, wanted = f"{len(record.channels)} ({', '.join(record.channels)})", f"{len(self.channels)} as named"
+            raise RecordError(str(record.source or record.name), "channels", got, wanted)
+        return replace(record, channels=self.channels)
 
 
-def _read(path: Path, annotators: Sequence[str] | None) -> Record:
+def _read(path: Path, annotators: Sequence[str] | None, fs: float | None = None) -> Record:
+    if is_member(path):
+        return read_member(path)
     if annotators is not None:
         annotators = [name for name in annotators if path.with_name(f"{wfdb_stem(path).name}.{name}").is_file()]
-    return read(path, annotators=annotators)
+    return read(path, annotators=annotators, fs=fs)
 
 
 def wfdb_stem(path: Path) -> Path:
@@ -84,8 +103,10 @@ def read_manifest(path: Path | str, *, split_column: str = "split") -> list[Entr
     ----------
     path : Path or str
         A CSV with the columns ``id``, ``file`` (and ``file2``, ``file3`` ... for further channels) and ``subject``;
-        optionally ``split``, ``time`` (sorts a subject's recordings), and any columns of labels. With ``start_s`` and
-        ``stop_s`` the labels are of a stretch, and an id may stand in several rows. Files are relative to the manifest.
+        optionally ``split``, ``time`` (sorts a subject's recordings), ``fs`` and ``channels`` (``ECG;PPG``) of a file
+        that does not state them, and any columns of labels. With ``start_s`` and ``stop_s`` the labels are of a
+        stretch, and an id may stand in several rows. Files are relative to the manifest; ``windows.npz/17`` is a window
+        of a file of many.
     split_column : str
         The column that says train, validation or test.
 
@@ -155,18 +176,21 @@ def _entry(path: Path, number: int, row: Mapping[str, str], split_column: str) -
         raise RecordError(str(path), f"row {number}, {split_column}", split, wanted)
     files = tuple(path.parent / row[name] for name in row if _is_file(name) and row[name])
     values = {name: row[name] for name in row if name not in {*_OWN, split_column} and not _is_file(name)}
-    start, stop = (_seconds(path, number, name, row.get(name, "")) for name in ("start_s", "stop_s"))
+    start, stop = (_number(path, number, name, row.get(name, "")) for name in ("start_s", "stop_s"))
     stretch = Labelled(0.0 if start is None else start, math.inf if stop is None else stop, values)
     if not stretch.start_s < stretch.stop_s:
         raise RecordError(str(path), f"row {number}, stop_s", f"{stretch.stop_s:g}", f"more than {stretch.start_s:g}")
-    return Entry(row["id"], files, row["subject"], split, (stretch,) if values else (), row.get("time", ""))
+    fs = _number(path, number, "fs", row.get("fs", ""))
+    channels = tuple(name.strip() for name in row.get("channels", "").split(";") if name.strip())
+    labels = (stretch,) if values else ()
+    return Entry(row["id"], files, row["subject"], split, labels, row.get("time", ""), fs or None, channels)
 
 
 def _is_file(name: str) -> bool:
     return name == "file" or (name.startswith("file") and name[4:].isdigit())
 
 
-def _seconds(path: Path, number: int, name: str, text: str) -> float | None:
+def _number(path: Path, number: int, name: str, text: str) -> float | None:
     if not text:
         return None
     try:
@@ -174,5 +198,6 @@ def _seconds(path: Path, number: int, name: str, text: str) -> float | None:
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        raise RecordError(str(path), f"row {number}, {name}", text, "seconds from the start of the recording")
+        wanted = "a rate in Hz" if name == "fs" else "seconds from the start of the recording"
+        raise RecordError(str(path), f"row {number}, {name}", text, wanted)
     return value

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import biotl
 from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry, wfdb_stem
+from biotl.datasets.members import is_member
 from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.store import ALIGN, FORMAT, INDEX, Store, digest_of, error_to_json, read_json
 from biotl.errors import BiotlError, ConfigError, SignalError
@@ -236,7 +237,7 @@ def part_key(entries: Sequence[Entry], preprocessor: Preprocessor, target: Targe
         "code": code_digest(),
         "spec": preprocessor.spec.digest(),
         "target": target.describe(),
-        "entries": [[e.id, e.subject, _stated(e), origin(e, target.annotators)] for e in entries],
+        "entries": [[e.id, e.subject, e.fs, e.channels, _stated(e), origin(e, target.annotators)] for e in entries],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
@@ -254,14 +255,23 @@ def origin(entry: Entry, annotators: Sequence[str]) -> str:
     total = hashlib.sha256()
     for path in entry.files:
         for file in sorted(set(_read_from(path, annotators))):
-            total.update(f"\0{file.name}\0".encode())
+            total.update(f"\0{path.name}\0{file.name}\0".encode())
             if file.is_file():
-                with file.open("rb") as data:
-                    total.update(hashlib.file_digest(data, "sha256").digest())
+                stat = file.stat()
+                total.update(_file_digest(file, stat.st_mtime_ns, stat.st_size))
     return total.hexdigest()
 
 
+@lru_cache(64)  # of a file that holds thousands of windows
+def _file_digest(path: Path, _changed: int, _size: int) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
 def _read_from(path: Path, annotators: Sequence[str], *, segment: bool = False) -> Iterator[Path]:
+    if is_member(path):
+        yield path.parent
+        return
     stem = wfdb_stem(path)
     header = stem.with_name(stem.name + ".hea")
     if not header.is_file() or (path.is_file() and path == stem):

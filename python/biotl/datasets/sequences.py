@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.channels import Found, find
-from biotl.datasets.gaps import bridge, onto, spans, times
+from biotl.datasets.gaps import bridge, onto, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
 from biotl.datasets.spec import Channel, SequenceSpec
@@ -70,8 +70,7 @@ class SequencePreprocessor:
         """
         spec, first = self.spec, records[0]
         about: dict[str, Any] = {"leads": {}, "gaps": {}}
-        time = times(first)
-        duration_s = float(time[-1]) + 1 / first.fs if len(time) else 0.0
+        duration_s = first.signal.shape[1] / first.fs
         steps = int(np.floor(duration_s * spec.fs + 1e-9))
         if steps < 1:
             where = first.source or first.name
@@ -81,13 +80,14 @@ class SequencePreprocessor:
             found = find(records, channel, choose=choose if k == 0 else None)
             if found is not None:
                 signal[:, k] = self._channel(found, channel, steps, about)
-        return Prepared({"signal": signal}, first.fs, round(duration_s * first.fs), about)
+        return Prepared({"signal": signal}, first.fs, first.signal.shape[1], about)
 
     def _channel(self, found: Found, channel: Channel, steps: int, about: dict[str, Any]) -> NDArray[np.float32]:
         spec, record = self.spec, found.record
         about["leads"][channel.name] = found.lead
         edges = np.arange(steps + 1) / spec.fs
-        x = onto(times(record), found.x, edges[:-1], edges[1:], spec.reach_s).astype(np.float32)
+        time_s = np.arange(len(found.x)) / record.fs
+        x = onto(time_s, found.x, edges[:-1], edges[1:], spec.reach_s).astype(np.float32)
         missing = spans(x)
         if len(missing):
             lost_s = float(np.diff(missing).sum()) / spec.fs

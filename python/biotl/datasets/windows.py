@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import biotl.signal
 from biotl.datasets.channels import Found, find
-from biotl.datasets.gaps import bridge, onto, spans, times
+from biotl.datasets.gaps import bridge, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
 from biotl.datasets.spec import Channel, WindowSpec
@@ -99,8 +99,6 @@ class WindowPreprocessor:
         spec, record = self.spec, found.record
         about["leads"][channel.name] = found.lead
         x, fs = found.x, record.fs
-        if getattr(record, "time_s", None) is not None:
-            x, fs = _even(found, spec.fs), spec.fs
         missing = spans(x)
         if len(missing):
             lost_s = float(np.diff(missing).sum()) / fs
@@ -163,11 +161,3 @@ class WindowPreprocessor:
             "measured": measured,
             "unit": np.asarray(cut.index, np.int64),
         }
-
-
-def _even(found: Found, fs: float) -> NDArray[np.float32]:
-    """Return an uneven channel on an even grid; a hole of more than two usual steps stays one."""
-    time = times(found.record)
-    start = np.arange(int(time[-1] * fs) + 1) / fs
-    reach = 2 * float(np.median(np.diff(time))) if len(time) > 1 else 0.0
-    return onto(time, found.x, start - 0.5 / fs, start + 0.5 / fs, max(reach, 0.5 / fs)).astype(np.float32)

@@ -1,0 +1,106 @@
+"""Files that hold many recordings, in the shapes that the documented pipelines write: each is a member by its number.
+
+``windows.npz/17`` is window 17 of such a file: what a manifest can name, and every room reads as a file of its own.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.errors import RecordError
+from biotl.records import Record
+
+WINDOW_S = 10.0
+"""Duration of the documented windows, for a file that states no rate."""
+_FIVE = ("ACC_X", "ACC_Y", "ACC_Z", "PPG", "ECG")
+_NAMES = {1: ("ECG",), 2: ("PPG", "ECG"), 5: _FIVE}
+"""Channels in the documented order, for a file that does not name them."""
+_STEPS = {"speed": "km/h", "altitude": "m", "heart_rate": "bpm"}
+_WANTED = "signals or data (windows, channels, samples), or speed, altitude and heart_rate (workouts, steps)"
+
+
+def is_member(path: Path) -> bool:
+    """Return whether a path names a member of a file."""
+    return path.name.isdigit() and path.parent.suffix == ".npz" and path.parent.is_file()
+
+
+def read_member(path: Path) -> Record:
+    """Read one member of a file of many.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, and in it the number of the member from 0.
+
+    Returns
+    -------
+    Record
+        Of ``signals`` or ``data`` its channels; of the documented dictionary of workouts ``speed``, ``altitude`` and
+        ``heart_rate``, at the mean rate of its ``timestamps``, as long as they rise.
+
+    Raises
+    ------
+    RecordError
+        If the file is damaged, is of another shape, or has no such member.
+    """
+    arrays = open_members(path.parent)
+    index, n = int(path.name), count(path.parent)
+    if index >= n:
+        raise RecordError(str(path), "member", str(index), f"less than the {n} of the file")
+    name = f"{path.parent.stem}/{index}"
+    if "speed" in arrays:
+        names = tuple(name for name in _STEPS if name in arrays)
+        x = np.stack([np.ravel(arrays[key][index]) for key in names]).astype(np.float32)
+        time = np.ravel(arrays["timestamps"][index]).astype(np.float64) if "timestamps" in arrays else None
+        fs = 1.0
+        if time is not None:
+            steps = 1 + int(np.argmax(np.append(np.diff(time) <= 0, True)))
+            x, fs = x[:, :steps], (steps - 1) / float(time[steps - 1] - time[0]) if steps > 1 else 1.0
+        return Record(name, x, fs, names, tuple(_STEPS[key] for key in names), "", source=path)
+    x = np.atleast_2d(_windows(path.parent, arrays)[index]).astype(np.float32)
+    names = tuple(map(str, arrays["channels"])) if "channels" in arrays else _NAMES.get(len(x), ())
+    if len(names) != len(x):
+        raise RecordError(str(path.parent), "channels", f"{len(x)} and {len(names)} names", "a name for each")
+    fs = float(arrays["fs"]) if "fs" in arrays else x.shape[1] / WINDOW_S
+    return Record(name, x, fs, names, ("",) * len(x), "", source=path)
+
+
+def count(path: Path) -> int:
+    """Return how many members a file has."""
+    arrays = open_members(path)
+    return len(arrays["speed"] if "speed" in arrays else _windows(path, arrays))
+
+
+def open_members(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return the arrays of a file of many, never a pickle; the last file stays in memory.
+
+    Raises
+    ------
+    RecordError
+        If it is no such file.
+    """
+    try:
+        stat = path.stat()
+        return _load(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise RecordError(str(path), "archive", str(error)[:150], f"an .npz with {_WANTED}") from error
+
+
+@lru_cache(1)
+def _load(path: Path, _changed: int, _size: int) -> dict[str, NDArray[Any]]:
+    # a damaged file stays open where NumPy opens it
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _windows(path: Path, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    found = next((arrays[key] for key in ("signals", "data") if key in arrays), None)
+    if found is None or found.ndim not in (2, 3):
+        held = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())[:150]
+        raise RecordError(str(path), "arrays", held, _WANTED)
+    return found

@@ -1,0 +1,187 @@
+"""Public data sets as entries: who was recorded, what is known, and files that hold many recordings."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from biotl.datasets.adapters import ADAPTERS, entries
+from biotl.datasets.labels import ChannelAt, WindowClass, WindowValue
+from biotl.datasets.manifest import Entry, read_manifest
+from biotl.datasets.prepare import origin, prepare_store
+from biotl.datasets.sequences import SequencePreprocessor
+from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
+from biotl.datasets.windows import WindowPreprocessor
+from biotl.errors import ConfigError, RecordError
+from conftest import data_folder
+
+
+@pytest.mark.parametrize(("name", "recordings", "people"), [("mitdb", 48, 47), ("ludb", 100, 100), ("qtdb", 15, 15)])
+def test_wfdb_data_sets_are_listed_with_who_was_recorded(name, recordings, people):
+    found = ADAPTERS[name](data_folder(name))
+    assert (len(found), len({entry.subject for entry in found})) == (recordings, people)
+    assert found[0].read(())[0].subject == found[0].subject
+
+
+def test_a_manifest_works_in_place_of_an_adapter(tmp_path, mitdb):
+    path = tmp_path / "m.csv"
+    path.write_text("id,file,subject\na,b,p\n")
+    assert entries(SimpleNamespace(manifest=path, adapter="mitdb", root=mitdb))[0].id == "a"
+    assert len(entries(SimpleNamespace(manifest=None, adapter="mitdb", root=mitdb))) == 48
+    with pytest.raises(ConfigError, match="did you mean 'mitdb'"):
+        entries(SimpleNamespace(manifest=None, adapter="mitbd", root=mitdb))
+    with pytest.raises(ConfigError, match="neither a manifest nor a root"):
+        entries(SimpleNamespace(manifest=None, adapter="mitdb", root=None))
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_a_folder_without_recordings_is_refused_by_name(tmp_path, name):
+    for root in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(RecordError, match=f"no recording, wanted the files of {name}"):
+            entries(SimpleNamespace(manifest=None, adapter=name, root=root))
+
+
+def test_every_record_of_but_ppg_is_accounted_for(tmp_path):
+    found = ADAPTERS["butppg"](data_folder("butppg") / "raw")
+    assert (len(found), len({entry.subject for entry in found})) == (24, 6)
+    channels = (
+        {"name": "ACC_X", "optional": True},
+        {"name": "PPG", "normalizer": "window"},
+        {"name": "ECG", "unit": "mV"},
+    )
+    preprocessor = WindowPreprocessor(WindowSpec(fs=125, length_s=10, channels=channels, gaps="mask"))
+    store, refused = prepare_store(
+        found, preprocessor, WindowClass("quality", {"poor": "poor", "good": "good"}), tmp_path
+    )
+    assert refused == []
+    held = np.load(data_folder("butppg") / "butppg_v1.npz")
+    assert [int(store.targets(str(id_))["labels"][0]) for id_ in held["record_id"]] == held["quality"].tolist()
+    rates = [
+        WindowValue("heart_rate").of(entry, [], store[entry.id], np.array([[0, 300]]))["target"][0] for entry in found
+    ]
+    assert rates == held["hr"].tolist()
+    assert all(store.cuts(id_) == 1 for id_ in store)
+    window = preprocessor.inputs(store["100001"], preprocessor.cuts(store["100001"])[0])
+    assert window["measured"].all(axis=1).tolist() == [False, True, True]
+
+
+def test_windows_of_one_file_are_entries_and_come_back_as_they_are(tmp_path):
+    folder = data_folder("troika")
+    found = ADAPTERS["troika"](folder)
+    assert (len(found), len({entry.subject for entry in found})) == (198, 6)
+    channels = tuple({"name": name} for name in ("PPG", "ACC_Z", "ACC_X"))
+    preprocessor = WindowPreprocessor(WindowSpec(fs=125, length_s=10, channels=channels))
+    store, refused = prepare_store(found, preprocessor, WindowClass("label", {"0": "poor", "1": "good"}), tmp_path)
+    assert refused == []
+    held = np.load(folder / "troika_windows_5ch.npz")
+    for k in (0, 7, 197):
+        id_ = found[k].id
+        np.testing.assert_array_equal(store[id_].arrays["signal"], held["signals"][k][[3, 2, 0]])
+        assert store.targets(id_)["labels"].tolist() == [held["labels"][k]]
+        assert store.subjects[id_] == str(held["record"][k])[:2]
+
+
+def test_the_rate_of_each_window_of_the_signal_processing_cup_is_its_trace(tmp_path):
+    found = ADAPTERS["troika"](data_folder("spcup2015"))
+    channels = ({"name": "PPG"}, {"name": "ACC_Z"})
+    preprocessor = WindowPreprocessor(WindowSpec(fs=125, length_s=8, step_s=2, channels=channels))
+    store, refused = prepare_store(found, preprocessor, WindowValue("heart_rate", "bpm"), tmp_path)
+    assert refused == []
+    assert len(store) == 11
+    assert store.subjects["S02_T01"] == store.subjects["S02_T02"] == "S02"
+    assert all(store.targets(id_)["mask"].all() for id_ in store)
+    from scipy.io import loadmat
+
+    trace = loadmat(data_folder("spcup2015") / "train" / "DATA_03_TYPE02_BPMtrace.mat")["BPM0"].ravel()
+    np.testing.assert_allclose(store.targets("03_TYPE02")["target"], trace, atol=1e-3)
+
+
+def test_workouts_know_their_users_and_refuse_rates_that_no_heart_has(tmp_path):
+    found = ADAPTERS["workouts"](data_folder("workouts"))
+    assert (len(found), len({entry.subject for entry in found})) == (26, 7)
+    channels = ({"name": "speed", "unit": "km/h"}, {"name": "altitude", "unit": "m"})
+    preprocessor = SequencePreprocessor(SequenceSpec(fs=0.2, length=500, channels=channels))
+    target = ChannelAt(Channel(name="heart_rate", unit="bpm"), limits=(50, 220))
+    with pytest.warns(UserWarning, match="sweatpy__3173437224"):
+        store, refused = prepare_store(found, preprocessor, target, tmp_path, threads=1)
+    assert len(store) == 25
+    assert [Path(error.path).name for error in refused] == ["sweatpy__3173437224.tcx.csv"]
+    # 4 of its minutes were paused: nothing is known of them, and nothing is scored
+    paused = store.targets("csv/tormoder_fit__bpg__garmin.fit.csv")["mask"]
+    assert 0.9 < paused.mean() < 1
+
+
+def test_the_documented_dictionary_of_workouts_is_read_at_its_own_step():
+    path = data_folder("workouts") / "workouts_500.npz"
+    held = np.load(path)
+    record = Entry("a", (path / "4",), "6").read()[0]
+    assert record.channels == ("speed", "altitude", "heart_rate")
+    np.testing.assert_array_equal(record.signal, [held[name][4] for name in record.channels])
+    assert record.fs == pytest.approx(499 / held["timestamps"][4, -1])
+
+
+@pytest.fixture
+def many(tmp_path):
+    x = np.random.default_rng(0).normal(size=(6, 2, 1250)).astype(np.float32)
+    np.savez(tmp_path / "train_windows.npz", data=x, labels=np.arange(6) % 2, patient_ids=np.array(list("aabbcc")))
+    np.savez(tmp_path / "val.npz", signals=x[:, 0] + 1, patient_ids=np.array(list("ddeeff")))
+    return tmp_path, x
+
+
+def test_documented_files_say_their_split_subjects_and_channels(many):
+    folder, x = many
+    found = ADAPTERS["windows"](folder)
+    assert [entry.split for entry in found] == ["train"] * 6 + ["validation"] * 6
+    assert [entry.subject for entry in found] == list("aabbccddeeff")
+    (record,) = found[3].read()
+    assert (record.channels, record.fs) == (("PPG", "ECG"), 125)
+    np.testing.assert_array_equal(record.signal, x[3])
+    assert found[9].read()[0].channels == ("ECG",)
+    assert dict(found[3].labels[0].values) == {"label": "1", "patient_ids": "b"}
+    # a manifest may name a member too
+    manifest = folder / "m.csv"
+    manifest.write_text("id,file,subject\nx,train_windows.npz/3,b\n")
+    np.testing.assert_array_equal(read_manifest(manifest)[0].read()[0].signal, x[3])
+
+
+def test_a_member_changes_its_origin_with_its_file_and_its_number(many):
+    folder, x = many
+    a, b = (origin(entry, ()) for entry in ADAPTERS["windows"](folder)[:2])
+    assert a != b
+    np.savez(folder / "train_windows.npz", data=x + 1)
+    assert origin(ADAPTERS["windows"](folder)[0], ()) != a
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros(4)}, r"arrays: got x \(4,\), wanted signals or data"),
+        ({"data": np.zeros((2, 3, 4))}, "channels: got 3 and 0 names, wanted a name for each"),
+        ({"data": np.zeros((2, 2, 4))}, "member: got 9, wanted less than the 2 of the file"),
+        ({"data": np.array([object()])}, "archive: got Object arrays cannot be loaded"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused_by_what_it_holds(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(RecordError, match=message):
+        Entry("a", (tmp_path / "a.npz" / ("9" if "member" in message else "0"),), "p").read()
+
+
+def test_a_damaged_file_of_many_is_refused(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(RecordError, match=r"a\.npz: archive"):
+        Entry("a", (tmp_path / "a.npz" / "0",), "p").read()
+
+
+def test_operations_of_one_patient_are_one_subject(tmp_path):
+    for case in ("0001", "0002", "0003"):
+        (tmp_path / f"{case}.vital").touch()
+    assert {entry.subject for entry in ADAPTERS["vitaldb"](tmp_path)} == {""}
+    (tmp_path / "clinical_data.csv").write_text("\ufeffcaseid,subjectid,age\n1,55,70\n2,55,71\n3,60,20\n")
+    found = ADAPTERS["vitaldb"](tmp_path)
+    assert [entry.subject for entry in found] == ["55", "55", "60"]
+    assert found[2].labels[0].values["age"] == "20"
+    (tmp_path / "clinical_data.csv").write_text("case,subject\n1,55\n")
+    with pytest.raises(RecordError, match="header row: got case, subject, wanted a column 'caseid'"):
+        ADAPTERS["vitaldb"](tmp_path)
