@@ -1,5 +1,6 @@
-"""What a file is: a recording, a shard, a checkpoint or a model. Nothing here needs torch."""
+"""What a file is: a recording, a store, a checkpoint or a model. Nothing here needs torch."""
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -7,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from biotl.datasets.shards import read_manifest
-from biotl.deploy.predictor_before import Predictor
+from biotl.datasets.store import INDEX, Store
+from biotl.deploy.predictor import Predictor
 from biotl.errors import RecordError
 from biotl.records import read
+
+_TORCH = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32"}
+_TORCH |= {"I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -19,7 +23,7 @@ def describe(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path : Path
-        An ``.onnx`` model, a ``.safetensors`` checkpoint, the folder of a shard, or a recording.
+        An ``.onnx`` model, a ``.safetensors`` checkpoint, the folder of a store, or a recording.
 
     Returns
     -------
@@ -29,46 +33,58 @@ def describe(path: Path) -> dict[str, Any]:
     Raises
     ------
     RecordError
-        If it is none of these, or damaged.
+        If it is none of these, or a bit of it is not as it was written.
     """
     if path.suffix == ".onnx":
         return _model(path)
     if path.suffix == ".safetensors":
         return _checkpoint(path)
-    if (path / "manifest.json").is_file():
-        return _shard(path)
+    if (path / INDEX).is_file():
+        return _store(path)
     return _recording(path)
 
 
 def _model(path: Path) -> dict[str, Any]:
     predictor = Predictor(path, threads=1)
-    vocabulary = predictor.vocabulary
-    segments = sum(int(c.sum()) for c in vocabulary.counts)
+    bundle = predictor.bundle
+    about = bundle.about.model_dump(mode="json")
+    about["data"].pop("recordings")  # a digest a recording is for machines
     return {
         "kind": "model",
         "bytes": path.stat().st_size,
+        "sha256": predictor.digest,
         "inputs": {item.name: f"{item.type} {item.shape}" for item in predictor.session.get_inputs()},
-        "labels": list(predictor.labels),
-        "thresholds": [round(float(t), 6) for t in predictor.thresholds],
-        "spec": predictor.spec.model_dump(mode="json"),
-        "vocabulary": {
-            "sha256": vocabulary.digest(),
-            "clusters": [len(c) for c in vocabulary.centroids],
-            "fitted on": f"{len(vocabulary.records)} recordings, {segments} segments",
-        },
-        "about": predictor.about,
+        "output": {item.name: f"{item.type} {item.shape}" for item in predictor.session.get_outputs()},
+        "unit": predictor.preprocessor.unit,
+        "decision": bundle.decision.model_dump(mode="json"),
+        "spec": bundle.spec,
+        "state": _state(bundle.state),
+        "about": about,
     }
+
+
+def _state(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what was fitted, long parts as their digest."""
+    shown = {}
+    for name, value in state.items():
+        text = json.dumps(value, sort_keys=True)
+        shown[name] = value if len(text) < 400 else f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+    return shown
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = path.read_bytes()
+        size = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + size])
         stored = header.pop("__metadata__", {})
         tensors = {name: item["shape"] for name, item in header.items()}
         state = json.loads(stored.get("state", "{}"))
+        found = _digest(header, data[8 + size :], stored.get("state", ""))
     except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError):
         raise RecordError(str(path), "header", "something else", "a safetensors file") from None
+    if stored.get("sha256", found) != found:
+        raise RecordError(str(path), "sha256", found, stored["sha256"], "the file is damaged: use another")
     groups: dict[str, int] = {}
     for name, shape in tensors.items():
         part = name.split(".")[0]
@@ -84,8 +100,31 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     }
 
 
-def _shard(path: Path) -> dict[str, Any]:
-    return {"kind": "shard", **read_manifest(path)}
+def _digest(header: dict[str, Any], data: bytes, text: str) -> str:
+    """Return what `biotl.training.checkpoint.digest` gives, without torch."""
+    total = hashlib.sha256(text.encode())
+    for name in sorted(header):
+        first, last = header[name]["data_offsets"]
+        total.update(f"{name}torch.{_TORCH[header[name]['dtype']]}{tuple(header[name]['shape'])}".encode())
+        if not 0 <= first <= last <= len(data):
+            raise ValueError(name)
+        total.update(data[first:last])
+    return total.hexdigest()
+
+
+def _store(path: Path) -> dict[str, Any]:
+    store = Store(path)
+    store.verify()
+    return {
+        "kind": "store",
+        "recordings": len(store),
+        "subjects": len(set(store.subjects.values())),
+        "refused": {id_: str(error) for id_, error in store.refused.items()},
+        "missing parts": list(store.missing),
+        "sha256": store.digest,
+        "spec": store.spec.model_dump(mode="json"),
+        "target": store.target,
+    }
 
 
 def _recording(path: Path) -> dict[str, Any]:

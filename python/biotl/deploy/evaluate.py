@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry
 from biotl.deploy.bundle import content
-from biotl.deploy.predictor import Answer, Predictor
+from biotl.deploy.predictor import Answer, Predictor, is_long
 from biotl.errors import BiotlError, ConfigError, RecordError, SignalError
 from biotl.parallel import in_threads
 from biotl.scoring.answers import Answered
@@ -66,8 +66,11 @@ def evaluate_entries(
     twice: list[str] = []
     learnt: list[str] = []
     threads = max(1, min(int(os.environ.get("OMP_NUM_THREADS", "4")), 4))
+    long = len(entries) == 1 or any(is_long(path) for entry in entries for path in entry.files)
     try:
-        for entry, outcome in zip(entries, in_threads(one, entries, threads), strict=True):
+        for entry, outcome in zip(
+            entries, map(one, entries) if long else in_threads(one, entries, threads), strict=True
+        ):
             if isinstance(outcome, BiotlError):
                 refused.append(outcome)
                 continue

@@ -44,6 +44,8 @@ def export(model: nn.Module, path: Path | str, *, bundle: Bundle, example: Mappi
     model : Module
         ``inputs`` names its inputs, ``output`` the output to export (``embedding`` where the bundle decides on a
         vector), ``axes`` the free dimensions of each by name, such as ``{"x": {0: "batch", 1: "steps"}}``.
+        A model that has a method ``onnx()``, which returns a ``ModelProto`` with these inputs and this output, writes
+        its own graph; any other is traced.
     path : Path or str
         The file to write, whole or not at all; the same for the same weights and bundle.
     bundle : Bundle
@@ -195,6 +197,20 @@ def _to_onnx(
     inputs: tuple[Tensor, ...],
     bundle: Bundle,
 ) -> bytes:
+    own = getattr(network.model, "onnx", None)
+    proto = _traced(network, names, axes, output, inputs) if own is None else own()
+    _tidy(proto, axes)
+    proto.metadata_props.add(key="biotl.bundle", value=bundle.to_json())
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _traced(
+    network: nn.Module,
+    names: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
+    output: str,
+    inputs: tuple[Tensor, ...],
+) -> Any:
     try:
         import onnxscript  # noqa: F401  (the exporter imports it late, and says little when it is not there)
     except ImportError:
@@ -218,9 +234,7 @@ def _to_onnx(
         raise TrainingError("torch.onnx.export gave no program")
     proto = program.model_proto
     _rename(proto.graph, {output: f"{output}_inside", _OUT: output})
-    _tidy(proto, axes)
-    proto.metadata_props.add(key="biotl.bundle", value=bundle.to_json())
-    return bytes(proto.SerializeToString(deterministic=True))
+    return proto
 
 
 def _rename(graph: Any, names: Mapping[str, str]) -> None:

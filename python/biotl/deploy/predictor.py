@@ -22,7 +22,8 @@ from biotl.errors import BiotlError, ConfigError, MissingExtraError, RecordError
 from biotl.parallel import in_threads
 from biotl.records import Record, read, wfdb
 
-LONG_S = 2 * 3600.0
+LONG_BYTES = 16e6
+"""Of a file: an hour or more of one lead, for which a kernel may take longer than anybody wants to wait."""
 SUFFIXES = frozenset({".hea", ".npz", ".mat", ".csv"})
 
 
@@ -222,10 +223,10 @@ def predict_files(
             return SignalError(f"{path}: {error}")
 
     places = recordings(paths)
-    threads = max(1, min(int(os.environ.get("OMP_NUM_THREADS", "4")), 4))
-    if len(places) == 1:  # here, where Ctrl-C reaches the kernels
-        yield places[0], one(places[0])
+    if len(places) == 1 or any(map(is_long, places)):  # in this thread, where Ctrl-C reaches the kernels
+        yield from ((path, one(path)) for path in places)
         return
+    threads = max(1, min(int(os.environ.get("OMP_NUM_THREADS", "4")), 4))
     try:
         yield from zip(places, in_threads(one, places, threads), strict=True)
     except KeyboardInterrupt:
@@ -255,6 +256,13 @@ def recordings(paths: Sequence[str | Path]) -> list[Path]:
         for path in inside:
             found.setdefault(Path(os.path.realpath(wfdb.stem(path))), wfdb.stem(path) if given.is_dir() else path)
     return list(found.values())
+
+
+def is_long(path: Path) -> bool:
+    """Say whether a recording's files are larger than `LONG_BYTES`."""
+    stem = wfdb.stem(path)
+    files = [path] if path.suffix and path.is_file() else stem.parent.glob(f"{stem.name}.*")
+    return sum(file.stat().st_size for file in files if file.is_file()) > LONG_BYTES
 
 
 def _session(data: bytes, path: Path, threads: int | None) -> Any:
