@@ -271,8 +271,8 @@ def stated(entry: Entry, column: str, fs: float, units: NDArray[np.int64]) -> li
         If the entry has no such column.
     """
     if not any(column in labelled.values for labelled in entry.labels):
-        held = ", ".join(dict.fromkeys(name for labelled in entry.labels for name in labelled.values)) or "none"
-        raise RecordError(entry.id, "labels", held, f"a column {column!r}")
+        columns = dict.fromkeys(name for labelled in entry.labels for name in labelled.values)
+        raise RecordError(entry.id, "labels", ", ".join(columns)[:150] or "none", f"a column {column!r}")
     held = [(part.start_s, part.stop_s, value) for part in entry.labels if (value := part.values.get(column, ""))]
     return [_covering(held, start, stop) for start, stop in (units / fs).tolist()]
 

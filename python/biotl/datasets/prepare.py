@@ -255,7 +255,8 @@ def origin(entry: Entry, annotators: Sequence[str]) -> str:
     total = hashlib.sha256()
     for path in entry.files:
         for file in sorted(set(_read_from(path, annotators))):
-            total.update(f"\0{path.name}\0{file.name}\0".encode())
+            member = path.name if is_member(path) else ""
+            total.update(f"\0{file.name}\0{member}\0".encode())
             if file.is_file():
                 stat = file.stat()
                 total.update(_file_digest(file, stat.st_mtime_ns, stat.st_size))
