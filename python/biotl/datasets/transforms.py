@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.vocabulary import MASK, SPECIAL, UNKNOWN
+from biotl.errors import ConfigError
 
 IGNORED = -100
 """Label of a position that no loss and no metric counts."""
@@ -69,3 +70,83 @@ class MaskedTokens:
         sample["patches"][chosen] = 0
         sample["features"][chosen] = 0
         return sample
+
+
+@dataclass(frozen=True)
+class MaskedPatches:
+    """Blank patches of a window; ``target`` is the window as it was, ``mask`` where it is to be restored.
+
+    Parameters
+    ----------
+    length : int
+        Samples of a patch; the window has to divide into patches.
+    share : float
+        Share of the patches that is blanked, rounded to whole ones: the same patches in each channel.
+    span : int
+        Patches that are blanked in a row: 1 scatters them, more make blocks, anywhere with the same chance.
+    channels : tuple of int, optional
+        The channels that are blanked, by place; the others stay visible. By default all.
+
+    What was not measured is not to be restored. Nothing random is left in the choice but ``rng``.
+    """
+
+    length: int
+    share: float = 0.4
+    span: int = 1
+    channels: tuple[int, ...] | None = None
+    always: bool = True
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """See `Transform`; refuses a window that does not divide into patches."""
+        x = sample["signal"]
+        if x.shape[-1] % self.length:
+            raise ConfigError(f"patches of {self.length} samples do not divide a window of {x.shape[-1]}")
+        patches = x.shape[-1] // self.length
+        hidden = np.zeros(patches, bool)
+        wanted = round(self.share * patches)
+        # blocks lie on a circle: a patch at the end of the window is hidden as often as one in its middle
+        for start in rng.permutation(patches):
+            room = wanted - int(hidden.sum())
+            if room <= 0:
+                break
+            hidden[(start + np.arange(min(self.span, room))) % patches] = True
+        mask = np.zeros(x.shape, bool)
+        rows = slice(None) if self.channels is None else list(self.channels)
+        mask[rows] = np.repeat(hidden, self.length)
+        return {**sample, "target": x, "signal": np.where(mask, np.float32(0), x), "mask": mask & sample["measured"]}
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """A window as another day would give it: louder or softer, earlier or later, with noise, without a channel.
+
+    Parameters
+    ----------
+    scale : tuple of (float, float)
+        Each channel is multiplied by a factor drawn between these.
+    shift : float
+        The window is turned by up to this share of its length, earlier or later, all channels together.
+    noise : float
+        Standard deviation of the noise that is added, in units of the normalised signal.
+    drop : float
+        Chance that a channel is blanked and marked as not measured; the last one left stays.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0
+    noise: float = 0.0
+    drop: float = 0.0
+    always: bool = False
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """See `Transform`."""
+        x, measured = sample["signal"], sample["measured"]
+        channels, length = x.shape
+        factor = rng.uniform(*self.scale, (channels, 1))
+        turn = int(rng.integers(-round(self.shift * length), round(self.shift * length) + 1))
+        added = self.noise * rng.standard_normal(x.shape)
+        kept: NDArray[np.bool_] = np.asarray(rng.random(channels) >= self.drop)
+        kept[int(rng.integers(channels))] = True
+        measured = np.roll(measured, turn, axis=-1) & kept[:, None]
+        x = np.where(measured, np.roll(x, turn, axis=-1) * factor + added, 0)
+        return {**sample, "signal": x.astype(np.float32), "measured": measured}
