@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from biotl import signal
 from biotl.datasets.labels import ChannelAt, WindowClass, WindowValue
@@ -91,8 +92,25 @@ def test_an_optional_channel_that_is_missing_is_masked_and_a_needed_one_named():
 def test_a_window_without_a_sample_of_a_needed_channel_is_left_out():
     masked = WindowPreprocessor(spec(gaps="mask"))
     prepared = masked.prepare([record(125.0, PPG=holed(at=slice(240, 760)), ECG=noise(2500))])
-    assert prepared.about["left out"] == 2
+    assert prepared.about["left out"] == {"no sample": 2}
     assert prepared.arrays["start"].tolist()[:3] == [0, 750, 1000]
+
+
+def test_a_gate_leaves_windows_out_and_says_why():
+    from biotl.records import ecg
+
+    whole = ecg(1, 0, duration_s=60.0)
+    x = whole.signal.copy()
+    x[0, 3600:7200] = 0.1
+    gates = [{"channel": "ECG", "kind": "ecg", "least": 0.5}]
+    gated = WindowPreprocessor(WindowSpec(fs=180, length_s=10, channels=({"name": "ECG"},), gates=gates))
+    prepared = gated.prepare([dataclasses.replace(whole, signal=x)])
+    assert prepared.arrays["start"].tolist() == [0, 3600, 5400, 7200, 9000]
+    assert prepared.about["left out"] == {"ECG few beats": 1, "ECG flat": 1}
+    open_ = WindowPreprocessor(gated.spec.model_copy(update={"gates": ()}))
+    assert open_.prepare([dataclasses.replace(whole, signal=x)]).about["left out"] == {}
+    with pytest.raises(ValidationError, match="gates: got PPG, wanted one of ECG"):
+        WindowSpec(fs=180, length_s=10, channels=({"name": "ECG"},), gates=[{**gates[0], "channel": "PPG"}])
 
 
 def test_a_short_recording_is_refused_or_padded():

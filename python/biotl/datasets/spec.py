@@ -238,6 +238,17 @@ class BeatSpec(_Spec):
         return self
 
 
+class Gate(Section):
+    """A bar of quality: a window whose ``channel`` scores less by `biotl.signal.quality` is left out.
+
+    The documented sSQI gate of 0.8 is not offered: it throws away nearly all good PPG.
+    """
+
+    channel: str
+    kind: Literal["ecg", "ppg"]
+    least: Annotated[float, Field(ge=0, le=1)]
+
+
 class WindowSpec(_Spec):
     """Windows of several channels.
 
@@ -247,6 +258,8 @@ class WindowSpec(_Spec):
         The rate in Hz that every channel is resampled to, the channels in order, what is done about missing samples.
     length_s, step_s : float
         Length of a window, and from the start of one to the next, in seconds; by default windows do not overlap.
+    gates : tuple of Gate
+        Windows that are not good enough are left out, and counted by reason.
 
     Examples
     --------
@@ -257,10 +270,16 @@ class WindowSpec(_Spec):
     kind: Literal["windows"] = "windows"
     length_s: Positive
     step_s: Positive | None = None
+    gates: tuple[Gate, ...] = ()
 
     @model_validator(mode="after")
-    def _normalizers_exist(self) -> Self:
+    def _normalizers_and_gates_exist(self) -> Self:
         _refuse(self, "qrs")
+        for gate in self.gates:
+            if gate.channel not in self.names:
+                raise ValueError(f"gates: got {gate.channel}, wanted one of {', '.join(self.names)}")
+            if self.length_s < 4:  # quality needs a few beats
+                raise ValueError(f"gates: got windows of {self.length_s:g} s, wanted 4 s at least")
         return self
 
     @property

@@ -1,5 +1,6 @@
 """A recording as windows of several channels, each by name, filtered and brought to one rate."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ from biotl.datasets.channels import Found, find
 from biotl.datasets.gaps import bridge, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
-from biotl.datasets.spec import Channel, WindowSpec
+from biotl.datasets.spec import Channel, Gate, WindowSpec
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 
@@ -57,7 +58,8 @@ class WindowPreprocessor:
         -------
         Prepared
             ``signal`` float32 (channels, samples) at ``spec.fs``, NaN where nothing was measured; ``start`` int64 (n,)
-            of each window. A window in which a channel that has to be there holds no sample is left out.
+            of each window. A window in which a channel that has to be there holds no sample, or that a gate stops, is
+            left out; ``about["left out"]`` counts these by reason.
 
         Raises
         ------
@@ -69,10 +71,11 @@ class WindowPreprocessor:
         """
         spec = self.spec
         about: dict[str, Any] = {"leads": {}, "gaps": {}}
-        rows: list[NDArray[np.float32] | None] = []
-        for k, channel in enumerate(spec.channels):
-            found = find(records, channel, choose=choose if k == 0 else None)
-            rows.append(None if found is None else self._channel(found, channel, about))
+        leads = [find(records, c, choose=choose if k == 0 else None) for k, c in enumerate(spec.channels)]
+        rows = [
+            None if lead is None else self._channel(lead, channel, about)
+            for lead, channel in zip(leads, spec.channels, strict=True)
+        ]
         first = records[0]
         whole = [row for row, c in zip(rows, spec.channels, strict=True) if row is not None and not c.optional]
         samples = min(map(len, whole or [row for row in rows if row is not None]), default=0)
@@ -90,8 +93,16 @@ class WindowPreprocessor:
         needed = np.array([not channel.optional for channel in spec.channels])
         seen = np.concatenate([np.zeros((len(rows), 1), np.int64), np.cumsum(np.isfinite(signal), axis=1)], axis=1)
         held = (seen[:, starts + spec.length] > seen[:, starts])[needed].all(axis=0)
-        if not held.all():
-            about["left out"] = int((~held).sum())
+        reasons = Counter({"no sample": int((~held).sum())})
+        for gate in spec.gates:
+            gated = leads[spec.names.index(gate.channel)]
+            if gated is None:
+                continue
+            for at in np.flatnonzero(held).tolist():
+                why = _below(gated, starts[at] / spec.fs, spec.length_s, gate)
+                reasons.update(f"{gate.channel} {reason}" for reason in why)
+                held[at] = not why
+        about["left out"] = {reason: n for reason, n in sorted(reasons.items()) if n}
         return Prepared({"signal": signal, "start": starts[held]}, first.fs, first.signal.shape[1], about)
 
     def _channel(self, found: Found, channel: Channel, about: dict[str, Any]) -> NDArray[np.float32]:
@@ -161,3 +172,14 @@ class WindowPreprocessor:
             "measured": measured,
             "unit": np.asarray(cut.index, np.int64),
         }
+
+
+def _below(found: Found, start_s: float, length_s: float, gate: Gate) -> tuple[str, ...]:
+    """Return why a window of a raw channel is not good enough: nothing where it is."""
+    fs = found.record.fs
+    first = round(start_s * fs)
+    x = found.x[first : first + round(length_s * fs)]
+    judged = biotl.signal.quality(x, fs, kind=gate.kind, window_s=min(length_s, len(x) / fs))
+    if not len(judged.score):
+        return ("missing",)
+    return () if judged.score[0] >= gate.least else judged.reasons[0] or ("below the bar",)
