@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.scoring.answers import Answered, by_subject
+from biotl.errors import ConfigError
+from biotl.scoring.answers import Answered, by_subject, models
 from biotl.scoring.figure import Measure
 
 DRAWS = 2000
@@ -89,17 +90,40 @@ def paired(
     answered: Sequence[Answered], measure: Measure, model: str, other: str, *, n: int = DRAWS, seed: int = 0
 ) -> dict[str, Interval]:
     """Return how far ``model`` is from ``other`` in every figure, over the same draws of subjects; see `interval`."""
-    own, its = sums(answered, measure, model), sums(answered, measure, other)
-    of = weights(len(own), n, seed)
-    value, against = measure.figures(own.sum(axis=0)), measure.figures(its.sum(axis=0))
-    drawn, beside = measure.figures(of @ own), measure.figures(of @ its)
-    return {name: _around(value[name] - against[name], drawn[name] - beside[name], len(own)) for name in value}
+    return _paired(sums(answered, measure, model), sums(answered, measure, other), measure, n, seed)
+
+
+def between(
+    answered: Sequence[Answered], others: Sequence[Answered], measure: Measure, *, n: int = DRAWS, seed: int = 0
+) -> dict[str, Interval]:
+    """Return how far one run's own model is from another run's, on the same subjects; see `paired`.
+
+    The runs may differ in what they detected: a missed beat is counted by each for itself.
+
+    Raises
+    ------
+    ConfigError
+        If they were not tested on the same recordings.
+    """
+    first, second = ({(of.person, of.id) for of in run} for run in (answered, others))
+    if first != second:
+        lone = sorted(f"{name} of {person}" for person, name in first ^ second)
+        raise ConfigError(f"the runs were not tested on the same recordings: only one has {lone[0]}; nothing is paired")
+    own, its = (sums(run, measure, models(run)[0]) for run in (answered, others))
+    return _paired(own, its, measure, n, seed)
 
 
 def without(answered: Sequence[Answered], measure: Measure, model: str) -> dict[str, NDArray[Any]]:
     """Return every figure with one subject left out, shape (subjects,), in the order of `by_subject`."""
     total = sums(answered, measure, model)
     return measure.figures(total.sum(axis=0) - total)
+
+
+def _paired(own: NDArray[Any], its: NDArray[Any], measure: Measure, n: int, seed: int) -> dict[str, Interval]:
+    of = weights(len(own), n, seed)
+    value, against = measure.figures(own.sum(axis=0)), measure.figures(its.sum(axis=0))
+    drawn, beside = measure.figures(of @ own), measure.figures(of @ its)
+    return {name: _around(value[name] - against[name], drawn[name] - beside[name], len(own)) for name in value}
 
 
 def _around(value: Any, drawn: NDArray[Any], subjects: int) -> Interval:

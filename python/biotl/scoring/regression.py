@@ -37,15 +37,17 @@ def r2(truth: NDArray[Any], answer: NDArray[Any]) -> float:
     return _figure("r2", truth, answer)
 
 
-def moments(truth: NDArray[Any], answer: NDArray[Any]) -> NDArray[np.float64]:
+def moments(truth: NDArray[Any], answer: NDArray[Any], center: float = 0.0) -> NDArray[np.float64]:
     """Return what the errors are read from, shape (7,): sums over the units that have a truth (NaN: none).
 
-    Units, units answered, and of these: sum of the error, of its size and of its square, of the truth and its square.
+    Units, units answered, and of these: sum of the error, of its size and of its square, of the truth and its square
+    less ``center``: near the mean of the truth, a sum of squares keeps its digits.
     """
     known = ~np.isnan(truth)
     both = known & ~np.isnan(answer)
     t = np.asarray(truth, np.float64)[both]
     error = np.asarray(answer, np.float64)[both] - t
+    t = t - center
     parts = [error.sum(), np.abs(error).sum(), (error**2).sum(), t.sum(), (t**2).sum()]
     return np.array([known.sum(), both.sum(), *parts])
 
@@ -58,9 +60,12 @@ class Errors:
     ----------
     unit : str
         Of the target, such as ``bpm``.
+    center : float
+        Near the mean of the truth, see `moments`.
     """
 
     unit: str = ""
+    center: float = 0.0
 
     @property
     def legend(self) -> dict[str, Figure]:
@@ -76,7 +81,7 @@ class Errors:
 
     def sums(self, of: Answered, model: str) -> NDArray[Any]:
         """Return `moments` of one recording."""
-        return moments(of.truth, of.answers[model])
+        return moments(of.truth, of.answers[model], self.center)
 
     def figures(self, sums: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Read the figures of sums, shape (..., 7)."""
@@ -84,7 +89,8 @@ class Errors:
         bias, mean = ratio(error, n), ratio(square, n)
         spread = truth2 - ratio(truth**2, n)
         # what is left of two equal sums is rounding, not variance
-        explained = np.where(spread > 1e-12 * truth2, 1 - ratio(square, spread), np.nan)[()]
+        varies = spread > 1e-12 * (truth2 + n * self.center**2)
+        explained = np.where(varies, 1 - ratio(square, spread), np.nan)[()]
         return {
             "mae": ratio(size, n),
             "rmse": np.sqrt(mean),
@@ -130,4 +136,5 @@ class Bounds:
 
 
 def _figure(name: str, truth: NDArray[Any], answer: NDArray[Any]) -> float:
-    return float(Errors().figures(moments(truth, answer))[name])
+    known = np.asarray(truth, np.float64)[~np.isnan(truth)]
+    return float(Errors().figures(moments(truth, answer, known.mean() if known.size else 0.0))[name])

@@ -35,10 +35,13 @@ class Asked:
     name: str = ""
     unit: str = ""
 
-    @property
-    def measure(self) -> ClassCounts | Errors:
+    def measure(self, answered: Sequence[Answered]) -> ClassCounts | Errors:
         """Return the figures that every model and baseline gets."""
-        return ClassCounts(self.labels) if self.labels else Errors(self.unit)
+        if self.labels:
+            return ClassCounts(self.labels)
+        truth = np.concatenate([np.zeros(0), *(of.truth for of in answered)])
+        known = truth[~np.isnan(truth)]
+        return Errors(self.unit, float(known.mean()) if known.size else 0.0)
 
     @property
     def headline(self) -> str:
@@ -85,7 +88,7 @@ def results(
         JSON, as ``results.schema.json`` beside this module describes it. Shares are in per cent, a figure that is not
         defined is None.
     """
-    measure, names = asked.measure, models(answered)
+    measure, names = asked.measure(answered), models(answered)
     found = {name: interval(answered, measure, name, seed=seed, n=n) for name in names}
     legend = dict(measure.legend)
     own = names[0]

@@ -126,5 +126,5 @@ class Regression:
     def compute(self) -> dict[str, float]:
         """Return the errors, in the unit of the target."""
         prediction, target = np.concatenate(self.parts, axis=1) if self.parts else np.zeros((2, 0))
-        figures = Errors().figures(moments(target, prediction))
+        figures = Errors().figures(moments(target, prediction, target.mean() if target.size else 0.0))
         return {key: float(figures[key]) for key in ("mae", "rmse", "r2")}
