@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 
 from answered import beats, values
-from biotl.report import classes, html, model_card, pretraining, regression
+from biotl.errors import ConfigError
+from biotl.report import against, classes, html, model_card, pretraining, regression, robustness
 from biotl.report.beside import number
 from biotl.report.content import Card, Estimate, Figure, Headline, Pairs, Report, Section, Table, Text
 from biotl.report.strips import Trace, choose, strips
 from biotl.report.style import DARK, LIGHT
 from biotl.report.training import training
+from biotl.scoring import ec57
 from biotl.scoring.answers import Answered
+from biotl.scoring.bootstrap import interval
+from biotl.scoring.classes import ClassCounts
+from biotl.scoring.conformal import fit
 from biotl.scoring.results import Asked, results
 
 SPLIT = {"how": "column split", "claim": "recordings never seen; who was recorded is not known"}
@@ -276,6 +281,53 @@ def test_the_card_is_markdown_of_the_same_sections(report):
     assert "| x\\|y | 1,234 |" in words
     assert "| z | 1.0 (0.5 to 2.0) |" in words
     assert "| c |" not in words
+
+
+def test_beats_of_aami_classes_get_the_tables_of_ec57_and_others_do_not():
+    answered = beats()
+    words = told(classes.sections(answered, scored(answered, NSVF)))
+    gross, average = (re.search(rf"\| {name} \|.*", words)[0] for name in ("Gross", "Average"))
+    assert f"{ec57.table(answered, NSVF.labels, 'model')[-2]['V Se']:.2f}" in gross
+    assert gross != average
+    windows = beats(unit="window")
+    assert "EC57" not in told(classes.sections(windows, scored(windows, NSVF)))
+
+
+def test_abstention_is_shown_where_a_rule_was_chosen():
+    answered = beats()
+    rule = fit(beats(seed=5, people=24), 0.9)
+    words = told(classes.sections(answered, scored(answered, NSVF), abstains=rule))
+    assert "chosen on 12 validation subjects" in words
+    assert re.search(r"\| right class in the set \| [89]\d\.\d \(", words)
+
+
+def test_a_stress_test_shows_each_level_with_its_interval():
+    measure = ClassCounts(NSVF.labels)
+    levels = {}
+    for noise in (24, 12, 0):
+        made = beats(seed=noise)
+        levels[f"{noise} dB"] = {name: interval(made, measure, name)["macro_f1"] for name in ("model", "boosting")}
+    section = robustness.section({"electrode motion": levels}, "macro-F1", notes=["Noise: NSTDB em."])
+    words = told([section])
+    assert "Noise: NSTDB em." in words or "12 dB" in words
+    assert words.count("electrode motion") == 3
+    figure = next(block for block in section.blocks if isinstance(block, Figure)).draw()
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["24 dB", "12 dB", "0 dB"]
+    assert robustness.section({}, "macro-F1").blocks == ()
+
+
+def test_two_runs_are_set_against_each_other():
+    first, second = beats(), swapped(beats(), "model", "boosting")
+    trees = scored(first, NSVF), scored(second, NSVF)
+    sections = against.sections(first, trees[0], second, trees[1], ("run A", "run B"))
+    assert sections[0].blocks[0].cards[1].figure == "better than"
+    words = told(sections)
+    assert re.search(r"\| macro-F1 \(%\) \| [\d.]+ \(.* to .*\) \| .* \| \+[\d.]+ \(.*\) \| better \|", words)
+    assert "| p3 |" in words
+    back = against.sections(second, trees[1], first, trees[0], ("run B", "run A"))
+    assert (back[0].blocks[0].cards[1].figure, back[0].blocks[0].cards[1].bad) == ("worse than", True)
+    with pytest.raises(ConfigError, match="answer different questions: N, S, V, F, heart rate in bpm"):
+        against.sections(first, trees[0], values(), scored(values(), RATE), ("a", "b"))
 
 
 def test_numbers_are_printed_with_the_digits_that_they_bear():

@@ -35,15 +35,20 @@ def difference(results: Results, other: str, key: str) -> Estimate:
     return Estimate(number(of["value"], unit, signed=True), _range((of["low"], of["high"]), unit))
 
 
-def interval(results: Results, model: str, key: str) -> Interval:
+def figure_interval(results: Results, model: str, key: str) -> Interval:
     """Return a figure as numbers, NaN where it is not defined."""
     return _interval(results["models"][model][key], *results["intervals"][model][key])
 
 
 def difference_interval(results: Results, other: str, key: str) -> Interval:
-    """Return how far this run's own model is from another as numbers, see `interval`."""
+    """Return how far this run's own model is from another as numbers, see `figure_interval`."""
     of = results["differences"][other][key]
     return _interval(of["value"], of["low"], of["high"])
+
+
+def told(found: Interval, unit: str, *, signed: bool = False) -> Estimate:
+    """Print an interval."""
+    return Estimate(number(found.value, unit, signed=signed), _range((found.low, found.high), unit))
 
 
 def verdict(results: Results, other: str) -> tuple[str, bool]:
@@ -157,18 +162,18 @@ def subjects(results: Results, keys: Sequence[str]) -> Section:
         key=lambda pair: sign * pair[0],
     )
     unit, name = results["figures"][key]["unit"], results["figures"][key]["name"]
-    told: tuple[Text, ...] = ()
+    spread: tuple[Text, ...] = ()
     if len(known) > 1:
         middle = number(float(np.median([value for value, _ in known])), unit)
         worst = f"the worst, {known[0][1]}, {number(known[0][0], unit)} {unit}"
-        told = (Text((f"{name}: the median subject has {middle} {unit}, {worst}.",)),)
+        spread = (Text((f"{name}: the median subject has {middle} {unit}, {worst}.",)),)
     table = [
         {"subject": row["subject"], "recordings": len(row["recordings"]), f"{results['task']['unit']}s": row["units"]}
         | {_titled(results, k): _plain(row["models"][own][k], results["figures"][k]["unit"]) for k in keys}
         for row in rows
     ]
     return Section(
-        "Subject by subject", (*told, Table(table, f"Of {own}. A figure that is not defined is left empty."))
+        "Subject by subject", (*spread, Table(table, f"Of {own}. A figure that is not defined is left empty."))
     )
 
 

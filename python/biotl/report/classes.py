@@ -12,23 +12,29 @@ from biotl.report.beside import (
     carried,
     difference_interval,
     estimate,
+    figure_interval,
     headline,
-    interval,
     models,
     number,
     subjects,
+    told,
 )
-from biotl.report.content import Card, Figure, Section, Table, Text
+from biotl.report.content import Card, Estimate, Figure, Section, Table, Text
 from biotl.report.strips import ERRORS, RIGHT, RULE, Read, strips
+from biotl.scoring import ec57
 from biotl.scoring.answers import Answered
+from biotl.scoring.bootstrap import interval
 from biotl.scoring.calibration import known, reliability
 from biotl.scoring.classes import ClassScore
+from biotl.scoring.conformal import Conformal, Sets
 from biotl.scoring.ranking import precision_recall
 
 UNITS = {"beat": "beats", "window": "windows", "step": "steps"}
 
 
-def sections(answered: Sequence[Answered], results: Results, *, read: Read | None = None) -> list[Section]:
+def sections(
+    answered: Sequence[Answered], results: Results, *, read: Read | None = None, abstains: Conformal | None = None
+) -> list[Section]:
     """Return what a test of classes shows.
 
     Parameters
@@ -39,6 +45,8 @@ def sections(answered: Sequence[Answered], results: Results, *, read: Read | Non
         Their `biotl.scoring.results.results`.
     read : callable, optional
         Gives the stretches that are shown, see `biotl.report.strips.Read`; without it none is.
+    abstains : Conformal, optional
+        When the model abstains, chosen on validation subjects; shown is what that gives on the test subjects.
     """
     labels, own = tuple(results["task"]["labels"]), next(iter(results["models"]))
     score = ClassScore(labels, np.array(results["confusion"][own]))
@@ -52,7 +60,9 @@ def sections(answered: Sequence[Answered], results: Results, *, read: Read | Non
             (models(results, ("macro_f1", "accuracy", "balanced_accuracy", "mcc")), *_forest(results, score)),
         ),
         Section("Class by class", _by_class(answered, results, score)),
+        Section("Beats as ANSI/AAMI EC57 counts them", _ec57(answered, results)),
         Section("Ranking and calibration", _ranking(answered, results, score)),
+        Section("If it may abstain", _abstention(answered, results, abstains)),
         carried(results),
         Section(
             "Where it errs",
@@ -81,7 +91,9 @@ def _forest(results: Results, score: ClassScore) -> tuple[Figure, ...]:
     lines = {
         f"{label}\n{n:,} {unit}": f"f1.{label}" for label, n in zip(score.labels, score.held, strict=True) if n
     } | {"macro-F1": "macro_f1"}
-    groups = {line: {name: interval(results, name, key) for name in results["models"]} for line, key in lines.items()}
+    groups = {
+        line: {name: figure_interval(results, name, key) for name in results["models"]} for line, key in lines.items()
+    }
     caption = "Points are figures, bars their 95 % intervals over subjects."
     own = Figure(partial(figures.forest, groups, "F1 (%)", top=102), "F1 by class and model", caption)
     if not results["differences"]:
@@ -120,8 +132,8 @@ def _by_class(answered: Sequence[Answered], results: Results, score: ClassScore)
         if n and not held
     }
     if wrongly:
-        told = ", ".join(f"{n:,} as {label}" for label, n in wrongly.items())
-        line = f"False alarms of classes that the reference does not hold: {told}."
+        counts = ", ".join(f"{n:,} as {label}" for label, n in wrongly.items())
+        line = f"False alarms of classes that the reference does not hold: {counts}."
         blocks.insert(0, Text((f"{line} No mean over classes counts them as such.",), "warning"))
     return tuple(blocks)
 
@@ -162,6 +174,32 @@ def _ranking(answered: Sequence[Answered], results: Results, score: ClassScore) 
         Figure(partial(figures.precision_recall, curves), "PPV over sensitivity at any threshold, by class"),
         Figure(partial(figures.calibration, said), "Share that came true over probability said, by class"),
     )
+
+
+def _ec57(answered: Sequence[Answered], results: Results) -> tuple[Table, ...]:
+    labels = results["task"]["labels"]
+    if results["task"]["unit"] != "beat" or not set(labels) <= set(ec57.CLASSES):
+        return ()
+    rows = [
+        {"of": row["record"]} | {key: None if row[key] is None else Estimate(f"{row[key]:.2f}") for key in ec57.SHARES}
+        for row in ec57.table(answered, labels, next(iter(results["models"])))[-2:]
+    ]
+    note = "Per cent; Q any beat, V ventricular, S supraventricular; gross: all beats together, average: of recordings."
+    return (Table(rows, f"{note} Of whole recordings, no learning period left out; each recording in ec57.csv."),)
+
+
+def _abstention(answered: Sequence[Answered], results: Results, rule: Conformal | None) -> tuple[Text | Table, ...]:
+    if rule is None:
+        return ()
+    own, drawn = next(iter(results["models"])), results["bootstrap"]
+    found = interval(answered, Sets(rule), own, n=drawn["draws"], seed=drawn["seed"])
+    rows = [{"figure": of.name, "%": told(found[key], of.unit)} for key, of in Sets.legend.items()]
+    line = (
+        f"It answers where the set of classes that is to hold the right one in {100 * rule.coverage:.0f} % of the "
+        f"{UNITS[results['task']['unit']]} of new subjects is a single class; the rule was chosen on {rule.subjects} "
+        "validation subjects."
+    )
+    return (Text((line,), "soft"), Table(rows))
 
 
 def _counted(results: Results) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from biotl.report import figures
-from biotl.report.beside import Results, carried, estimate, headline, interval, models, number, subjects
+from biotl.report.beside import Results, carried, estimate, figure_interval, headline, models, number, subjects
 from biotl.report.content import Card, Figure, Section, Text
 from biotl.scoring.answers import Answered
 
@@ -28,7 +28,7 @@ def sections(answered: Sequence[Answered], results: Results) -> list[Section]:
     answer = np.concatenate([of.answers[own] for of in answered])
     both = ~(np.isnan(truth) | np.isnan(answer))
     lines = {"mean absolute\nerror": "mae", "root mean\nsquared error": "rmse"}
-    groups = {line: {of: interval(results, of, key) for of in results["models"]} for line, key in lines.items()}
+    groups = {line: {of: figure_interval(results, of, key) for of in results["models"]} for line, key in lines.items()}
     drawn = [
         Figure(partial(figures.forest, groups, unit), "Errors of the models", "Bars: 95 % intervals over subjects."),
         Figure(partial(figures.scatter, truth[both], answer[both], name, unit), "Answers over the reference"),

@@ -1,0 +1,94 @@
+"""Two runs on the same recordings, figure by figure, subject by subject."""
+
+from collections.abc import Sequence
+from math import isnan
+from typing import Any
+
+from biotl.errors import ConfigError
+from biotl.report.beside import Results, estimate, holds_for, number, told
+from biotl.report.content import Card, Headline, Section, Table, Text
+from biotl.scoring.answers import Answered
+from biotl.scoring.bootstrap import between
+from biotl.scoring.results import Asked
+
+
+def sections(
+    answered: Sequence[Answered], results: Results, others: Sequence[Answered], other: Results, names: tuple[str, str]
+) -> list[Section]:
+    """Return how one run's own model stands to another run's.
+
+    Parameters
+    ----------
+    answered, results
+        Of the first run: `biotl.scoring.stored.read` of its ``answers.npz``, and its ``results.json``.
+    others, other
+        Of the second.
+    names : (str, str)
+        What to call them.
+
+    Raises
+    ------
+    ConfigError
+        If the runs answer different questions, or were not tested on the same recordings.
+    """
+    asked, its = ({**of["task"], "unit": None} for of in (results, other))
+    if asked != its:
+        raise ConfigError(f"{names[0]} and {names[1]} answer different questions: {_task(results)}, {_task(other)}")
+    task, key = results["task"], results["task"]["headline"]
+    question = Asked(tuple(task.get("labels", ())), task.get("name", ""), task.get("of", ""))
+    measure = question.measure(answered)
+    found = between(answered, others, measure)
+    legend, models = measure.legend, [next(iter(of["models"])) for of in (results, other)]
+    rows = [
+        {
+            "figure": f"{of.name} ({of.unit})" if of.unit else of.name,
+            names[0]: estimate(results, models[0], k),
+            names[1]: estimate(other, models[1], k),
+            "difference": told(found[k], of.unit, signed=True),
+            f"{names[0]} is": found[k].verdict(of.better) if of.better and not isnan(found[k].value) else None,
+        }
+        for k, of in legend.items()
+        if not _nothing(results, models[0], k) or not _nothing(other, models[1], k)
+    ]
+    words = found[key].verdict(legend[key].better)
+    unit = legend[key].unit
+    said = {"better": "better than", "worse": "worse than"}.get(words, "not shown to differ from")
+    own = estimate(results, models[0], key)
+    cards = (
+        Card(f"{own.value if own else '–'} {unit}", f"{legend[key].name} of {names[0]}", own.interval if own else ""),
+        Card(said, names[1], f"difference {told(found[key], unit, signed=True)}", words != "better"),
+    )
+    note = f"Difference: {names[0]} less {names[1]}, over the same draws of subjects, with its 95 % interval."
+    return [
+        Section(
+            "",
+            (Headline(cards), Text((f"{names[0]}: {holds_for(results)}", f"{names[1]}: {holds_for(other)}"), "soft")),
+        ),
+        Section("Figure by figure", (Table(rows, note),)),
+        Section("Subject by subject", (Table(_subjects(results, other, models, names, key), f"{legend[key].name}."),)),
+    ]
+
+
+def _subjects(
+    results: Results, other: Results, models: Sequence[str], names: tuple[str, str], key: str
+) -> list[dict[str, Any]]:
+    unit = results["figures"][key]["unit"]
+    its = {row["subject"]: row["models"][models[1]][key] for row in other["per_subject"]}
+    rows = []
+    for row in results["per_subject"]:
+        one, two = row["models"][models[0]][key], its[row["subject"]]
+        apart = None if one is None or two is None else number(one - two, unit, signed=True)
+        shown = {
+            name: None if value is None else number(value, unit) for name, value in zip(names, (one, two), strict=True)
+        }
+        rows.append({"subject": row["subject"], **shown, "difference": apart})
+    return rows
+
+
+def _nothing(results: Results, model: str, key: str) -> bool:
+    return results["models"][model].get(key) is None
+
+
+def _task(results: Results) -> str:
+    task = results["task"]
+    return ", ".join(task["labels"]) if "labels" in task else f"{task['name']} in {task['of']}"
