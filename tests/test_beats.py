@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biotl.datasets.adapters import mitdb as list_mitdb
 from biotl.datasets.beats import AAMI, AAMI_CLASSES, BEATS, BINARY, binary, label_beats, match, reference_beats, score
-from biotl.datasets.recordings import prepare_recording
-from biotl.datasets.spec import SignalSpec
+from biotl.datasets.labels import BeatClass
+from biotl.datasets.sentences import SentencePreprocessor
+from biotl.datasets.spec import SentenceSpec
 from biotl.records import Annotations, read
 
 
@@ -87,26 +89,28 @@ def test_labels_follow_the_beats_whichever_side_the_detector_errs_on(shift):
 
 def test_no_segment_of_any_of_the_48_records_carries_the_label_of_another_beat(mitdb):
     """The public code gives a segment the class at its first sample, which for P and QRS is the beat before."""
-    spec = SignalSpec()
+    target = BeatClass()
     wrong = segments = 0
-    for name in records(mitdb):
-        record = read(mitdb / name)
-        recording = prepare_recording(record, spec.model_copy(update={"leads": record.channels}))
-        reference = reference_beats(record.annotations["atr"])
-        s, label = recording.sentence, recording.beats.label
+    for entry in list_mitdb(mitdb):
+        records = entry.read(target.annotators)
+        lead = SentenceSpec().channels[0].model_copy(update={"aliases": records[0].channels})
+        preprocessor = SentencePreprocessor(SentenceSpec(channels=(lead,)))
+        prepared = preprocessor.prepare(records)
+        label = target.of(entry, records, prepared, preprocessor.units(prepared))["labels"]
+        reference, s = reference_beats(records[0].annotations["atr"]), prepared.arrays
         # the truth, found without any of the code under test: the reference beat nearest to the segment's own R peak
-        peaks = s.rpeaks[s.beat[s.beat >= 0]]
+        own = s["beat"] >= 0
+        peaks = s["rpeaks"][s["beat"][own]]
         after = np.clip(np.searchsorted(reference.sample, peaks), 1, len(reference.sample) - 1)
         before_is_nearer = peaks - reference.sample[after - 1] <= reference.sample[after] - peaks
         nearest = after - before_is_nearer
-        carried = label[s.beat[s.beat >= 0]]
+        carried = label[s["beat"][own]]
         scored = carried >= 0
         wrong += int(np.sum(carried[scored] != reference.label[nearest][scored]))
         segments += int(scored.sum())
         # and the segment lies around that peak, not around a neighbour's
-        own = s.beat >= 0
-        assert np.all(s.start[own] <= s.rpeaks[s.beat[own]] + 72)
-        assert np.all(s.stop[own] > s.rpeaks[s.beat[own]] - 54)
+        assert np.all(s["start"][own] <= peaks + 72)
+        assert np.all(s["stop"][own] > peaks - 54)
     assert wrong == 0
     assert segments > 320_000
 

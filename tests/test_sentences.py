@@ -1,20 +1,20 @@
-"""Sentences: what a token carries, where it lies, and how windows cut them."""
+"""Sentences: what a token carries, where it lies, how windows cut them, and what is hidden when they are drawn."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from biotl.datasets import SignalSpec
-from biotl.datasets.features import BEAT_FEATURES, FEATURES
-from biotl.datasets.sentences import SentencePreprocessor, prepare, window_arrays, windows
+from biotl.datasets.features import BEAT_FEATURES, FEATURES, beat_features
+from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.spec import SentenceSpec
-from biotl.datasets.views import IGNORED, BeatWindows, MaskedTokens
+from biotl.datasets.transforms import IGNORED, HideTokens, MaskedTokens
 from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
-from biotl.errors import ConfigError, RecordError, SignalError
+from biotl.errors import ConfigError, RecordError
 from biotl.records import ecg
 
-SPEC = SignalSpec(window_beats=16, context_beats=4)
+SPEC = SentenceSpec(window_beats=16, context_beats=4)
+PREPROCESSOR = SentencePreprocessor(SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -24,64 +24,71 @@ def record():
 
 @pytest.fixture(scope="module")
 def sentence(record):
-    return prepare(record, SPEC)
+    return PREPROCESSOR.prepare([record])
 
 
-@pytest.fixture
-def view(sentence):
-    label = np.arange(len(sentence.rpeaks)) % 5
-    tokens = np.arange(len(sentence)) % UNKNOWN
-    return BeatWindows([dataclasses.replace(sentence, tokens=tokens)], [label], ["a"], SPEC)
+@pytest.fixture(scope="module")
+def samples(sentence):
+    """Windows whose tokens are told apart."""
+    tokens = np.arange(len(sentence.arrays["wave"])) % UNKNOWN
+    named = dataclasses.replace(sentence, arrays={**sentence.arrays, "tokens": tokens})
+    return [PREPROCESSOR.inputs(named, cut) for cut in PREPROCESSOR.cuts(named)]
 
 
-def test_segments_tile_the_recording_and_samples_map_to_tokens_and_back(record, sentence):
-    samples = record.signal.shape[1] * SPEC.fs / record.fs
-    assert sentence.start[0] == 0
-    np.testing.assert_array_equal(sentence.start[1:], sentence.stop[:-1])
-    assert sentence.stop[-1] == pytest.approx(samples, abs=1)
-    at = sentence.token_at(sentence.rpeaks)
-    np.testing.assert_array_equal(sentence.beat[at], np.arange(len(sentence.rpeaks)))
-    assert set(sentence.wave[at]) == {1}
-    np.testing.assert_array_equal(sentence.token_at(sentence.start), np.arange(len(sentence)))
+def copied(sample):
+    return {name: array.copy() for name, array in sample.items()}
+
+
+def test_segments_tile_the_recording(record, sentence):
+    of = sentence.arrays
+    assert of["start"][0] == 0
+    np.testing.assert_array_equal(of["start"][1:], of["stop"][:-1])
+    assert of["stop"][-1] == pytest.approx(record.signal.shape[1] * SPEC.fs / record.fs, abs=1)
+    at = np.searchsorted(of["start"], of["rpeaks"], side="right") - 1
+    np.testing.assert_array_equal(of["beat"][at], np.arange(len(of["rpeaks"])))
+    assert set(of["wave"][at]) == {1}
 
 
 def test_every_beat_has_one_qrs(sentence):
-    np.testing.assert_array_equal(sentence.beat[sentence.wave == 1], np.arange(len(sentence.rpeaks)))
+    of = sentence.arrays
+    np.testing.assert_array_equal(of["beat"][of["wave"] == 1], np.arange(len(of["rpeaks"])))
 
 
 def test_the_gain_of_the_electrode_changes_nothing(record, sentence):
-    louder = prepare(dataclasses.replace(record, signal=record.signal * np.float32(4)), SPEC)
-    np.testing.assert_array_equal(louder.rpeaks, sentence.rpeaks)
-    np.testing.assert_allclose(louder.patches, sentence.patches, atol=1e-4)
-    np.testing.assert_allclose(louder.features, sentence.features, atol=1e-3)
+    louder = PREPROCESSOR.prepare([dataclasses.replace(record, signal=record.signal * np.float32(4))])
+    np.testing.assert_array_equal(louder.arrays["rpeaks"], sentence.arrays["rpeaks"])
+    np.testing.assert_allclose(louder.arrays["patches"], sentence.arrays["patches"], atol=1e-4)
+    np.testing.assert_allclose(louder.arrays["features"], sentence.arrays["features"], atol=1e-3)
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("V", 1e-3), ("uV", 1e3), ("µV", 1e3)])
 def test_units_are_converted(record, sentence, unit, factor):
     other = dataclasses.replace(record, signal=record.signal * np.float32(factor), units=(unit,) * len(record.units))
-    np.testing.assert_allclose(prepare(other, SPEC).patches, sentence.patches, atol=1e-3)
+    np.testing.assert_allclose(PREPROCESSOR.prepare([other]).arrays["patches"], sentence.arrays["patches"], atol=1e-3)
 
 
 def test_an_unknown_unit_and_an_unknown_lead_are_refused_by_name(record):
     odd = dataclasses.replace(record, channels=("II", "V1"), units=("bananas", "mV"))
-    with pytest.raises(RecordError, match="units of II: got bananas, wanted a voltage"):
-        prepare(odd, SPEC)
-    with pytest.raises(RecordError, match="channels: got PPG, X, wanted one of MLII"):
-        prepare(dataclasses.replace(record, channels=("PPG", "X")), SPEC)
+    with pytest.raises(RecordError, match="unit of II: got bananas, wanted one that is mV"):
+        PREPROCESSOR.prepare([odd])
+    with pytest.raises(RecordError, match="channels: got PPG, X, wanted one of ECG, MLII"):
+        PREPROCESSOR.prepare([dataclasses.replace(record, channels=("PPG", "X"))])
 
 
-def test_a_gap_in_the_signal_is_refused_with_its_place(record):
-    signal = record.signal.copy()
-    signal[:, 500] = np.nan
-    with pytest.raises(SignalError):
-        prepare(dataclasses.replace(record, signal=signal), SPEC)
+def test_spans_are_at_the_rate_of_the_record(record):
+    slow = ecg(1, 0, duration_s=30.0, fs=250.0)
+    prepared = PREPROCESSOR.prepare([slow])
+    units = PREPROCESSOR.units(prepared)
+    np.testing.assert_array_equal(units[:, 0], np.rint(prepared.arrays["rpeaks"] * (250 / 360)))
+    assert (prepared.fs, prepared.samples) == (250, 7500)
+    start, stop = PREPROCESSOR.reads(prepared, PREPROCESSOR.cuts(prepared)[0])
+    assert start == 0
+    assert units[0, 0] < stop <= prepared.samples
 
 
 def test_a_premature_beat_shows_in_its_timing():
     rr = np.full(40, 300)
     rr[20], rr[21] = 200, 400
-    from biotl.datasets.features import beat_features
-
     peaks = np.cumsum(rr)
     n = len(peaks)
     found = beat_features(peaks, 360.0, np.ones(n, np.int8), np.arange(n), np.ones((n, 8), np.float32))
@@ -91,26 +98,25 @@ def test_a_premature_beat_shows_in_its_timing():
     assert np.all(found[:20, before] == 0)
 
 
-def test_features_and_patches_are_finite_even_for_one_beat_or_none(record):
+def test_features_and_patches_are_finite_even_for_few_beats(record):
     for stop in (300, 700):
-        cut = dataclasses.replace(record, signal=np.zeros_like(record.signal[:, :stop]) + record.signal[:, :1])
-        flat = prepare(cut, SPEC)
-        assert np.isfinite(flat.features).all()
-        assert np.isfinite(flat.patches).all()
-        assert windows(flat, SPEC) == [] if len(flat.rpeaks) == 0 else True
+        few = PREPROCESSOR.prepare([dataclasses.replace(record, signal=record.signal[:, :stop])])
+        assert np.isfinite(few.arrays["features"]).all()
+        assert np.isfinite(few.arrays["patches"]).all()
+        assert len(PREPROCESSOR.cuts(few)) == (len(few.arrays["rpeaks"]) > 0)
 
 
-def test_every_beat_is_scored_once_and_with_context(sentence):
-    cuts = [window_arrays(sentence, window, SPEC) for window in windows(sentence, SPEC)]
-    scored = np.concatenate([cut["beat"][cut["beat"] >= 0] for cut in cuts])
-    np.testing.assert_array_equal(np.sort(scored), np.arange(len(sentence.rpeaks)))
-    inner = cuts[1]
-    first = np.flatnonzero(inner["beat"] >= 0)[0]
+def test_every_beat_is_scored_once_and_with_context(sentence, samples):
+    scored = np.concatenate([sample["unit"][sample["unit"] >= 0] for sample in samples])
+    np.testing.assert_array_equal(np.sort(scored), np.arange(len(sentence.arrays["rpeaks"])))
+    inner = samples[1]
+    first = np.flatnonzero(inner["unit"] >= 0)[0]
     assert np.sum(inner["wave"][:first] == 1) == SPEC.context_beats
 
 
 def test_a_window_is_cls_tokens_sep_and_padding(sentence):
-    cut = window_arrays(sentence, windows(sentence, SPEC)[-1], SPEC)
+    cuts = PREPROCESSOR.cuts(sentence)
+    cut = PREPROCESSOR.inputs(sentence, cuts[-1])
     n = int(cut["mask"].sum())
     assert len(cut["tokens"]) == SPEC.window_tokens
     assert cut["tokens"][0] == CLS
@@ -123,48 +129,39 @@ def test_a_window_is_cls_tokens_sep_and_padding(sentence):
 
 
 def test_the_samples_of_a_segment_travel_with_its_token(sentence):
-    window = windows(sentence, SPEC)[1]
-    cut = window_arrays(sentence, window, SPEC)
-    n = window.stop_token - window.first_token
-    np.testing.assert_array_equal(cut["patches"][1 : n + 1], sentence.patches[window.first_token : window.stop_token])
-    np.testing.assert_array_equal(cut["wave"][1 : n + 1], sentence.wave[window.first_token : window.stop_token])
+    window = PREPROCESSOR.cuts(sentence)[1]
+    cut, of = PREPROCESSOR.inputs(sentence, window), sentence.arrays
+    n, part = window.stop_token - window.first_token, slice(window.first_token, window.stop_token)
+    np.testing.assert_array_equal(cut["patches"][1 : n + 1], of["patches"][part])
+    np.testing.assert_array_equal(cut["wave"][1 : n + 1], of["wave"][part])
 
 
-def test_labels_stand_at_the_qrs_of_their_beat_and_nowhere_else(view):
-    for item in (view[i] for i in range(len(view))):
-        counted = item["labels"] != IGNORED
-        assert set(item["wave"][counted]) == {1}
-        np.testing.assert_array_equal(item["labels"][counted], item["beat"][counted] % 5)
+def test_units_stand_at_the_qrs_of_their_beat_and_nowhere_else(samples):
+    for sample in samples:
+        assert set(sample["wave"][sample["unit"] >= 0]) == {1}
 
 
-def test_a_beat_without_a_reference_is_not_counted(sentence):
-    view = BeatWindows([sentence], [np.full(len(sentence.rpeaks), -2)], ["a"], SPEC)
-    assert all((view[i]["labels"] == IGNORED).all() for i in range(len(view)))
-
-
-def test_hiding_spares_the_labels_and_takes_each_share_by_itself(view):
-    hidden = BeatWindows(view.sentences, view.labels, ["a"], SPEC, hide=0.3)
-    plain, shares = view[1], []
+def test_hiding_takes_each_share_by_itself(samples):
+    plain, shares = samples[1], []
+    words = plain["tokens"] < UNKNOWN
     for seed in range(50):
-        item = hidden.draw(1, np.random.default_rng(seed))
-        np.testing.assert_array_equal(item["labels"], plain["labels"])
-        words = plain["tokens"] < UNKNOWN
+        item = HideTokens(0.3)(copied(plain), np.random.default_rng(seed))
+        np.testing.assert_array_equal(item["unit"], plain["unit"])
         blank = ~item["patches"][words].any(axis=(1, 2))
         timeless = ~item["features"][words].any(axis=1)
         shares.append(
             [(item["tokens"][words] == UNKNOWN).mean(), blank.mean(), timeless.mean(), (blank & timeless).mean()]
         )
     assert np.mean(shares, axis=0) == pytest.approx([0.3, 0.3, 0.3, 0.09], abs=0.03)
-    for name, array in view.draw(1, np.random.default_rng(0)).items():
+    for name, array in HideTokens(0.0)(copied(plain), np.random.default_rng(0)).items():
         np.testing.assert_array_equal(array, plain[name])
 
 
-def test_masking_follows_80_10_10_and_scores_hidden_tokens_only(view):
-    masked = MaskedTokens(view)
+def test_masking_follows_80_10_10_and_scores_hidden_tokens_only(samples):
     chosen = kept = hidden = total = 0
-    for i in range(len(masked)):
+    for i, plain in enumerate(samples):
         for seed in range(20):
-            plain, item = view[i], masked.draw(i, np.random.default_rng([seed, i]))
+            item = MaskedTokens()(copied(plain), np.random.default_rng([seed, i]))
             at = item["labels"] != IGNORED
             np.testing.assert_array_equal(item["labels"][at], plain["tokens"][at])
             np.testing.assert_array_equal(item["tokens"][~at], plain["tokens"][~at])
@@ -180,14 +177,6 @@ def test_masking_follows_80_10_10_and_scores_hidden_tokens_only(view):
     assert hidden / chosen == pytest.approx(0.8, abs=0.03)
     # one random token in 70 is the token itself
     assert kept / chosen == pytest.approx(0.1 + 0.1 / 70, abs=0.03)
-
-
-def test_masking_depends_on_the_random_numbers_alone(view):
-    masked = MaskedTokens(view)
-    same = [masked.draw(0, np.random.default_rng([7, 1, 0]))["tokens"] for _ in range(2)]
-    np.testing.assert_array_equal(*same)
-    assert (masked.draw(0, np.random.default_rng([7, 2, 0]))["tokens"] != same[0]).any()
-    np.testing.assert_array_equal(masked[0]["tokens"], masked[0]["tokens"])
 
 
 NEW = SentencePreprocessor(SentenceSpec())

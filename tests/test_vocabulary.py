@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from biotl.datasets import SignalSpec, Vocabulary, fit_vocabulary
 from biotl.datasets.vocabulary import (
     CLS,
     MASK,
@@ -15,6 +14,8 @@ from biotl.datasets.vocabulary import (
     SIZES,
     TOKENS,
     UNKNOWN,
+    Vocabulary,
+    fit_vocabulary,
     token,
     wave_and_cluster,
 )
@@ -128,11 +129,3 @@ def test_a_changed_centroid_is_refused(vocabulary, tmp_path):
 def test_what_is_no_vocabulary_is_refused(text):
     with pytest.raises(RecordError, match=r"vocabulary|format"):
         Vocabulary.from_json(text)
-
-
-def test_tokens_of_another_spec_are_refused(vocabulary):
-    from biotl.datasets.sentences import prepare
-    from biotl.records import ecg
-
-    with pytest.raises(ConfigError, match="fitted under another spec"):
-        prepare(ecg(1, 0, duration_s=20.0), SignalSpec(), vocabulary)

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -351,7 +351,7 @@ def parse_spec(tree: Mapping[str, Any] | str, *, source: str = "spec") -> Spec:
     --------
     >>> parse_spec({"kind": "waves"})
     Traceback (most recent call last):
-    biotl.errors.ConfigError: spec.kind: got 'waves', wanted 'sentences', 'windows', 'sequences'
+    biotl.errors.ConfigError: spec.kind: got 'waves', wanted one of sentences, beats, windows, sequences
     """
     try:
         return _ANY.validate_json(tree) if isinstance(tree, str) else _ANY.validate_python(tree)
@@ -359,8 +359,8 @@ def parse_spec(tree: Mapping[str, Any] | str, *, source: str = "spec") -> Spec:
         item = error.errors()[0]
         if item["type"].startswith("union_tag"):
             got = item.get("ctx", {}).get("tag", "nothing")
-            wanted = "'sentences', 'windows', 'sequences'"
-            raise ConfigError(f"{source}.kind: got {got!r}, wanted {wanted}") from None
+            kinds = ", ".join(str(one.model_fields["kind"].default) for one in get_args(Spec))
+            raise ConfigError(f"{source}.kind: got {got!r}, wanted one of {kinds}") from None
         place = ".".join(str(part) for part in item["loc"][1:]) or "JSON"
         raise ConfigError(f"{source}.{place}: {item['msg']}, got {str(item['input'])[:80]!r}") from None
 
