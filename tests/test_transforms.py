@@ -27,6 +27,7 @@ def test_masked_patches_are_whole_as_many_as_asked_and_to_be_restored_where_meas
         assert hidden.reshape(10, 100).all(axis=1).sum() == 4
         assert hidden.sum() == 400
         np.testing.assert_array_equal(found["mask"], hidden & plain["measured"])
+        np.testing.assert_array_equal(found["measured"], ~hidden & plain["measured"])
     assert (draw(MaskedPatches(length=100), 1)["mask"] != draw(MaskedPatches(length=100), 2)["mask"]).any()
 
 

@@ -57,6 +57,11 @@ def test_each_channel_has_its_own_filters():
     np.testing.assert_array_equal(found.arrays["signal"][1], signal.highpass(y, 125, cutoff=0.5))
 
 
+def test_a_number_a_second_is_no_waveform():
+    with pytest.raises(RecordError, match=r"rate of PPG: got 1 Hz, wanted a waveform, 6\.25 Hz at least"):
+        WindowPreprocessor(spec()).prepare([record(125.0, ECG=noise(2500)), record(1.0, PPG=noise(20))])
+
+
 def holed(n=2500, at=slice(300, 320)):
     x = noise(n)
     x[at] = np.nan

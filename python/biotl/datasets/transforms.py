@@ -87,7 +87,7 @@ class MaskedPatches:
     channels : tuple of int, optional
         The channels that are blanked, by place; the others stay visible. By default all.
 
-    What was not measured is not to be restored. Nothing random is left in the choice but ``rng``.
+    What is hidden counts as not measured, and what was not measured is not to be restored.
     """
 
     length: int
@@ -113,7 +113,9 @@ class MaskedPatches:
         mask = np.zeros(x.shape, bool)
         rows = slice(None) if self.channels is None else list(self.channels)
         mask[rows] = np.repeat(hidden, self.length)
-        return {**sample, "target": x, "signal": np.where(mask, np.float32(0), x), "mask": mask & sample["measured"]}
+        measured = sample["measured"] & ~mask
+        signal = np.where(mask, np.float32(0), x)
+        return {**sample, "target": x, "signal": signal, "measured": measured, "mask": mask & sample["measured"]}
 
 
 @dataclass(frozen=True)

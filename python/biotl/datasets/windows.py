@@ -17,6 +17,9 @@ from biotl.datasets.spec import Channel, Gate, WindowSpec
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 
+NUMERIC = 20
+"""A channel that much slower than the windows is a monitor's number a second and no waveform: BUT PPG is 4 times."""
+
 
 @dataclass(frozen=True)
 class WindowCut:
@@ -110,6 +113,9 @@ class WindowPreprocessor:
         spec, record = self.spec, found.record
         about["leads"][channel.name] = found.lead
         x, fs = found.x, record.fs
+        if fs * NUMERIC < spec.fs:
+            where, wanted = str(record.source or record.name), f"a waveform, {spec.fs / NUMERIC:g} Hz at least"
+            raise RecordError(where, f"rate of {found.lead}", f"{fs:g} Hz", wanted, "name the waveform's channel")
         missing = spans(x)
         if len(missing):
             lost_s = float(np.diff(missing).sum()) / fs
