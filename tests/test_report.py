@@ -16,6 +16,7 @@ from biotl.report.content import Card, Estimate, Figure, Headline, Pairs, Report
 from biotl.report.strips import Trace, choose, strips
 from biotl.report.style import DARK, LIGHT
 from biotl.report.training import training
+from biotl.report.tripod import tripod
 from biotl.scoring import ec57
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import interval
@@ -140,7 +141,7 @@ def test_the_headline_holds_the_interval_the_baseline_and_the_figure_without_one
     assert "weakest class" in cards[3].name
     lines = [line for block in report.sections[0].blocks if isinstance(block, Text) for line in block.lines]
     assert any(SPLIT["claim"] in line and "scored 3 times" in line for line in lines)
-    assert any("Only 6 test subjects" in line for line in lines)
+    assert any("Only 6 subjects" in line for line in lines)
     assert "never seen" not in told(report.sections).replace(SPLIT["claim"], "")  # the claim is the split's alone
 
 
@@ -251,7 +252,10 @@ def test_pretraining_stands_beside_random_initialisation():
     objective = [{"figure": "hidden tokens named right %", "pretrained": "71.2", "most frequent token": "12.0"}]
     hidden = np.arange(300) // 50 % 2 == 1
     put = [pretraining.Restored("r1, PPG", 100.0, np.zeros(300), np.ones(300), hidden)]
+    probe |= {"looks": 0, "split": {**SPLIT, "judged": "validation recordings"}}
     sections = pretraining.sections(HISTORY, objective, probe=probe, restored=put)
+    assert "Judged: validation recordings." in told(sections)
+    assert "test recordings have" not in told(sections)
     words = told(sections)
     assert "worse than" in words
     assert "| hidden tokens named right % | 71.2 | 12.0 |" in words
@@ -328,6 +332,19 @@ def test_two_runs_are_set_against_each_other():
     assert (back[0].blocks[0].cards[1].figure, back[0].blocks[0].cards[1].bad) == ("worse than", True)
     with pytest.raises(ConfigError, match="answer different questions: N, S, V, F, heart rate in bpm"):
         against.sections(first, trees[0], values(), scored(values(), RATE), ("a", "b"))
+
+
+def test_tripod_names_a_section_that_is_there_or_says_why_not(report):
+    section = tripod(report.sections, {"17": "approval 12/2026"})
+    where = {row["item"]: row["where"] for row in section.blocks[-1].rows}
+    titles = {of.title for of in report.sections if of.blocks} | {"the head of this report"}
+    assert list(where) == [str(k) for k in range(1, 28)]
+    assert where["17"] == "approval 12/2026"
+    assert where["26"] == "not reported: not shown"  # this report states no limits
+    assert where["14"].startswith("not reported: age, sex")
+    named = [text for text in where.values() if not text.startswith(("not reported", "approval"))]
+    assert all(title in titles for text in named for title in text.split(", "))
+    assert "Empty" not in " ".join(where.values())
 
 
 def test_numbers_are_printed_with_the_digits_that_they_bear():

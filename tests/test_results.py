@@ -39,7 +39,7 @@ def test_results_of_every_kind_are_plain_json_of_the_published_schema(answered, 
 
 
 def test_the_schema_refuses_what_is_not_one(classes):
-    for broken in ({**classes, "schema": "biotl.results/2"}, {**classes, "looks": 0}, {**classes, "models": {}}):
+    for broken in ({**classes, "schema": "biotl.results/2"}, {**classes, "looks": -1}, {**classes, "models": {}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(broken, schema())
 

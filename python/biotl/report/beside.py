@@ -109,10 +109,9 @@ def holds_for(results: Results) -> str:
     """Return the sentence that says of whom the figures hold; its claim comes from the split."""
     split, looks = results["split"], results["looks"]
     times = "once" if looks == 1 else f"{looks} times"
-    return (
-        f"Holds for: {split['claim']} ({split['how']}). The test recordings have been scored {times}. "
-        f"Intervals: {results['bootstrap']['draws']:,} draws of the {results['bootstrap']['subjects']} test subjects."
-    )
+    judged = f"Judged: {split['judged']}." if "judged" in split else f"The test recordings have been scored {times}."
+    drawn = f"{results['bootstrap']['draws']:,} draws of the {results['bootstrap']['subjects']} subjects"
+    return f"Holds for: {split['claim']} ({split['how']}). {judged} Intervals: {drawn}."
 
 
 def models(results: Results, keys: Sequence[str]) -> Table:
@@ -204,7 +203,7 @@ def _warnings(results: Results) -> tuple[Text, ...]:
     if people == 1:
         lines.append("One subject: nothing here says how the model does on another.")
     elif people < FEW:
-        lines.append(f"Only {people} test subjects: intervals over so few are too narrow.")
+        lines.append(f"Only {people} subjects: intervals over so few are too narrow.")
     if results["refused"]:
         lines.append(f"Refused, and in no figure: {'; '.join(results['refused'])}.")
     return (Text(tuple(lines), "warning"),) if lines else ()

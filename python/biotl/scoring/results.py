@@ -72,9 +72,10 @@ def results(
     recipe : str
         Its name.
     split : mapping
-        ``how``, ``claim`` ("subjects never seen"), ``digest``, ``notes``: what reports say of whom this holds for.
+        ``how``, ``claim`` ("subjects never seen"), ``digest``, ``notes``: what reports say of whom this holds for; and
+        ``judged`` where it was not the test recordings that were scored.
     looks : int
-        How often these recordings have been scored, this time included.
+        How often the test recordings have been scored, this time included.
     refused : sequence of str
         Recordings that could not be answered, and why.
     seed, n : int
