@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from biotl.datasets.labels import BeatClass, ChannelAt, Itself
 from biotl.datasets.manifest import Entry
 from biotl.datasets.prepare import prepare_store
-from biotl.datasets.samples import Samples, sides, spread
+from biotl.datasets.samples import Samples, fit, sides, spread
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.sequences import SequencePreprocessor
 from biotl.datasets.spec import Channel, SentenceSpec, SequenceSpec, WindowSpec
@@ -142,6 +142,22 @@ def test_a_stretch_of_a_recording_reads_nothing_beyond_it(store, fitted):
         for i in range(len(samples)):
             start, stop = fitted.reads(prepared, cuts[samples.where(i)[1]])
             assert low * prepared.samples <= start < stop <= high * prepared.samples
+
+
+def test_of_a_stretch_nothing_else_is_fitted_on(store, entries, tmp_path):
+    early = fit(store, SentencePreprocessor(SPEC), [Part("r0", 0.0, 0.5)], seed=0)
+    whole = fit(store, SentencePreprocessor(SPEC), [Part("r0")], seed=0)
+    n = [sum(int(count.sum()) for count in p.vocabulary.counts) for p in (early, whole)]
+    assert n[0] == pytest.approx(n[1] / 2, abs=4)
+    channels = ({"name": "ECG", "normalizer": "training"},)
+    for kind in (
+        WindowPreprocessor(WindowSpec(fs=90, length_s=5, channels=channels)),
+        SequencePreprocessor(SequenceSpec(fs=10, length=50, channels=channels)),
+    ):
+        held, _ = prepare_store(entries[:1], kind, Itself(), tmp_path / kind.unit)
+        signal = held["r0"].arrays["signal"].ravel().astype(np.float64)
+        late = fit(held, kind, [Part("r0", 0.75, 1.0)], seed=0).state["scaler"]["mean"]
+        assert late == pytest.approx([signal[len(signal) * 3 // 4 :].mean()], rel=1e-9)
 
 
 def test_a_store_of_another_spec_is_refused_by_field(store):

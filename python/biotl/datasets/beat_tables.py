@@ -136,6 +136,10 @@ class BeatPreprocessor:
         """Return the whole recording: a beat is compared with all others."""
         return 0, prepared.samples
 
+    def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:  # noqa: ARG002
+        """Return the recording as it is: nothing is fitted."""
+        return prepared
+
     def complete(self, prepared: Prepared) -> Prepared:
         """Return the recording as it is."""
         return prepared

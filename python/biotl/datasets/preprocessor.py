@@ -72,6 +72,9 @@ class Preprocessor(Protocol):
     def reads(self, prepared: Prepared, cut: Any) -> tuple[int, int]:
         """Return the half-open range of samples, at ``prepared.fs``, that a cut reads."""
 
+    def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:
+        """Return what lies between two samples, at ``prepared.fs``, for `fit` to see nothing else of a recording."""
+
     def complete(self, prepared: Prepared) -> Prepared:
         """Return the recording with what a fitted preprocessor knows of the whole of it, so that cuts come faster."""
 

@@ -137,6 +137,19 @@ def _open(store: Store, preprocessor: Preprocessor, parts: Sequence[Part], trans
     return Samples(store, preprocessor, parts, transforms=transforms)
 
 
+def fit(store: Store, preprocessor: Preprocessor, parts: Sequence[Part], *, seed: int) -> Preprocessor:
+    """Fit a preprocessor on training recordings, and of those that take part with a stretch on that stretch alone."""
+    held = [part for part in parts if part.id in store]
+
+    def seen(part: Part) -> Prepared:
+        prepared = store[part.id]
+        if (part.start, part.stop) == (0.0, 1.0):
+            return prepared
+        return preprocessor.stretch(prepared, round(part.start * prepared.samples), round(part.stop * prepared.samples))
+
+    return preprocessor.fit((seen(part) for part in held), names=[part.id for part in held], seed=seed)
+
+
 def sides(
     store: Store, preprocessor: Preprocessor, split: Split, *, transforms: Sequence[Transform] = ()
 ) -> dict[str, Samples]:

@@ -166,6 +166,13 @@ class SentencePreprocessor:
         start, stop = prepared.arrays["start"][cut.first_token], prepared.arrays["stop"][cut.stop_token - 1]
         return int(start * scale), int(np.ceil(stop * scale))
 
+    def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:
+        """Return the segments that lie between two samples, at ``prepared.fs``."""
+        of, scale = prepared.arrays, self.spec.fs / prepared.fs
+        inside = (of["start"] >= start * scale) & (of["stop"] <= stop * scale)
+        arrays = {name: array if name == "rpeaks" else array[inside] for name, array in of.items()}
+        return replace(prepared, arrays=arrays)
+
     def complete(self, prepared: Prepared) -> Prepared:
         """Return the recording with its ``tokens``, which `inputs` otherwise finds for each window."""
         if "tokens" in prepared.arrays:

@@ -118,6 +118,11 @@ class SequencePreprocessor:
         scale = prepared.fs / self.spec.fs
         return int(np.rint(cut.start * scale)), int(np.rint(cut.stop * scale))
 
+    def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:
+        """Return the steps between two samples, at ``prepared.fs``."""
+        first, last = (round(sample * self.spec.fs / prepared.fs) for sample in (start, stop))
+        return replace(prepared, arrays={"signal": prepared.arrays["signal"][first:last]})
+
     def complete(self, prepared: Prepared) -> Prepared:
         """Return the recording as it is: a sequence needs nothing of the whole."""
         return prepared

@@ -153,6 +153,13 @@ class WindowPreprocessor:
         scale = prepared.fs / self.spec.fs
         return int(np.rint(cut.start * scale)), int(np.rint((cut.start + self.spec.length) * scale))
 
+    def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:
+        """Return the signal between two samples, at ``prepared.fs``; no window."""
+        first, last = (round(sample * self.spec.fs / prepared.fs) for sample in (start, stop))
+        return replace(
+            prepared, arrays={"signal": prepared.arrays["signal"][:, first:last], "start": np.zeros(0, np.int64)}
+        )
+
     def complete(self, prepared: Prepared) -> Prepared:
         """Return the recording as it is: a window needs nothing of the whole."""
         return prepared
