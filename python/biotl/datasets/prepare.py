@@ -3,20 +3,18 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import biotl
 from biotl.datasets.labels import Target
-from biotl.datasets.manifest import Entry, wfdb_stem
-from biotl.datasets.members import is_member
+from biotl.datasets.manifest import Entry
+from biotl.datasets.origin import code_digest, origin
 from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.store import ALIGN, FORMAT, INDEX, Store, digest_of, error_to_json, read_json
 from biotl.errors import BiotlError, ConfigError, SignalError
@@ -244,60 +242,3 @@ def part_key(entries: Sequence[Entry], preprocessor: Preprocessor, target: Targe
 
 def _stated(entry: Entry) -> list[Any]:
     return [[str(part.start_s), str(part.stop_s), dict(part.values)] for part in entry.labels]
-
-
-def origin(entry: Entry, annotators: Sequence[str]) -> str:
-    """Return the sha256 of the files that a recording is read from: those named, and its annotators' only.
-
-    Of a WFDB record these are the header, the signal files that it names and the annotation files asked for, whatever
-    name of the record was given; a file that something else left beside them has no part in it.
-    """
-    total = hashlib.sha256()
-    for path in entry.files:
-        for file in sorted(set(_read_from(path, annotators))):
-            member = path.name if is_member(path) else ""
-            total.update(f"\0{file.name}\0{member}\0".encode())
-            if file.is_file():
-                stat = file.stat()
-                total.update(_file_digest(file, stat.st_mtime_ns, stat.st_size))
-    return total.hexdigest()
-
-
-@lru_cache(64)  # of a file that holds thousands of windows
-def _file_digest(path: Path, _changed: int, _size: int) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
-def _read_from(path: Path, annotators: Sequence[str], *, segment: bool = False) -> Iterator[Path]:
-    if is_member(path):
-        yield path.parent
-        return
-    stem = wfdb_stem(path)
-    header = stem.with_name(stem.name + ".hea")
-    if not header.is_file() or (path.is_file() and path == stem):
-        yield path
-        return
-    yield header
-    for name in annotators:
-        yield stem.with_name(f"{stem.name}.{name}")
-    for line in header.read_bytes().decode("latin-1").splitlines()[1:]:
-        words = line.split("#")[0].split()
-        if not words or words[0] == "~":
-            continue
-        named = header.parent / words[0]
-        if named.is_file():
-            yield named
-        elif not segment:  # a line of a multi-segment header names a record
-            yield from _read_from(named, (), segment=True)
-
-
-@cache
-def code_digest() -> str:
-    """Return the sha256 of the code that prepares: kernels, readers and preprocessing."""
-    package = Path(biotl.__file__).parent
-    total = hashlib.sha256()
-    sources = [path for name in ("signal", "records", "datasets") for path in package.glob(f"{name}/*.py")]
-    for path in sorted([*package.glob("_core*"), *sources]):
-        total.update(f"\0{path.name}\0".encode() + path.read_bytes())
-    return total.hexdigest()
