@@ -28,6 +28,10 @@ MODELS: dict[str, str | Callable[..., nn.Module]] = {
     "ecgbert": "biotl.models.ecgbert:ECGBert",
     "boosted_trees": "biotl.models.boosted_trees:BoostedTrees",
     "ecgbert_documented": "biotl.models.ecgbert:DocumentedECGBert",
+    "patch_encoder": "biotl.models.patch_encoder:PatchEncoder",
+    "patch_encoder_small": "biotl.models.patch_encoder:SmallPatchEncoder",
+    "heart_rate_lstm": "biotl.models.heart_rate_lstm:HeartRateLSTM",
+    "spiking": "biotl.models.spiking:Spiking",
 }
 """Makers, or where they lie; that module is imported when it is asked for."""
 
