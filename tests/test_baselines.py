@@ -10,6 +10,7 @@ from biotl.records import read
 from biotl.scoring.baselines import beats, steps, windows
 from biotl.scoring.baselines.learners import Boosting, Logistic, Majority, Mean, Ridge, answer
 from biotl.scoring.classes import score
+from conftest import data_folder
 
 
 def rows(before, after):
@@ -94,6 +95,35 @@ def test_ridge_finds_a_line_and_stands_a_constant_column():
     ridge = Ridge()
     ridge.fit(table, 3 * table[:, 0] + 7)
     np.testing.assert_allclose(ridge.predict(table), 3 * table[:, 0] + 7, atol=0.05)
+
+
+def test_ridge_does_not_extrapolate_to_a_subject_unlike_all_others():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(300, 3))
+    ridge = Ridge()
+    ridge.fit(table, 80 + 10 * table[:, 0])
+    far = ridge.predict(np.array([[1000.0, 0, 0], [-1000.0, 0, 0]]))
+    assert 80 + 10 * table[:, 0].min() <= far[1] < far[0] <= 80 + 10 * table[:, 0].max()
+
+
+def test_baselines_of_real_windows_do_better_than_chance_on_other_people():
+    folder = data_folder("troika")
+    with np.load(folder / "troika_windows_5ch.npz") as file:
+        person = np.array([name[:2] for name in file["record"].tolist()])
+        table, label, rate = windows.table(file["signals"][:, :4], float(file["fs"])), file["labels"], file["ref_hr"]
+    right, error = {}, {}
+    for test in np.unique(person):
+        own = person == test
+        known, asked = (table[~own], label[~own]), [table[own]]
+        for name, of in windows.classes([known], asked).items():
+            right.setdefault(name, []).append(of[0] == label[own])
+        for name, of in windows.values([(table[~own], rate[~own].astype(float))], asked).items():
+            error.setdefault(name, []).append(np.abs(of[0] - rate[own]))
+    right = {name: np.concatenate(of).mean() for name, of in right.items()}
+    error = {name: np.concatenate(of).mean() for name, of in error.items()}
+    assert right["logistic regression"] > right["majority"] + 0.05
+    assert error["gradient boosting"] < 0.8 * error["mean"]
+    assert error["ridge regression"] < error["mean"]
 
 
 def test_features_of_windows_see_rhythm_and_stand_gaps():

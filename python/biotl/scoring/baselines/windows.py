@@ -10,7 +10,8 @@ from biotl.scoring.baselines.learners import Boosting, Learner, Logistic, Majori
 
 Array = NDArray[Any]
 CHANNEL_FEATURES = (
-    *("missing", "mean", "sd", "range", "skewness", "kurtosis", "crossings_hz", "slope", "rhythm_s", "rhythm"),
+    *("missing", "mean", "log_sd", "log_range", "skewness", "log_kurtosis", "crossings_hz", "log_slope"),
+    *("rhythm_s", "rhythm"),
     *("peak_hz", "peak_share", "centroid_hz", "entropy"),
     *(f"octave_{k}" for k in range(8)),
 )
@@ -58,8 +59,8 @@ def table(windows: Array, fs: float) -> NDArray[np.float64]:
     octave = np.minimum(np.log2(hz[-1] / hz), 7).astype(np.int64)
     crossings = (np.diff(np.signbit(z), axis=-1)).sum(-1) * fs / samples / 2
     features = [
-        missing.mean(-1), mean, sd, np.ptp(d, axis=-1), (z**3).mean(-1), (z**4).mean(-1), crossings,
-        np.sqrt((np.diff(z, axis=-1) ** 2).mean(-1)) * fs, later.argmax(-1) / fs, later.max(-1),
+        missing.mean(-1), mean, _log(sd), _log(np.ptp(d, axis=-1)), (z**3).mean(-1), _log((z**4).mean(-1)), crossings,
+        _log(np.sqrt((np.diff(z, axis=-1) ** 2).mean(-1)) * fs), later.argmax(-1) / fs, later.max(-1),
         hz[peak], share.max(-1), share @ hz, -(share * np.log(share + 1e-12)).sum(-1),
         *(share[..., octave == k].sum(-1) for k in range(8)),
     ]  # fmt: skip
@@ -86,6 +87,10 @@ def values(train: Sequence[tuple[Array, Array]], test: Sequence[Array], *, seed:
         "gradient boosting": Boosting(classes=False, seed=seed),
     }
     return answer(made, train, test)
+
+
+def _log(x: Array) -> Array:
+    return np.log10(x + 1e-6)  # heights differ by powers of ten; a flat window must stay finite
 
 
 def _after_first_crossing(lags: Array) -> Array:
