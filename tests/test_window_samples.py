@@ -201,6 +201,53 @@ def test_a_pause_is_masked_and_not_bridged():
         SequencePreprocessor(SLOW.model_copy(update={"gaps": "refuse"})).prepare(data)
 
 
+def uphill(n=600, kmh=12.0, slope=0.05):
+    """A runner on an even slope, a sample a second."""
+    speed = np.full(n, kmh)
+    found = record(1.0, speed=speed, altitude=100 + slope * np.cumsum(speed / 3.6), heart_rate=np.full(n, 150.0))
+    return dataclasses.replace(found, units=("km/h", "m", "bpm"))
+
+
+def derived(**changes):
+    channels = ({"name": "speed", "unit": "km/h"}, {"name": "altitude", "unit": "m"})
+    names = ("grade", "power", "load", "elapsed")
+    return SequencePreprocessor(
+        SequenceSpec(**({"fs": 0.2, "length": 120, "channels": channels, "derived": names} | changes))
+    )
+
+
+def test_grade_power_load_and_time_follow_from_speed_and_altitude():
+    pre = derived()
+    data = uphill()
+    _, _, grade, power, load, elapsed = pre.prepare([data]).arrays["signal"].T
+    np.testing.assert_allclose(grade, 0.05, atol=1e-3)
+    # Minetti's polynomial at a slope of 5 %, times 12 km/h
+    cost = 155.4 * 0.05**5 - 30.4 * 0.05**4 - 43.3 * 0.05**3 + 46.3 * 0.05**2 + 19.5 * 0.05 + 3.6
+    np.testing.assert_allclose(power, cost * 12 / 3.6, rtol=1e-2)
+    assert load[-1] == pytest.approx(cost * 12 / 3.6 * 600 / 1000, rel=1e-2)
+    assert elapsed[-1] == pytest.approx(119 * 5 / 60)
+
+
+def test_a_pause_costs_nothing_and_a_still_barometer_has_no_grade():
+    still = uphill()
+    signal = still.signal.copy()
+    signal[0, 200:400] = np.nan
+    signal[0, 400:] = 0
+    signal[1] += np.random.default_rng(0).normal(0, 1, 600)
+    pre = derived()
+    x = pre.prepare([dataclasses.replace(still, signal=signal)]).arrays["signal"]
+    assert not x[90:, 2].any()
+    assert x[-1, 4] == x[85, 4]
+    assert pre.spec.names == ("speed", "altitude", "grade", "power", "load", "elapsed")
+    fitted = pre.fit([pre.prepare([uphill()])], names=["a"], seed=0)
+    assert len(fitted.state["scaler"]["mean"]) == 6
+
+
+def test_what_cannot_be_derived_is_refused():
+    with pytest.raises(ValidationError, match="derived: grade needs a channel altitude with the unit m"):
+        derived(channels=({"name": "speed", "unit": "km/h"},))
+
+
 def test_a_sequence_is_padded_and_its_steps_keep_their_place():
     pre = SequencePreprocessor(SLOW)
     prepared = pre.prepare([run()])

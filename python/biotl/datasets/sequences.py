@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.channels import Found, find
+from biotl.datasets.derived import DERIVED
 from biotl.datasets.gaps import bridge, onto, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
@@ -46,7 +47,7 @@ class SequencePreprocessor:
 
     def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "SequencePreprocessor":  # noqa: ARG002
         """Take mean and standard deviation of the channels that are normalised by the training recordings."""
-        state = fit_scaler(training, self.spec.channels, names, axis=0)
+        state = fit_scaler(training, self.spec.columns, names, axis=0)
         return replace(self, state=state, fitted_on=tuple(names) if state else ())
 
     def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
@@ -57,8 +58,8 @@ class SequencePreprocessor:
         Returns
         -------
         Prepared
-            ``signal`` float32 (steps, channels), NaN where nothing was measured: further than ``spec.reach_s`` from
-            every sample, or a channel that is not there.
+            ``signal`` float32 (steps, columns), the channels and what is derived of them; NaN where nothing was
+            measured: further than ``spec.reach_s`` from every sample, or a channel that is not there.
 
         Raises
         ------
@@ -75,11 +76,14 @@ class SequencePreprocessor:
         if steps < 1:
             where = first.source or first.name
             raise SignalError(f"{where}: signal: got {duration_s:g} s, wanted a step of {1 / spec.fs:g} s at least")
-        signal = np.full((steps, len(spec.channels)), np.nan, np.float32)
+        signal = np.full((steps, len(spec.columns)), np.nan, np.float32)
         for k, channel in enumerate(spec.channels):
             found = find(records, channel, choose=choose if k == 0 else None)
             if found is not None:
                 signal[:, k] = self._channel(found, channel, steps, about)
+        columns = dict(zip(spec.names, signal.T[: len(spec.channels)], strict=False))
+        for k, name in enumerate(spec.derived, start=len(spec.channels)):
+            signal[:, k] = DERIVED[name](columns, 1 / spec.fs)
         return Prepared({"signal": signal}, first.fs, first.signal.shape[1], about)
 
     def _channel(self, found: Found, channel: Channel, steps: int, about: dict[str, Any]) -> NDArray[np.float32]:
@@ -138,10 +142,10 @@ class SequencePreprocessor:
             padding.
         """
         n = cut.stop - cut.start
-        x = np.full((self.spec.length, len(self.spec.channels)), np.nan, np.float32)
+        x = np.full((self.spec.length, len(self.spec.columns)), np.nan, np.float32)
         x[:n] = prepared.arrays["signal"][cut.start : cut.stop]
         measured = np.isfinite(x)
-        y = by_training(x, self.spec.channels, self.state, axis=0)
+        y = by_training(x, self.spec.columns, self.state, axis=0)
         place = np.arange(self.spec.length)
         return {
             "signal": np.where(measured, y, np.float32(0)),

@@ -305,6 +305,9 @@ class SequenceSpec(_Spec):
     reach_s : float
         A step further than this from every real sample of a channel was not measured: a watch that pauses or loses its
         strap is bridged in its file as if nothing had happened.
+    derived : tuple of str
+        What is worked out of the channels ``speed`` (km/h) and ``altitude`` (m) and read after them, normalised by the
+        training recordings: ``grade``, ``power``, ``load``, ``elapsed``; see `biotl.datasets.derived`.
 
     Examples
     --------
@@ -316,11 +319,30 @@ class SequenceSpec(_Spec):
     length: Count
     reach_s: Positive = 15.0
     gaps: Gaps = "mask"
+    derived: tuple[Literal["grade", "power", "load", "elapsed"], ...] = ()
 
     @model_validator(mode="after")
-    def _normalizers_exist(self) -> Self:
+    def _normalizers_and_what_is_derived_exist(self) -> Self:
         _refuse(self, "qrs", "window")
+        units = {channel.name: channel.unit for channel in self.channels}
+        needs = {"grade": ("speed", "altitude"), "power": ("speed",), "load": ("speed",), "elapsed": ()}
+        for name in self.derived:
+            for channel in needs[name]:
+                if units.get(channel) != (wanted := {"speed": "km/h", "altitude": "m"}[channel]):
+                    raise ValueError(f"derived: {name} needs a channel {channel} with the unit {wanted}")
+        if both := {*self.derived} & {*units}:
+            raise ValueError(f"derived: {min(both)} is a channel too")
         return self
+
+    @property
+    def columns(self) -> tuple[Channel, ...]:
+        """The channels, and what is derived from them."""
+        return (*self.channels, *(Channel(name=name, normalizer="training") for name in self.derived))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of what the model reads, in order."""
+        return tuple(column.name for column in self.columns)
 
     @property
     def duration_s(self) -> float:
