@@ -137,12 +137,24 @@ def test_documented_files_say_their_split_subjects_and_channels(many):
     (record,) = found[3].read()
     assert (record.channels, record.fs) == (("PPG", "ECG"), 125)
     np.testing.assert_array_equal(record.signal, x[3])
-    assert found[9].read()[0].channels == ("ECG",)
+    assert found[9].read()[0].channels == ("signal",)
     assert dict(found[3].labels[0].values) == {"label": "1", "patient_ids": "b"}
     # a manifest may name a member too
     manifest = folder / "m.csv"
     manifest.write_text("id,file,subject\nx,train_windows.npz/3,b\n")
     np.testing.assert_array_equal(read_manifest(manifest)[0].read()[0].signal, x[3])
+
+
+def test_integers_with_a_scale_long_arrays_with_offsets_and_single_recordings_are_read(tmp_path):
+    x = np.arange(24, dtype=np.int16)
+    np.savez(tmp_path / "a.npz", x=x, offsets=[0, 10, 24], scale=0.5, fs=100.0, channels=["PPG"], sex=["F", "M"])
+    _, b = ADAPTERS["windows"](tmp_path / "a.npz")
+    np.testing.assert_array_equal(b.read()[0].signal, x[None, 10:] * 0.5)
+    assert b.labels[0].values["sex"] == "M"
+    np.savez(tmp_path / "b.npz", x=x.reshape(2, 12), gain=4.0, fs=100.0, channels=["PPG", "ECG"])
+    (only,) = ADAPTERS["windows"](tmp_path / "b.npz")
+    assert only.read()[0].channels == ("PPG", "ECG")
+    np.testing.assert_array_equal(only.read()[0].signal, x.reshape(2, 12) / 4)
 
 
 def test_a_member_changes_its_origin_with_its_file_and_its_number(many):
@@ -156,7 +168,7 @@ def test_a_member_changes_its_origin_with_its_file_and_its_number(many):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.zeros(4)}, r"arrays: got x \(4,\), wanted signals or data"),
+        ({"x": np.zeros(4)}, r"arrays: got x \(4,\), wanted signals, data or x"),
         ({"data": np.zeros((2, 3, 4))}, "channels: got 3 and 0 names, wanted a name for each"),
         ({"data": np.zeros((2, 2, 4))}, "member: got 9, wanted less than the 2 of the file"),
         ({"data": np.array([object()])}, "archive: got Object arrays cannot be loaded"),

@@ -143,7 +143,7 @@ def _members(path: Path, *people: str) -> Iterator[Entry]:
     columns = {
         "label" if key == "labels" else key: np.ravel(array)
         for key, array in arrays.items()
-        if np.size(array) == n and array.ndim > 0 and n > 1
+        if np.size(array) == n and array.ndim > 0 and n > 1 and key not in {"channels", "label_names"}
     }
     for k in range(n):
         subject = "" if who is None else str(who[k]).split("_")[0]

@@ -18,10 +18,10 @@ from biotl.records import Record
 WINDOW_S = 10.0
 """Duration of the documented windows, for a file that states no rate."""
 _FIVE = ("ACC_X", "ACC_Y", "ACC_Z", "PPG", "ECG")
-_NAMES = {1: ("ECG",), 2: ("PPG", "ECG"), 5: _FIVE}
-"""Channels in the documented order, for a file that does not name them."""
+_NAMES = {1: ("signal",), 2: ("PPG", "ECG"), 5: _FIVE}
+"""Channels in the documented order, for a file that does not name them; of a single one nobody knows what it is."""
 _STEPS = {"speed": "km/h", "altitude": "m", "heart_rate": "bpm"}
-_WANTED = "signals or data (windows, channels, samples), or speed, altitude and heart_rate (workouts, steps)"
+_WANTED = "signals, data or x (windows, channels, samples), or speed, altitude and heart_rate (workouts, steps)"
 
 
 def is_member(path: Path) -> bool:
@@ -40,8 +40,9 @@ def read_member(path: Path) -> Record:
     Returns
     -------
     Record
-        Of ``signals`` or ``data`` its channels; of the documented dictionary of workouts ``speed``, ``altitude`` and
-        ``heart_rate``, at the mean rate of its ``timestamps``, as long as they rise.
+        Of ``signals``, ``data`` or ``x`` its channels, times ``scale`` or over ``gain`` where the file states one; of
+        one long ``x`` (samples,) what lies between two of its ``offsets``. Of the documented dictionary of workouts
+        ``speed``, ``altitude`` and ``heart_rate``, at the mean rate of its ``timestamps``, as long as they rise.
 
     Raises
     ------
@@ -62,7 +63,13 @@ def read_member(path: Path) -> Record:
             steps = 1 + int(np.argmax(np.append(np.diff(time) <= 0, True)))
             x, fs = x[:, :steps], (steps - 1) / float(time[steps - 1] - time[0]) if steps > 1 else 1.0
         return Record(name, x, fs, names, tuple(_STEPS[key] for key in names), "", source=path)
-    x = np.atleast_2d(_windows(path.parent, arrays)[index]).astype(np.float32)
+    held = _windows(path.parent, arrays)
+    if held.ndim == 1:
+        held = held[None, slice(*arrays["offsets"][index : index + 2].tolist())]
+    elif not _is_one(held, arrays):
+        held = held[index]
+    factor = float(arrays.get("scale", 1.0)) / float(arrays.get("gain", 1.0))
+    x = np.atleast_2d(held).astype(np.float32) * np.float32(factor)
     names = tuple(map(str, arrays["channels"])) if "channels" in arrays else _NAMES.get(len(x), ())
     if len(names) != len(x):
         raise RecordError(str(path.parent), "channels", f"{len(x)} and {len(names)} names", "a name for each")
@@ -73,7 +80,10 @@ def read_member(path: Path) -> Record:
 def count(path: Path) -> int:
     """Return how many members a file has."""
     arrays = open_members(path)
-    return len(arrays["speed"] if "speed" in arrays else _windows(path, arrays))
+    if "speed" in arrays:
+        return len(arrays["speed"])
+    held = _windows(path, arrays)
+    return len(arrays["offsets"]) - 1 if held.ndim == 1 else 1 if _is_one(held, arrays) else len(held)
 
 
 def open_members(path: Path) -> Mapping[str, NDArray[Any]]:
@@ -99,8 +109,13 @@ def _load(path: Path, _changed: int, _size: int) -> dict[str, NDArray[Any]]:
 
 
 def _windows(path: Path, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    found = next((arrays[key] for key in ("signals", "data") if key in arrays), None)
-    if found is None or found.ndim not in (2, 3):
+    found = next((arrays[key] for key in ("signals", "data", "x", "X") if key in arrays), None)
+    if found is None or not (found.ndim in (2, 3) or (found.ndim == 1 and "offsets" in arrays)):
         held = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())[:150]
         raise RecordError(str(path), "arrays", held, _WANTED)
     return found
+
+
+def _is_one(held: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the rows are the channels of one recording, and not windows of one channel."""
+    return held.ndim == 2 and len(arrays.get("channels", ())) == len(held) > 1
