@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from biotl.datasets.recordings import prepare_recording
-from biotl.datasets.spec import SignalSpec
+from biotl.datasets.adapters import mitdb as list_mitdb
+from biotl.datasets.labels import BeatClass
+from biotl.datasets.sentences import SentencePreprocessor
+from biotl.datasets.spec import SentenceSpec
 from biotl.errors import ConfigError
-from biotl.records import read
 from biotl.scoring.baselines import beats, steps, windows
 from biotl.scoring.baselines.learners import Boosting, Logistic, Majority, Mean, Ridge, answer
 from biotl.scoring.classes import score
@@ -38,26 +39,32 @@ def test_the_rule_learns_premature_and_pause():
 
 @pytest.fixture(scope="module")
 def recordings(mitdb):
-    spec = SignalSpec()
-    return [prepare_recording(read(mitdb / name), spec) for name in ("119", "208", "223", "200")]
+    """Return the arrays and the labels of four recordings."""
+    preprocessor, target, made = SentencePreprocessor(SentenceSpec()), BeatClass(), []
+    listed = {entry.id: entry for entry in list_mitdb(mitdb)}
+    for name in ("119", "208", "223", "200"):
+        records = listed[name].read(target.annotators)
+        prepared = preprocessor.prepare(records)
+        made.append((prepared.arrays, target.of(listed[name], records, prepared, preprocessor.units(prepared))))
+    return made
 
 
 def test_a_table_has_a_row_a_beat_and_its_neighbours_shift(recordings):
-    sentence = recordings[0].sentence
-    table = beats.table(vars(sentence))
-    assert table.shape == (len(sentence.rpeaks), 83)
+    arrays = recordings[0][0]
+    table = beats.table(arrays)
+    assert table.shape == (len(arrays["rpeaks"]), 83)
     np.testing.assert_array_equal(table[1:, 17:23], table[:-1, :6])
     np.testing.assert_array_equal(table[:-1, 23:29], table[1:, :6])
     assert not table[0, 17:23].any()
 
 
 def test_boosting_beats_the_rule_beats_the_majority_on_another_patient(recordings):
-    *train, test = recordings
+    *train, (test, of) = recordings
     thinned = [
-        (beats.table(vars(r.sentence)), np.where(np.arange(len(r.beats.label)) % 6, -1, r.beats.label)) for r in train
+        (beats.table(arrays), np.where(np.arange(len(to["labels"])) % 6, -1, to["labels"])) for arrays, to in train
     ]
-    found = beats.run(thinned, [beats.table(vars(test.sentence))], labels="NSVFQ", seed=1)
-    f1 = {name: score(test.beats.label, of[0], test.beats.missed, "NSVFQ").f1[2] for name, of in found.items()}
+    found = beats.run(thinned, [beats.table(test)], labels="NSVFQ", seed=1)
+    f1 = {name: score(of["labels"], told[0], of["missed"], "NSVFQ").f1[2] for name, told in found.items()}
     assert f1["majority"] == 0
     assert f1["gradient boosting"] > 0.8
     assert f1["gradient boosting"] > f1["RR rule"] > 0.3
