@@ -334,6 +334,54 @@ def test_two_runs_are_set_against_each_other():
         against.sections(first, trees[0], values(), scored(values(), RATE), ("a", "b"))
 
 
+LONG = "a name that somebody has given to a class in a hurry, $5 and more"
+
+
+@pytest.mark.parametrize("labels", [(LONG, "b$c", "<d>&"), ("only",), tuple(f"class {k}" for k in range(30))])
+def test_names_of_any_length_and_kind_are_drawn(labels):
+    rng = np.random.default_rng(0)
+    made = []
+    for k in range(4):
+        truth, guess = rng.integers(0, len(labels), 300), rng.integers(0, len(labels), 300)
+        span = np.arange(300)[:, None] * 1000 + np.array([0, 1000])
+        answers = {LONG: truth, "a$b": guess}
+        probability = rng.dirichlet(np.ones(len(labels)), 300)
+        made.append(
+            Answered(f"{LONG}{k}", f"{LONG}{k}", "window", 100.0, span, truth, answers, probability=probability)
+        )
+    page = html.render(Report("t", "q", classes.sections(made, scored(made, Asked(labels)), read=read)), made_by="")
+    assert page.count("<svg") > 4
+
+
+def test_a_lead_that_is_lost_is_not_drawn_and_a_part_that_is_lost_does_not_hide_the_rest():
+    def lost(_record, start_s, stop_s):
+        return Trace("MLII", "mV", 100.0, np.full(int((stop_s - start_s) * 100), np.nan, np.float32))
+
+    def half(record, start_s, stop_s):
+        whole = read(record, start_s, stop_s)
+        whole.signal[100:300] = np.inf
+        return whole
+
+    answered = beats()
+    assert list(strips(answered, NSVF.labels, lost)) == []
+    assert all(figure.draw() for figure in strips(answered, NSVF.labels, half))
+
+
+def test_values_that_nobody_measured_make_no_error():
+    made = [Answered(**{**vars(of), "truth": np.full(len(of.truth), np.nan)}) for of in values(people=3)]
+    assert "–" in told(regression.sections(made, scored(made, RATE)))
+
+
+def test_of_thousands_of_subjects_the_worst_are_shown():
+    answered = values(people=45, n=10)
+    tree = scored(answered, RATE)
+    words = told(regression.sections(answered, tree))
+    assert "The 40 worst of 45 subjects" in words
+    errors = {row["subject"]: row["models"]["model"]["mae"] for row in tree["per_subject"]}
+    best = min(errors, key=errors.get)
+    assert f"\n| {best} |" not in words
+
+
 def test_tripod_names_a_section_that_is_there_or_says_why_not(report):
     section = tripod(report.sections, {"17": "approval 12/2026"})
     where = {row["item"]: row["where"] for row in section.blocks[-1].rows}

@@ -9,6 +9,8 @@ from biotl.report.content import Card, Estimate, Headline, Section, Table, Text
 from biotl.scoring.bootstrap import FEW, Interval
 
 Results = Mapping[str, Any]
+SHOWN = 40
+"""A page shows at most so many subjects, the worst ones."""
 
 
 def number(value: float | None, unit: str, *, signed: bool = False) -> str:
@@ -166,14 +168,17 @@ def subjects(results: Results, keys: Sequence[str]) -> Section:
         middle = number(float(np.median([value for value, _ in known])), unit)
         worst = f"the worst, {known[0][1]}, {number(known[0][0], unit)} {unit}"
         spread = (Text((f"{name}: the median subject has {middle} {unit}, {worst}.",)),)
+    note = f"Of {own}. A figure that is not defined is left empty."
+    if len(rows) > SHOWN:
+        note = f"{note} The {SHOWN} worst of {len(rows):,} subjects; all are in results.json."
+        place = {subject: at for at, (_, subject) in enumerate(known)}
+        rows = sorted(rows, key=lambda row: place.get(row["subject"], len(place)))[:SHOWN]
     table = [
         {"subject": row["subject"], "recordings": len(row["recordings"]), f"{results['task']['unit']}s": row["units"]}
         | {_titled(results, k): _plain(row["models"][own][k], results["figures"][k]["unit"]) for k in keys}
         for row in rows
     ]
-    return Section(
-        "Subject by subject", (*spread, Table(table, f"Of {own}. A figure that is not defined is left empty."))
-    )
+    return Section("Subject by subject", (*spread, Table(table, note)))
 
 
 def _interval(*bounds: float | None) -> Interval:

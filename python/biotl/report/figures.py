@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.report.style import LIGHT, NARROW, SERIES, canvas, style
+from biotl.report.style import LIGHT, NARROW, SERIES, canvas, short, style
 from biotl.scoring.bootstrap import Interval
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def forest(
                 axis.plot([found.low, found.high], [y, y], color=hue, linewidth=2, solid_capstyle="butt")
                 axis.plot(found.value, y, "o" if own else "s", color=hue, ms=6 if own else 4.5)
         for k, name in enumerate(names, colors):
-            axis.plot([], [], "s" if k else "o", color=color(k), label=name, linestyle="-", ms=5)
-        axis.set_yticks(range(len(groups)), list(groups))
+            axis.plot([], [], "s" if k else "o", color=color(k), label=short(name, 40), linestyle="-", ms=5)
+        axis.set_yticks(range(len(groups)), ["\n".join(map(short, line.split("\n"))) for line in groups])
         axis.set_ylim(len(groups) - 0.45, -0.55)
         axis.grid(visible=False, axis="y")
         axis.tick_params(axis="y", length=0)
@@ -79,7 +79,7 @@ def confusion_matrix(confusion: Array, labels: Sequence[str], unit: str) -> "Fig
         Such as ``beat``.
     """
     met = [i for i in range(len(labels)) if confusion[i].any() or confusion[:, i].any()]
-    names = [labels[i] for i in met]
+    names = [short(labels[i], 10) for i in met]
     rows = [*met, -1] if confusion[-1].any() else met
     columns = [*met, -1] if confusion[:, -1].any() else met
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -118,7 +118,9 @@ def precision_recall(curves: Mapping[str, tuple[Array, Array]]) -> "Figure":
         axis = figure.subplots()
         for k, (name, (precision, recall)) in enumerate(curves.items()):
             kept = _thin(recall)
-            axis.plot(100 * recall[kept], 100 * precision[kept], color=color(k), label=name, drawstyle="steps-pre")
+            axis.plot(
+                100 * recall[kept], 100 * precision[kept], color=color(k), label=short(name), drawstyle="steps-pre"
+            )
         axis.set(xlim=(0, 101), ylim=(0, 103), xlabel="sensitivity (%)", ylabel="PPV (%)", title="PPV over sensitivity")
         axis.legend(loc="lower left", ncols=2)
     return figure
@@ -132,7 +134,7 @@ def calibration(curves: Mapping[str, tuple[Array, Array, Array]]) -> "Figure":
         axis.plot([0, 100], [0, 100], color=LIGHT["grey"], linewidth=1, linestyle=(0, (4, 3)))
         for k, (name, (said, true, count)) in enumerate(curves.items()):
             kept = count >= 5  # a share of fewer is noise
-            axis.plot(100 * said[kept], 100 * true[kept], color=color(k), label=name, marker="o", ms=4)
+            axis.plot(100 * said[kept], 100 * true[kept], color=color(k), label=short(name), marker="o", ms=4)
         axis.set(xlim=(0, 101), ylim=(0, 103), xlabel="probability said (%)", ylabel="came true (%)")
         axis.set_title("Calibration")
         axis.legend(loc="upper left", ncols=2)

@@ -1,7 +1,7 @@
 """Stretches of test recordings, chosen by a stated rule, errors first, and drawn on ECG paper."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.report.content import Figure
-from biotl.report.style import LIGHT, WIDE, canvas, style
+from biotl.report.style import LIGHT, WIDE, canvas, short, style
 from biotl.scoring.answers import Answered, models
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def strips(answered: Sequence[Answered], labels: Sequence[str], read: Read) -> I
             start, stop = (float(edge) / of.fs for edge in of.span[pick.unit])
         start = max(start, 0.0)
         found = read(of.id, start, stop)
-        if found is None or not len(found.signal):
+        if found is None or not np.isfinite(found.signal).any():
             continue
         time_s = of.span.mean(axis=1) / of.fs if of.unit == "window" else of.span[:, 0] / of.fs
         inside = np.flatnonzero((time_s >= start) & (time_s < stop) & (of.truth >= -1))
@@ -114,6 +114,7 @@ def strip(found: Trace, start_s: float, marks: Sequence[tuple[float, str, str]])
     marks : sequence of (seconds, answer, reference)
         Seconds from the start of the recording.
     """
+    found = replace(found, signal=np.where(np.isfinite(found.signal), found.signal, np.nan))
     t = start_s + np.arange(len(found.signal)) / found.fs
     paper = found.unit == "mV"
     low, high = float(np.nanmin(found.signal)), float(np.nanmax(found.signal))
@@ -138,7 +139,7 @@ def strip(found: Trace, start_s: float, marks: Sequence[tuple[float, str, str]])
         axis.plot(t, found.signal, color=LIGHT["ink"], linewidth=1.0)
         for when, answer, truth in marks:
             right_one = answer == truth
-            words = answer if right_one else f"{answer} ({truth})"
+            words = short(answer) if right_one else f"{short(answer)} ({short(truth)})"
             look: dict[str, Any] = {"color": LIGHT["ink"]}
             if not right_one:
                 box = {"boxstyle": "round,pad=0.2", "fc": LIGHT["wrong-tint"], "ec": LIGHT["wrong"]}

@@ -51,6 +51,7 @@ _RC: Any = {
     "lines.linewidth": 1.8,
     "svg.fonttype": "none",  # text stays text: sharp, read aloud, found by a search
     "text.color": LIGHT["ink"],
+    "text.parse_math": False,  # a label may hold a dollar sign
     "xtick.color": LIGHT["ink"],
     "ytick.color": LIGHT["ink"],
 }
@@ -72,6 +73,11 @@ def style(**more: Any) -> Iterator[None]:
     look: Any = {**_RC, **more}
     with rc_context(look):
         yield
+
+
+def short(text: str, most: int = 18) -> str:
+    """Return a user's name cut to what a narrow figure has room for."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def canvas(width: float, height: float) -> "Figure":
