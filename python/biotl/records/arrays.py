@@ -96,8 +96,7 @@ def from_arrays(path: Path, arrays: Mapping[str, Any], *, fs: float | None = Non
     subject = next(iter(_texts(arrays, _SUBJECT)), "") or path.stem
     with np.errstate(over="ignore", invalid="ignore"):
         signal = np.ascontiguousarray(signal, np.float32)
-    if place is not None:
-        signal = clock.spread(signal, place)
+    signal = clock.spread(signal, place)
     return Record(path.stem, signal, rate, names, tuple(map(_ascii, units)), subject, source=path)
 
 

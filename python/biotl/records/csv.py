@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class _Head:
     sample: tuple[str, ...]
     skip: int
     fs: float | None
+    named: bool
 
 
 def read(path: str | Path, *, fs: float | None = None) -> Record:
@@ -85,10 +87,9 @@ def read(path: str | Path, *, fs: float | None = None) -> Record:
         raise RecordError(
             str(path), "columns", ", ".join(head.names)[:80], "a column of samples beside time and labels"
         )
-    rate, place = _clock(path, head, times, read_.times, fs)
+    rate, place = _clock(path, head, times, clocks, read_.times, fs)
     signal = read_.values if len(keep) == len(values) else read_.values[keep]
-    if place is not None:
-        signal = clock.spread(signal, place)
+    signal = clock.spread(signal, place)
     names = tuple(head.names[values[i]] for i in keep)
     units = tuple(head.units[values[i]] for i in keep)
     return Record(path.stem, signal, rate, names, units, path.stem, source=path)
@@ -100,7 +101,7 @@ def _head(path: Path, lines: list[str]) -> _Head:
     dialect = text.Dialect.of(lines)
     rows = [dialect.cells(line) if line.strip() else [] for line in lines]
     numeric = [bool(row) and all(text.is_number(c) or text.is_time(c) for c in row if c) and any(row) for row in rows]
-    full = max((len(row) for row in rows[-20:]), default=0)
+    full = Counter(len(row) for row in rows[-20:] if row).most_common(1)[0][0] if any(rows) else 0
     least = full - (dialect.separator != " ")
     wide = [least <= len(row) <= full for row in rows]
     # the data begin where the last run of rows of numbers does; text columns beside numbers are allowed
@@ -109,10 +110,13 @@ def _head(path: Path, lines: list[str]) -> _Head:
     start = len(rows)
     while start and (not rows[start - 1] or (data[start - 1] and wide[start - 1])):
         start -= 1
+    # two rows of numbers above are data too: what stands between is an odd row, not a header
+    earlier = [i for i in range(start - 1) if numeric[i] and wide[i]]
+    start = earlier[0] if len(earlier) > 1 else start
     while start < len(rows) and not rows[start]:
         start += 1
     if start == len(rows):
-        got = ", ".join(cell for row in rows[:1] for cell in row)[:80] or "an empty file"
+        got = lines[0].strip()[:80] if lines else "an empty file"
         raise RecordError(str(path), "rows", got, "a header row and rows of numbers")
     sample = rows[start]
     above = [i for i in range(start) if rows[i]]
@@ -125,7 +129,7 @@ def _head(path: Path, lines: list[str]) -> _Head:
     pairs = [_column(cell) for cell in names]
     pairs += [("", "")] * (full - len(pairs))
     stated = tuple(_ascii(units[i]) if units and i < len(units) and units[i] else pairs[i][1] for i in range(full))
-    return _Head(dialect, tuple(name for name, _ in pairs[:full]), stated, tuple(sample), start, fs)
+    return _Head(dialect, tuple(name for name, _ in pairs[:full]), stated, tuple(sample), start, fs, bool(header))
 
 
 def _names(rows: list[list[str]], named: list[int], start: int, full: int) -> tuple[list[str], list[str]]:
@@ -195,13 +199,21 @@ def _counts(name: str, column: NDArray[np.float32]) -> bool:
 
 
 def _clock(
-    path: Path, head: _Head, times: list[int], columns: NDArray[np.float64], fs: float | None
+    path: Path,
+    head: _Head,
+    times: list[int],
+    clocks: list[int],
+    columns: NDArray[np.float64],
+    fs: float | None,
 ) -> tuple[float, NDArray[np.int64] | None]:
     """Rate and places of the rows by the first time column that is even, or as stated."""
     refusal = None
     for at, column in enumerate(times):
         try:
-            seconds = clock.in_seconds(path, head.names[column], head.units[column], columns[at], fs)
+            if column in clocks:
+                seconds = clock.past_midnight(columns[at])
+            else:
+                seconds = clock.in_seconds(path, head.names[column], head.units[column], columns[at], fs)
             rate, place = clock.lattice(path, seconds)
         except RecordError as error:
             refusal = refusal or error
@@ -212,6 +224,8 @@ def _clock(
         return stated, None
     if refusal:
         raise refusal
-    header = ", ".join(f"{name} ({unit})" if unit else name for name, unit in zip(head.names, head.units, strict=True))
+    pairs = zip(head.names, head.units, strict=True)
+    header = ", ".join(f"{name} ({unit})" if unit else name for name, unit in pairs)
+    header = header if head.named else f"none above {len(head.names)} columns"
     wanted = "one time column: t_s, t_ms or time (s)"
     raise RecordError(str(path), "header row", header[:120], wanted, "or state the rate: fs=250, --fs 250")
