@@ -179,7 +179,7 @@ def test_a_rate_or_unit_that_the_file_contradicts_is_refused(tmp_path):
     with pytest.raises(RecordError, match="unit of ecg: got mV in the file, wanted V as asked"):
         read(path, units=("V",))
     for bad in (0, -1, "x", [1, 2], np.nan):
-        with pytest.raises(ConfigError, match="fs: got .*, wanted one positive rate"):
+        with pytest.raises(ConfigError, match=r"fs: got .*, wanted one positive rate"):
             read(path, fs=bad)
 
 
@@ -197,7 +197,7 @@ def test_uneven_times_are_refused_by_their_steps_and_a_clock_that_jitters_is_nam
     rng = np.random.default_rng(3)
     times = np.arange(N) / 50
     path = table(tmp_path / "a.csv", "t_s,x", times + rng.uniform(-0.009, 0.009, N))
-    with pytest.raises(RecordError, match="time column: got steps from .* state fs to take it as even"):
+    with pytest.raises(RecordError, match=r"time column: got steps from .* state fs to take it as even"):
         read(path)
     assert read(path, fs=50).fs == 50
     path = table(tmp_path / "b.csv", "t_s,x", times + rng.uniform(-0.002, 0.002, N))
@@ -250,7 +250,7 @@ def test_a_text_of_opensignals_names_its_columns_and_its_rate(tmp_path):
         assert (record.fs, record.channels, record.units) == (500.0, ("ECG", "EDA"), ("", ""))
         assert record.signal[:, 3].tolist() == [503, 3]
     (tmp_path / "a.txt").write_text("# OpenSignals Text File Format\n# {}\n# EndOfHeader\n1\t2\n")
-    with pytest.raises(RecordError, match="header: got .*, wanted one device"):
+    with pytest.raises(RecordError, match=r"header: got .*, wanted one device"):
         read(tmp_path / "a.txt")
 
 

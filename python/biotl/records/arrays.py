@@ -204,29 +204,29 @@ def _texts(arrays: Arrays, keys: tuple[str, ...], n: int | None = None) -> tuple
 def _labchart(path: Path, arrays: Arrays) -> Record:
     """Read a LabChart export: one row of samples, cut where ``datastart`` and ``dataend`` say, counted from 1."""
     data = np.ravel(arrays["data"])
-    bounds = [np.atleast_2d(arrays[key]).astype(np.float64) for key in ("datastart", "dataend", "samplerate")]
-    bounds = [
-        bound.T if bound.shape[0] == 1 and bound.shape[1] > 1 and arrays["data"].ndim == 2 else bound
-        for bound in bounds
-    ]
-    if len({bound.shape for bound in bounds}) != 1 or bounds[0].shape[1] != 1:
-        got = f"{bounds[0].shape[1]} blocks" if bounds[0].ndim == 2 else str(bounds[0].shape)
+    titles = _texts(arrays, ("titles",))
+    keys = ("datastart", "dataend", "samplerate")
+    # loadmat squeezes: one channel of several blocks looks like several channels, but for the titles
+    bounds = [np.ravel(arrays[key]).astype(np.float64) for key in keys]
+    blocks = len(bounds[0]) / max(len(titles), 1) if titles else 1
+    if len({bound.shape for bound in bounds}) != 1 or blocks != 1:
+        got = f"{[len(bound) for bound in bounds]} bounds of {len(titles)} channels"
         raise RecordError(str(path), "datastart", got, "one block of each channel", "export one block a file")
-    start, end, rate = (bound[:, 0] for bound in bounds)
+    start, end, rate = bounds
     some = start > 0  # a channel without samples says -1
+    if not some.any():
+        raise RecordError(str(path), "datastart", "no channel with samples", "one or more")
     sizes = set((end - start)[some].tolist())
     if len(sizes) != 1 or len(set(rate[some].tolist())) != 1 or not 0 < rate[some][0] < np.inf:
         raise RecordError(str(path), "samplerate", str(sorted(set(rate.tolist())))[:80], "one rate for all channels")
     if not (start[some].min() >= 1 and end[some].max() <= len(data) and min(sizes) >= 1):
         raise RecordError(str(path), "dataend", f"{end[some].max():g}", f"within the {len(data)} samples of data")
     rows = [data[int(a) - 1 : int(b)] for a, b in zip(start[some], end[some], strict=True)]
-    titles = np.array(_texts(arrays, ("titles",)) or [f"channel {i + 1}" for i in range(len(start))])
+    titles = titles or tuple(f"channel {i + 1}" for i in range(len(start)))
     units = _texts(arrays, ("unittext",))
     map_ = np.ravel(arrays.get("unittextmap", np.zeros(0))).astype(int)
     of = [units[map_[i] - 1] if i < len(map_) and 0 < map_[i] <= len(units) else "" for i in range(len(start))]
-    if len(titles) != len(start):
-        raise RecordError(str(path), "titles", f"{len(titles)} names", f"{len(start)}, one a channel")
     kept = [i for i in range(len(start)) if some[i]]
     signal = np.array(rows, np.float32)
-    names, of_kept = tuple(str(titles[i]) for i in kept), tuple(_ascii(of[i]) for i in kept)
+    names, of_kept = tuple(titles[i] for i in kept), tuple(_ascii(of[i]) for i in kept)
     return Record(path.stem, signal, float(rate[some][0]), names, of_kept, path.stem, source=path)

@@ -46,7 +46,7 @@ def variables(path: Path) -> dict[str, Any]:
     """Variables of a MATLAB file by name; a structure is a mapping."""
     try:
         with path.open("rb") as file:
-            new = b"MATLAB 7.3" in file.read(32) or b"\x89HDF" in file.read(600)
+            new = b"\x89HDF" in file.read(600)  # at the start, or behind a header of 512 bytes
     except OSError as error:
         raise RecordError(str(path), "file", str(error), "a MATLAB file") from error
     if new:

@@ -75,7 +75,8 @@ def one_rate(
             warnings.warn(
                 f"{path}: left out at another rate than {fs:g} Hz: {shown}; channels= reads them", stacklevel=4
             )
-    rows = [channel.values() for channel in chosen]
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold becomes infinite
+        rows = [channel.values() for channel in chosen]
     n = max(map(len, rows))
     signal = np.full((len(rows), n), np.nan, np.float32)
     for row, values in zip(signal, rows, strict=True):

@@ -1,5 +1,6 @@
 """One way in for every format: ``read`` one recording, ``read_many`` in parallel, ``find`` what a folder holds."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -73,14 +74,16 @@ def read(
     with local(source) as path:
         try:
             record = _read(path, annotators, rate, channels, strict=strict)
-        except (
-            OSError
-        ) as error:  # to ask whether a file is there fails in a folder that is closed, or for a name too long
+        except OSError as error:  # to ask whether a file is there fails in a closed folder, or for a name too long
             raise RecordError(str(path), "file", str(error), "a readable file") from error
         except RecordError as error:
-            if isinstance(source, str) and path != Path(source):  # the temporary file is nobody's
-                error.path = source
+            if not isinstance(source, os.PathLike) and (not isinstance(source, str) or path != Path(source)):
+                # what was read lay in a temporary file, which is nobody's
+                home = f"{source.rpartition('/')[0]}/" if isinstance(source, str) else ""
+                error.path, error.got = (text.replace(f"{path.parent}/", home) for text in (error.path, error.got))
             raise
+    if record.source and not record.source.exists():
+        record = replace(record, source=None)
     return _as_asked(record, rate, units)
 
 

@@ -78,6 +78,8 @@ def _fetched(address: str, folder: Path) -> Path:
             [str(file) for file in files.ls(parent, detail=False)] if not files.isfile(inside) or _wfdb(name) else []
         )
         near = [file for file in there if file.rpartition("/")[2].startswith(stem)]
+        if not near and not files.isfile(inside):
+            raise FileNotFoundError(inside)  # as every file system does in its own way
         for file in [inside, *near][:_BESIDE] if files.isfile(inside) else near[:_BESIDE]:
             files.get_file(file, str(folder / file.rpartition("/")[2]))
     except Exception as error:  # each file system has exceptions of its own

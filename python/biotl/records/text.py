@@ -33,7 +33,7 @@ def encoding_of(head: bytes) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     for order, nul in (("utf-16-le", head[1:60:2]), ("utf-16-be", head[0:60:2])):
-        if nul and not nul.strip(b"\0"):
+        if len(head) > 3 and not nul.strip(b"\0") and len(set(head[:60])) > 2:
             return order
     try:
         head[: head.rfind(b"\n") + 1 or None].decode("utf-8")
@@ -234,11 +234,11 @@ def _plain(path: Path, lines: list[str], dialect: Dialect, width: int, number: i
         lines = [line.replace(",", ".") for line in lines]
     if separator == " ":
         return lines, None
-    wanted = {width - 1, width}
-    if not {line.count(separator) for line in lines} <= wanted:
-        at, line = next((i, line) for i, line in enumerate(lines) if line.count(separator) not in wanted)
-        got = f"{line.count(separator) + 1} cells"
-        raise RecordError(str(path), f"line {number + at}", got, f"{width} as in the rows before")
+    for at, line in enumerate(lines):
+        cells = line.count(separator) + 1
+        # a separator at the end of a line opens no cell
+        if cells != width and not (cells == width + 1 and line.rstrip("\r\n ").endswith(separator)):
+            raise RecordError(str(path), f"line {number + at}", f"{cells} cells", f"{width} as in the rows before")
     return lines, separator
 
 

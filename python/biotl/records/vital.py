@@ -1,5 +1,6 @@
 """VitalDB's ``.vital`` files, through the vitaldb package: waveforms at their own rates, numerics left out."""
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,9 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
     try:
         with path.open("rb"):  # the package answers a missing file by nothing
             pass
-        vital = vitaldb.VitalFile(str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # the package leaves the file to the garbage collector
+            vital = vitaldb.VitalFile(str(path))
         tracks = {name: (track.type, float(track.srate or 0), str(track.unit)) for name, track in vital.trks.items()}
         seconds = float(vital.dtend) - float(vital.dtstart)
     except Exception as error:  # vitaldb meets damage with whatever exception comes first

@@ -216,7 +216,11 @@ def _rewritten(path: Path) -> Iterator[Path]:
         # a header of version 4: type (int16), rows, columns, real, and the length of the name that follows
         head = np.array([30, *codes.shape, 0, 4], "<i4").tobytes() + b"val\0"
         there.with_name(mat.name).write_bytes(head + codes.T.astype("<i2").tobytes())
-        yield there
+        try:
+            yield there
+        except RecordError as error:
+            error.path = error.path.replace(folder, str(path.parent))
+            raise
 
 
 def _read_flac(
