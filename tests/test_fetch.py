@@ -120,5 +120,5 @@ def test_a_database_that_is_none_is_one_clear_error(server, tmp_path, name):
 
 def test_without_wfdb_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "wfdb", None)
-    with pytest.raises(MissingExtraError, match=r"wfdb is not installed: pip install 'biotl\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"wfdb is not installed: pip install 'biotl\[wfdb\]'"):
         fetch("toydb", tmp_path)

@@ -1,5 +1,7 @@
 """What biotl raises. Each class carries the exit code that the command line ends with."""
 
+_LONGEST = 160  # characters of what a file holds that an error quotes
+
 
 class BiotlError(Exception):
     """Base of every expected failure."""
@@ -41,6 +43,8 @@ class RecordError(BiotlError, ValueError):
     exit_code = 3
 
     def __init__(self, path: str, field: str, got: str, wanted: str, hint: str = "") -> None:
+        got = " ".join(got.splitlines())
+        got = got if len(got) <= _LONGEST else f"{got[: _LONGEST - 3]}..."  # damage may stand there by the page
         super().__init__(path, field, got, wanted, hint)
         self.path, self.field, self.got, self.wanted, self.hint = path, field, got, wanted, hint
 

@@ -38,7 +38,7 @@ def read(path: str | Path) -> Record:
     except ImportError as error:
         raise MissingExtraError("pydicom", "dicom") from error
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
             warnings.simplefilter("ignore")  # values against the standard are told apart below
             data = pydicom.dcmread(path)
             waveforms = data.get("WaveformSequence") or []

@@ -47,7 +47,7 @@ def fetch(database: str, folder: str | Path) -> Path:
         import wfdb
         from wfdb.io import download
     except ImportError as error:
-        raise MissingExtraError("wfdb", "train") from error
+        raise MissingExtraError("wfdb", "wfdb") from error
     try:
         # wfdb reports on stdout, where a command prints its result
         with contextlib.redirect_stdout(sys.stderr):
