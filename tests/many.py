@@ -94,7 +94,7 @@ def main(folder: Path, n: int) -> None:
     names = split.ids("train")
     fitted = WindowPreprocessor(SPEC).fit((store[name] for name in names), names=names, seed=0)
     views = sides(store, fitted, split)
-    stage = {"name": "head", "trains": "head", "lr": 0.1, "batch_size": 64, "epochs": 6, "loss": "cross_entropy"}
+    stage = {"name": "head", "trains": "head", "lr": 0.1, "batch_size": 64, "epochs": 4, "loss": "cross_entropy"}
     stage |= {"metrics": "classification", "select": {"metric": "macro_f1", "mode": "max"}}
     training: list[float] = []
 
