@@ -234,8 +234,9 @@ class MaskedWaves(Waves):
 RECIPE = """
 recipe: ecgbert
 data:
+  adapter: mitdb
   root: {root}
-  validation: ["114", "118", "207"]
+  split: {{by: de_chazal, validation: ["114", "118", "207"]}}
 model: {{name: ecgbert, dim: 16, layers: 1, heads: 2, hidden: 16, dropout: {dropout}}}
 engine: {{threads: 1, log_every: 1}}
 stages:

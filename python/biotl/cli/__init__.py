@@ -7,6 +7,7 @@ A command module imports nothing but typer, pathlib and the like at its top: the
 when that command runs, so that `biotl --help` is instant.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -27,10 +28,10 @@ from biotl.cli.inspect import inspect
 from biotl.cli.predict import predict
 from biotl.cli.prep import prep
 from biotl.cli.pretrain import pretrain
+from biotl.cli.recipes import recipes
 from biotl.cli.split import split
 from biotl.cli.synth import synth
-from biotl.cli.tokens import tokens
-from biotl.errors import BiotlError
+from biotl.errors import BiotlError, MissingExtraError
 
 # plain help: rich takes longer to import than everything else together
 app = typer.Typer(
@@ -39,11 +40,12 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (
     demo,
+    recipes,
     synth,
     fetch,
-    prep,
     split,
-    tokens,
+    doctor,
+    prep,
     pretrain,
     finetune,
     evaluate,
@@ -51,11 +53,16 @@ for command in (
     predict,
     convert,
     inspect,
-    doctor,
 ):
     app.command()(command)
 
 _GLOBAL = {"--debug": 0, "--threads": 1}
+LINE = 300
+"""Characters of an error: what one reads at once. `--debug` shows all of it."""
+_EXTRAS = dict.fromkeys(
+    ("torch", "onnx", "onnxscript", "safetensors", "sklearn", "scipy", "matplotlib", "wfdb"), "train"
+)
+_EXTRAS |= {"onnxruntime": "onnx", "mlflow": "mlflow", "tensorboard": "tensorboard", "trackio": "trackio"}
 _POOLS = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -100,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background ignores it
         signal.signal(signal.SIGINT, ending)
     try:
-        code = _run(_global_first(sys.argv[1:] if argv is None else argv))
+        code = _run(_global_first(sys.argv[1:] if argv is None else argv), ending)
     except BaseException:
         if not ending.number:
             raise
@@ -111,28 +118,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 128 + ending.number if ending.number and code else code
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], ending: "_Ending") -> int:
     debug = "--debug" in words
     warnings.formatwarning = lambda message, *_, **__: f"biotl: {message}\n"
     try:
         code = app(words or ["--help"], prog_name="biotl", standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # the reader of a pipe has gone, as in `biotl ... | head`: the rest of the output is nobody's
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        if sys.stdout is not None:  # a parent may have closed it before
+            sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         return 128 + signal.SIGINT
-    except (BiotlError, OSError) as error:
-        if debug:
-            raise
-        return _say(str(error), getattr(error, "exit_code", 1))
     except Exception as error:
-        # typer's own complaints have no public class common to its versions, but all of them have this method
-        if debug or not hasattr(error, "format_message"):
+        if isinstance(error, OSError) and error.errno in {errno.EPIPE, errno.EBADF} and not error.filename:
+            return _unread()
+        message, code = _expected(error)
+        if debug or message is None:
             raise
-        return _say(error.format_message(), getattr(error, "exit_code", 2))
+        if not ending.number:  # what a library makes of a signal is no news
+            _say(message, code)
+        return code
     return code if isinstance(code, int) else 0
+
+
+def _expected(error: Exception) -> tuple[str | None, int]:
+    """Return what to say of an error and the exit code; nothing to say of one that is a fault of biotl."""
+    if isinstance(error, BiotlError | OSError):
+        return str(error), getattr(error, "exit_code", 1)
+    if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(str(error.name).partition(".")[0])):
+        return str(MissingExtraError(str(error.name).partition(".")[0], extra)), MissingExtraError.exit_code
+    # typer's own complaints have no public class common to its versions, but all of them have this method
+    if hasattr(error, "format_message"):
+        return str(error.format_message()), getattr(error, "exit_code", 2)
+    return None, 1
+
+
+def _unread() -> int:
+    """End where nobody reads: in `biotl ... | head` the rest of the output is nobody's."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 128 + signal.SIGPIPE
 
 
 class _Ending:
@@ -158,7 +180,10 @@ class _Ending:
 
 
 def _say(message: str, code: int) -> int:
-    sys.stderr.write(f"biotl: {' '.join(message.split())}\n")
+    line = " ".join(message.split())
+    if len(line) > LINE:  # its beginning names the file and the field, its end what to try
+        line = f"{line[: LINE - 120]} ... {line[-115:]}"
+    sys.stderr.write(f"biotl: {line}\n")
     return code
 
 

@@ -26,7 +26,7 @@ def convert(
     A stage names the file in its init. Prints what came of which tensor, and says plainly what is known of the weights.
     """
     from biotl.models.transfer import KINDS
-    from biotl.recipes.stored import convert_ecgbert
+    from biotl.recipes.convert import convert_ecgbert
 
     report, sha256 = convert_ecgbert(weights, output, min_share=min_share, reinit_attention=reinit_attention, seed=seed)
     odd = {kind: list(getattr(report, kind)) for kind in KINDS if kind != "matched"}

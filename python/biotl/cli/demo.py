@@ -1,4 +1,4 @@
-"""`biotl demo`: the whole path on synthetic ECG."""
+"""`biotl demo`: the whole path on synthetic recordings."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,21 +9,25 @@ from biotl.cli.output import Json, Seed, note, result, table
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="The run folder, new or empty.")] = Path("biotl-demo"),
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder, or that of an interrupted demo.")] = Path(
+        "biotl-demo"
+    ),
+    recipe: Annotated[str, typer.Option(help="Of which configuration, see `biotl recipes`.")] = "demo",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Walk the whole path on synthetic ECG, in minutes.
+    """Walk the whole path on synthetic recordings, in minutes.
 
-    Needs no data and no network: synthetic subjects, filters, R peaks, vocabulary, pretraining, fine-tuning,
-    evaluation beside baselines, ONNX, prediction of a raw file, report.
+    Needs no data and no network: recordings and their manifest, preparation, training, evaluation beside baselines,
+    ONNX, prediction of a raw file, report. Interrupted, it goes on where it was; it never overwrites a file of yours.
     """
     from biotl.recipes.demo import run
 
-    done = run(folder, seed=seed, say=note)
-    rows = done.outcome.rows()
-    value = {"scores": rows, "files": done.published.rows(), "agrees": done.agrees, "seconds": round(done.seconds, 1)}
-    text = f"{table(rows)}\n\n{table(done.published.rows())}\n\n{done.seconds:.0f} s"
-    result(value, as_json=as_json, text=text)
+    done = run(folder, name=recipe, seed=seed, say=note)
+    scores, files = done.published.scores, done.published.files
+    agrees = f"{len(done.prediction)} {done.prediction.unit}s of a raw file through onnxruntime: "
+    agrees += "the same answers as torch" if done.agrees else "NOT the answers of torch"
+    value = {"scores": scores, "files": files, "agrees": done.agrees, "seconds": round(done.seconds, 1)}
+    result(value, as_json=as_json, text=f"{table(scores)}\n\n{table(files)}\n\n{agrees}\n{done.seconds:.0f} s")
     if not done.agrees:
         raise typer.Exit(1)

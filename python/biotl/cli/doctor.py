@@ -2,7 +2,7 @@
 
 import typer
 
-from biotl.cli.output import Json, result, table
+from biotl.cli.output import Json, note, refusals, result, table
 from biotl.cli.recipe import ConfigPath, Device, Run, SeedOverride, Set, load
 
 
@@ -14,19 +14,37 @@ def doctor(
     run: Run = None,
     as_json: Json = False,
 ) -> None:
-    """Check data, model and stages of a run without training.
+    """Check recordings, split, model and stages of a run without training.
 
-    Looks for the target among the features, people on both sides, a recording under two names, a normaliser that saw
-    the test, learning rates of 0, groups without a gradient, losses that are 0 or not finite, weights that do not come
-    over, validation that is random, classes without examples. Exit code 1 if something is wrong.
+    First the recordings: missing files, one file under two ids, one content under two names, one subject on two sides,
+    classes with too few subjects, units, rates, gaps. Then every stage on one batch: the target among the features, a
+    normaliser that saw the test, learning rates of 0, groups without a gradient, losses that are not finite, weights
+    that do not come over, validation that is random. Exit code 1 if something is wrong.
     """
     from dataclasses import asdict
 
+    from biotl.datasets.check import examine_manifest
+    from biotl.errors import BiotlError
+    from biotl.recipes.prep import fit, prepare, split
     from biotl.recipes.registry import find
-    from biotl.training.doctor import examine
 
     settings = load(config, overrides, seed=seed, device=device, run=run)
-    findings = [asdict(finding) for finding in examine(settings, find(settings.recipe).task(settings))]
+    who, known = split(settings)
+    recipe, entries = find(settings.recipe), list(known.values())
+    target = recipe.target(settings, entries)
+    findings = [asdict(f) for f in examine_manifest(entries, recipe.preprocessor(settings), who, target=target)]
+    try:
+        from biotl.recipes.run import task
+        from biotl.training.doctor import examine
+    except ImportError as error:
+        note(f"{error.name} is not installed, so that model and stages were not checked: pip install 'biotl[train]'")
+    else:
+        try:
+            ready = prepare(settings)
+            refusals(ready.refused)
+            findings += [asdict(finding) for finding in examine(settings, task(fit(ready)))]
+        except BiotlError as error:  # what is already found explains it
+            findings.append({"level": "error", "check": "preparation", "message": str(error)})
     result(findings, as_json=as_json, text=table(findings) or f"{config}: nothing found")
     if any(finding["level"] == "error" for finding in findings):
         raise typer.Exit(1)

@@ -31,6 +31,20 @@ def note(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
+def refusals(refused: Iterable[Exception]) -> list[str]:
+    """Print on stderr what was refused and why, and return it."""
+    lines = [str(error) for error in refused]
+    for line in lines:
+        note(f"refused: {line}")
+    return lines
+
+
+def end(refused: Iterable[object], done: object) -> None:
+    """End with 4 if something was refused, with 3 if nothing else is left; otherwise go on."""
+    if list(refused):
+        raise typer.Exit(4 if done else 3)
+
+
 def table(rows: Iterable[dict[str, Any]]) -> str:
     """Return rows as aligned columns; numbers to the right."""
     rows = list(rows)

@@ -1,26 +1,26 @@
-"""`biotl pretrain`: the stages of a configuration alone."""
+"""`biotl pretrain`: the stages of a configuration alone, and what the encoder is worth."""
 
 from typing import TYPE_CHECKING
 
-from biotl.cli.output import result, table
+from biotl.cli.output import refusals, result, table
 from biotl.cli.recipe import training
 
 if TYPE_CHECKING:
-    from biotl.training.stages import Config
+    from biotl.recipes.recipe import RunConfig
 
 
 @training
-def pretrain(settings: "Config", *, resume: bool, as_json: bool) -> None:
+def pretrain(settings: "RunConfig", *, resume: bool, as_json: bool) -> None:
     """Run stages alone, such as masked-token pretraining.
 
-    Prints the best epoch of each stage. Another run starts from the weights through `init: RUN/checkpoints/best-...`.
+    Ends with report.html, results.json (a linear probe on the embeddings beside random initialisation, scored on the
+    validation recordings) and encoder.onnx, whose `biotl predict` writes embeddings. Another run starts from the
+    weights through `init: RUN/checkpoints/best-...`.
     """
-    from biotl.recipes.registry import pretrain
+    from biotl.recipes.run import pretrain
 
     done = pretrain(settings, resume=resume)
-    rows = [
-        {"stage": stage, "epoch": row["epoch"] + 1, "loss": row["loss"], "accuracy": row.get("accuracy"),
-         "checkpoint": str(done.folder / "checkpoints" / f"best-{stage}.safetensors")}
-        for stage, row in done.best.items()
-    ]  # fmt: skip
-    result(rows, as_json=as_json, text=table(rows))
+    refused = refusals(done.refused)
+    value = {"stages": done.stages, "scores": done.scores, "files": done.files, "refused": refused}
+    text = "\n\n".join(table(rows) for rows in (done.stages, done.scores, done.files) if rows)
+    result(value, as_json=as_json, text=text)

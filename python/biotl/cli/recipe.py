@@ -1,4 +1,4 @@
-"""What the commands that run a recipe have in common: the configuration file and what overrides it."""
+"""What the commands that run a recipe have in common: the configuration and what overrides it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +9,9 @@ import typer
 from biotl.cli.output import Json
 
 if TYPE_CHECKING:
-    from biotl.training.stages import Config
+    from biotl.recipes.recipe import RunConfig
 
-ConfigPath = Annotated[Path, typer.Argument(help="A YAML file such as configs/ecgbert_mitbih.yaml.")]
+ConfigPath = Annotated[str, typer.Argument(help="A shipped configuration (see `biotl recipes`), or a YAML file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a value: stages[1].lr=3e-4. May be repeated.")]
 SeedOverride = Annotated[int | None, typer.Option("--seed", help="Override the seed.")]
 Device = Annotated[str | None, typer.Option(help="Override the device: cpu, cuda or auto.")]
@@ -20,7 +20,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run folde
 
 
 def load(
-    path: Path,
+    config: str,
     overrides: list[str] | None = None,
     *,
     seed: int | None = None,
@@ -28,13 +28,11 @@ def load(
     run: Path | None = None,
 ) -> Any:
     """Read a configuration as its recipe's own; the command line wins over the file and the environment."""
-    from biotl.config import read_tree, validate
-    from biotl.recipes.registry import find
+    from biotl.recipes.registry import load
 
     named = {"seed": seed, "engine.device": device, "run": run}
     options = [f"{key}={value}" for key, value in named.items() if value is not None]
-    tree = read_tree(path, [*(overrides or []), *options])
-    return validate(find(tree.get("recipe")).CONFIG, tree, source=str(path))
+    return load(config, [*(overrides or []), *options])
 
 
 class Trains(Protocol):
@@ -42,7 +40,7 @@ class Trains(Protocol):
 
     __name__: str
 
-    def __call__(self, settings: "Config", *, resume: bool, as_json: bool) -> None:
+    def __call__(self, settings: "RunConfig", *, resume: bool, as_json: bool) -> None:
         """Train, and print what came of it."""
 
 

@@ -1,20 +1,33 @@
 """`biotl split`: who is learnt from, chosen by and judged on."""
 
+from pathlib import Path
+
 from biotl.cli.output import Json, note, result, table
-from biotl.cli.recipe import ConfigPath, Set, load
+from biotl.cli.recipe import ConfigPath, Run, SeedOverride, Set, load
 
 
-def split(config: ConfigPath, overrides: Set = None, as_json: Json = False) -> None:
-    """Show the split of a configuration, checked for leakage.
+def split(
+    config: ConfigPath, overrides: Set = None, seed: SeedOverride = None, run: Run = None, as_json: Json = False
+) -> None:
+    """Show the split of a configuration, and write it to RUN/split.json.
 
-    Refuses a split that has one subject on two sides.
+    Only recordings that are there are listed. A split that has one subject on two sides is refused.
     """
-    from biotl.datasets.splits import NOTES, de_chazal, mitdb_subject
+    import json
 
-    sides = de_chazal(load(config, overrides).data.validation)
+    from biotl.recipes.prep import split
+    from biotl.records.atomic import write_text
+
+    settings = load(config, overrides, seed=seed, run=run)
+    who, known = split(settings)
+    path = Path(settings.run) / "split.json"
+    write_text(path, who.to_json())
     rows = [
-        {"side": side, "record": r, "subject": mitdb_subject(r)} for side, records in sides.items() for r in records
+        {"split": name, "recording": part.id, "subject": known[part.id].subject}
+        | ({} if part.start <= 0 and part.stop >= 1 else {"from": part.start, "to": part.stop})
+        for name, parts in who.sides.items()
+        for part in parts
     ]
-    for line in NOTES:
+    for line in (f"{who.how}: {who.claim}", *who.notes, f"wrote {path}"):
         note(line)
-    result({"sides": sides, "notes": NOTES}, as_json=as_json, text=table(rows))
+    result(json.loads(who.to_json()), as_json=as_json, text=table(rows))

@@ -1,221 +1,158 @@
-"""What a finished beat recipe leaves beside its figures: the ONNX model, the report, the model card."""
+"""What a finished run leaves: figures, predictions, model file, report and model card."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from biotl import __version__
-from biotl.datasets.beats import binary
-from biotl.datasets.recordings import Recording
-from biotl.deploy.export_before import export
-from biotl.recipes.ecgbert import Outcome, beat_windows, judge, named, summary
-from biotl.records import Record
-from biotl.report import html, model_card
-from biotl.report.legacy import ReportContent, Strip, report
-from biotl.training.stages import Config
+from biotl.datasets.preprocessor import make_preprocessor
+from biotl.datasets.store import Store
+from biotl.deploy.answer import Forward, batches, outputs
+from biotl.deploy.bundle import Bundle
+from biotl.deploy.decision import Decision, Vector
+from biotl.deploy.export import export
+from biotl.errors import BiotlError, ConfigError, RecordError
+from biotl.models import registry
+from biotl.recipes import figures
+from biotl.recipes.forward import forward
+from biotl.recipes.prep import Ready
+from biotl.records.atomic import write_text
+from biotl.scoring.answers import Answered
+from biotl.scoring.results import results
+from biotl.training.checkpoint import SUFFIX, load
+from biotl.training.data import Task
+from biotl.training.trainer import Result
 
-STRIP_S = 10.0
-NAMES = {"ecgbert": "ECGBERT", "majority": "majority", "rr_rule": "RR rule", "boosting": "gradient boosting"}
-LEADING = 4
-
-
-@dataclass(frozen=True)
-class Words:
-    """What a report cannot know by itself: what was asked, of which data, and what the answer does not cover."""
-
-    title: str
-    question: str
-    data: Mapping[str, str]
-    limits: Sequence[str]
+BUNDLE = "bundle.json"
 
 
 @dataclass(frozen=True)
 class Published:
-    """The files, and how far onnxruntime is from torch."""
+    """The files of a run, its figures as rows, what was answered, and what was refused."""
 
+    folder: Path
     model: Path
-    report: Path
-    card: Path
-    difference: float
+    stages: list[dict[str, Any]]
+    scores: list[dict[str, Any]]
+    answered: list[Answered]
+    refused: list[BiotlError]
 
-    def rows(self) -> list[dict[str, str]]:
-        """Return one row a file: what it is, and where."""
-        return [{"file": name, "path": str(getattr(self, name))} for name in ("report", "model", "card")]
+    @property
+    def files(self) -> list[dict[str, str]]:
+        """One row a file: what it is, and where."""
+        names = {"report": "report.html", "model": self.model.name, "card": "model_card.md", "figures": "results.json"}
+        there = {file: self.folder / name for file, name in names.items() if (self.folder / name).is_file()}
+        return [{"file": file, "path": str(path)} for file, path in there.items()]
 
 
-def publish(
-    config: Config,
-    outcome: Outcome,
-    sides: Mapping[str, Sequence[Recording]],
-    raw: Mapping[str, Record],
-    words: Words,
-    headline: Sequence[tuple[str, str, str]] = (),
-) -> Published:
-    """Write ``model.onnx``, ``report.html`` and ``model_card.md`` into the run folder.
+def finetuned(ready: Ready, work: Task, result: Result, decision: Decision, answered: Sequence[Answered]) -> Published:
+    """Score the test recordings beside the baselines, once, and write everything that a finished run leaves."""
+    folder, config = Path(ready.config.run), ready.config
+    answered = figures.beside(ready, answered)
+    tree = results(
+        answered,
+        figures.asked_of(decision),
+        recipe=config.recipe,
+        split=figures.stated(ready.split),
+        looks=figures.look(folder),
+        refused=[str(error) for error in ready.refused],
+        seed=config.seed,
+        decision=decision.model_dump(mode="json"),
+    )
+    write_text(folder / "results.json", json.dumps(tree, indent=1))
+    figures.predictions(folder / "predictions.csv", answered, figures.asked_of(decision).labels)
+    headline = tree["task"]["headline"]
+    own = {headline: tree["models"][config.model.name][headline], "claim": ready.split.claim}
+    made = finished(folder, work, config.stages[-1].name, decision, own)
+    export(result.model, folder / "model.onnx", bundle=made, example=example(ready))
+    return Published(folder, folder / "model.onnx", [], figures.rows(tree), list(answered), ready.refused)
+
+
+def pretrained(ready: Ready, work: Task, result: Result, embed: Forward, probed: Sequence[Answered]) -> Published:
+    """Write the encoder as a file that gives embeddings, and what a linear probe on them is worth."""
+    folder, config = Path(ready.config.run), ready.config
+    scores: list[dict[str, Any]] = []
+    if probed:
+        asked = figures.asked_of(Bundle.from_json(work.about).decision)
+        split = figures.stated(ready.split) | {"judged": "validation recordings: no test recording was looked at"}
+        tree = results(probed, asked, recipe=config.recipe, split=split, looks=0, seed=config.seed)
+        write_text(folder / "results.json", json.dumps(tree, indent=1))
+        scores = figures.rows(tree)
+    some = example(ready)
+    made = finished(folder, work, config.stages[-1].name, Vector(dim=embed(some).shape[-1]), {})
+    export(result.model, folder / "encoder.onnx", bundle=made, example=some)
+    stages = [
+        {"stage": stage, "epoch": row["epoch"] + 1, "loss": row["loss"], "accuracy": row.get("accuracy"),
+         "checkpoint": str(folder / "checkpoints" / f"best-{stage}{SUFFIX}")}
+        for stage, row in result.best.items()
+    ]  # fmt: skip
+    return Published(folder, folder / "encoder.onnx", stages, scores, list(probed), ready.refused)
+
+
+def finished(folder: Path, work: Task, stage: str, decision: Decision, own: Mapping[str, Any]) -> Bundle:
+    """Return the bundle of a finished run, and keep it in the run folder: what is exported later says the same."""
+    lineage = load(folder / "checkpoints" / f"best-{stage}{SUFFIX}").state["lineage"]
+    bundle = Bundle.from_json(work.about)
+    about = bundle.about.model_copy(update={"figures": dict(own), "lineage": tuple(lineage)})
+    made = bundle.model_copy(update={"decision": decision, "about": about})
+    write_text(folder / BUNDLE, made.to_json())
+    return made
+
+
+def example(ready: Ready, most: int = 4) -> dict[str, NDArray[Any]]:
+    """Return a few real inputs, to trace and to check an exported model with."""
+    for part in ready.parts("validation"):
+        for batch in batches(ready.preprocessor, ready.store[part.id], most):
+            return batch
+    raise ConfigError("export: no validation recording has anything to answer, so that nothing can be checked")
+
+
+def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: bool = False) -> float:
+    """Export the weights of a finished run, with all that its own model file says.
 
     Parameters
     ----------
-    config : Config
-        Of the run.
-    outcome : Outcome
-        What was learnt and how it does.
-    sides : mapping of str to sequence of Recording
-        ``train``, ``validation`` and ``test``.
-    raw : mapping of str to Record
-        Test recordings by name, to show strips of; any number of them.
-    words : Words
-        Title, question, data and limits.
-    headline : sequence of (figure, name, note)
-        Shown after macro-F1.
+    run : Path
+        A run folder.
+    path : Path
+        The ``.onnx`` file to write.
+    stage : str, optional
+        Whose best epoch; the last stage by default. What was chosen and scored for the last stage does not go with
+        another one's weights.
+    embeddings : bool
+        Export the encoder, whose prediction is an embedding of each unit.
 
     Returns
     -------
-    Published
+    float
+        How far onnxruntime is from torch, see `biotl.deploy.export.export`.
+
+    Raises
+    ------
+    RecordError
+        If the folder holds no finished run, or no such stage.
     """
-    folder, learnt = Path(config.run), outcome.learnt
-    figures = summary(outcome)
-    about = {
-        "recipe": config.recipe,
-        "parameters": sum(p.numel() for p in learnt.model.parameters()),
-        "trained on": [r.subject for r in sides["train"]],
-        "macro_f1": round(figures["models"]["ecgbert"]["macro_f1"], 2),
-        "version": __version__,
-    }
-    windows = beat_windows(named(sides["validation"], learnt.vocabulary), learnt.spec, len(learnt.labels))
-    samples = [windows[i] for i in range(min(len(windows), LEADING))]
-    example = {name: np.stack([sample[name] for sample in samples]) for name in learnt.model.inputs}  # type: ignore[union-attr]
-    difference = export(
-        learnt.model,
-        folder / "model.onnx",
-        spec=learnt.spec,
-        vocabulary=learnt.vocabulary,
-        labels=learnt.labels,
-        example=example,
-        thresholds=learnt.thresholds.tolist(),
-        about=about,
-    )
-    content = _content(config, outcome, sides, raw, words, headline, figures)
-    made_by = f"biotl {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    html.write(report(content), folder / "report.html", made_by=made_by)
-    model_card.write(report(content), folder / "model_card.md", made_by=made_by)
-    return Published(folder / "model.onnx", folder / "report.html", folder / "model_card.md", difference)
-
-
-def _trained(row: Mapping[str, Any]) -> str:
-    groups = ", ".join(f"{name} {n:,}" for name, n in row["groups"].items())
-    return f"{row['trains']:,} of {row['of']:,} parameters ({groups})"
-
-
-def _content(
-    config: Config,
-    outcome: Outcome,
-    sides: Mapping[str, Sequence[Recording]],
-    raw: Mapping[str, Record],
-    words: Words,
-    headline: Sequence[tuple[str, str, str]],
-    figures: Mapping[str, Any],
-) -> ReportContent:
-    learnt, models = outcome.learnt, figures["models"]
-    macro = {NAMES[name]: model["macro_f1"] for name, model in models.items()}
-    own, *others = macro.items()
-    beside = ", ".join(f"{name} {value:.1f} %" for name, value in others)
-    test = zip(outcome.test, outcome.predictions["ecgbert"], strict=True)
-    vocabulary, count = learnt.vocabulary, sum(p.numel() for p in learnt.model.parameters())
-    return ReportContent(
-        title=words.title,
-        question=words.question,
-        headline=[(f"{own[1]:.1f} %", "macro-F1 on unseen subjects", beside), *headline],
-        labels=learnt.labels,
-        scores={NAMES[name]: model["classes"] for name, model in models.items()},
-        macro_f1=macro,
-        confusion=outcome.scores["ecgbert"].confusion,
-        per_record=[_row(recording, predicted, learnt.labels) for recording, predicted in test],
-        history=learnt.history,
-        strips=strips(outcome, raw),
-        data={
-            **words.data,
-            **{side: _side(recordings) for side, recordings in sides.items()},
-            "refused": "; ".join(str(error) for error in outcome.refused) or "none",
-        },
-        settings={
-            **{f"stage {row['stage']}": _trained(row) for row in learnt.history if row["kind"] == "stage"},
-            "parameters": f"{count:,}",
-            "seed": str(config.seed),
-            "thresholds": ", ".join(f"{k} {t:.3f}" for k, t in zip(learnt.labels, learnt.thresholds, strict=True)),
-        },
-        lineage={
-            "vocabulary": f"sha256 {vocabulary.digest()}, of {len(vocabulary.records)} training recordings",
-            "signal specification": f"sha256 {learnt.spec.digest()}",
-            "configuration": "config.resolved.yaml beside this file; machine and versions in env.json",
-            "model": "model.onnx beside this file: graph, specification, vocabulary, labels and thresholds",
-        },
-        limits=words.limits,
-    )
-
-
-def _side(recordings: Sequence[Recording]) -> str:
-    subjects, beats = len({r.subject for r in recordings}), sum(len(r.sentence.rpeaks) for r in recordings)
-    return f"{len(recordings)} recordings of {subjects} subjects, {beats:,} beats"
-
-
-def _row(recording: Recording, predicted: NDArray[np.int64], labels: tuple[str, ...]) -> dict[str, Any]:
-    """Return one line of the table of recordings; a class that the recording lacks has no F1."""
-    score = judge([recording], [predicted], labels)
-    rows = score.table()
-    return {
-        "record": recording.name,
-        "beats": int(sum(int(row["beats"]) for row in rows)),
-        "accuracy %": 100 * score.accuracy,
-        **{f"F1 {row['class']} %": float(row["F1"]) if row["beats"] else None for row in rows},
-    }
-
-
-def strips(outcome: Outcome, raw: Mapping[str, Record], n: int = 3) -> list[Strip]:
-    """Choose stretches worth looking at: the most different classes told right, of different recordings, and an error.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        Test recordings and predictions.
-    raw : mapping of str to Record
-        By name; recordings that are not in it are not shown.
-    n : int
-        How many at most.
-    """
-    found = [
-        strip
-        for recording, predicted in zip(outcome.test, outcome.predictions["ecgbert"], strict=True)
-        if recording.name in raw
-        for strip in _strips_of(recording, predicted, raw[recording.name], outcome)
-    ]
-    # many classes first, and among those few errors
-    found.sort(key=lambda strip: (-len(set(strip.truth)), _errors(strip)))
-    right = {strip.record: strip for strip in reversed(found) if not _errors(strip)}
-    best = sorted(right.values(), key=found.index)[: n - 1]
-    return [*best, *(strip for strip in found if _errors(strip))][:n]
-
-
-def _errors(strip: Strip) -> int:
-    return sum(label != truth for label, truth in zip(strip.label, strip.truth, strict=True))
-
-
-def _strips_of(recording: Recording, predicted: NDArray[np.int64], record: Record, outcome: Outcome) -> Iterator[Strip]:
-    """Yield the stretches of a recording that hold more than one class."""
-    labels, spec = outcome.learnt.labels, outcome.learnt.spec
-    truth = recording.beats.label if len(labels) > 2 else binary(recording.beats.label)
-    time_s, lead = recording.sentence.rpeaks / spec.fs, record.channel(*spec.leads)
-    for start in np.arange(0.0, len(lead) / record.fs - STRIP_S, STRIP_S):
-        inside = (time_s >= start) & (time_s < start + STRIP_S) & (truth >= 0)
-        if len(np.unique(truth[inside])) < 2:
-            continue
-        cut = slice(round(start * record.fs), round((start + STRIP_S) * record.fs))
-        own, reference = (tuple(labels[k] for k in of[inside]) for of in (predicted, truth))
-        strip = Strip(record.name, float(start), record.fs, lead[cut], time_s[inside], own, reference)
-        wrong = f"{_errors(strip)} wrong, in red with the reference in brackets"
-        caption = f"{record.name}, {start:.0f} s: {len(own)} beats, {wrong if _errors(strip) else 'every one right'}."
-        yield replace(strip, caption=caption)
+    if not (run / BUNDLE).is_file():
+        raise RecordError(str(run), BUNDLE, "nothing", "a finished run", "finish it with `biotl finetune`")
+    bundle = Bundle.from_json((run / BUNDLE).read_text(encoding="utf-8"), str(run / BUNDLE))
+    stages = [str(item["stage"]) for item in bundle.about.lineage]
+    chosen = stage or stages[-1]
+    if chosen not in stages:
+        raise RecordError(str(run), "stage", chosen, f"one of {', '.join(stages)}")
+    checkpoint = load(run / "checkpoints" / f"best-{chosen}{SUFFIX}")
+    if chosen != stages[-1]:
+        before = Bundle.from_json(checkpoint.state["about"])
+        about = before.about.model_copy(update={"lineage": tuple(checkpoint.state["lineage"])})
+        bundle = before.model_copy(update={"about": about})
+    model = registry.build(bundle.about.model.name, **bundle.about.model.options)
+    model.load_state_dict(checkpoint.part("model"))
+    store = Store(run / "store")
+    preprocessor = make_preprocessor(store.spec, bundle.state)
+    some = next(batch for name in store.ids for batch in batches(preprocessor, store[name], 4))
+    if embeddings:
+        dim = outputs(preprocessor, store[store.ids[0]], forward(model, "embedding")).shape[-1]
+        bundle = bundle.model_copy(update={"decision": Vector(dim=dim)})
+    return export(model, path, bundle=bundle, example=some)

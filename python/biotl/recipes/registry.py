@@ -1,41 +1,22 @@
-"""Recipes by the name that a configuration holds; adding one is a module and a line here."""
+"""Recipes by the name that a configuration holds, and the shipped configurations by theirs."""
 
-from importlib import import_module
-from typing import Any, Protocol, cast
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
 
-from biotl.config import nearest
+from biotl.config import nearest, read_tree, validate
 from biotl.errors import ConfigError
-from biotl.training.data import Task
-from biotl.training.stages import Config
-from biotl.training.trainer import Result, Trainer
+from biotl.recipes.recipe import Recipe
 
-RECIPES = {"ecgbert": "biotl.recipes.mitbih"}
-"""The module of each recipe, which is imported when it is asked for."""
-
-
-class Rows(Protocol):
-    """What a command prints as a table."""
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row a line."""
-
-
-class Outcome(Rows, Protocol):
-    """The figures of a finished recipe, and the recordings that it refused."""
-
-    refused: Any
-
-
-class Recipe(Protocol):
-    """What the commands need of a recipe's module."""
-
-    CONFIG: type[Config]
-
-    def task(self, config: Any) -> Task:
-        """Return what the stages train on."""
-
-    def finetune(self, config: Any, *, resume: bool = False) -> tuple[Outcome, Rows]:
-        """Go from raw files to figures, and to the files of the run folder."""
+RECIPES = {
+    "ecgbert": "biotl.recipes.ecgbert",
+    "value": "biotl.recipes.value",
+    "window_class": "biotl.recipes.window_class",
+}
+"""The module of each recipe, whose ``RECIPE`` is imported when it is asked for; adding one is a module and a line."""
+CONFIGS = Path(__file__).parents[1] / "configs"
+"""Where the configurations lie that the package ships."""
 
 
 def find(name: object) -> Recipe:
@@ -48,12 +29,45 @@ def find(name: object) -> Recipe:
     """
     if str(name) not in RECIPES:
         raise ConfigError(f"no recipe is called {name!r}{nearest(str(name), RECIPES)}")
-    return cast(Recipe, import_module(RECIPES[str(name)]))
+    return cast(Recipe, importlib.import_module(RECIPES[str(name)]).RECIPE)
 
 
-def pretrain(config: Config, *, resume: bool = False) -> Result:
-    """Run the stages alone, such as masked-token pretraining; its checkpoints are what another run's ``init`` names."""
-    trainer = Trainer(config, find(config.recipe).task(config), resume=resume)
-    result = trainer.fit()
-    trainer.world.leave()
-    return result
+def shipped() -> dict[str, Path]:
+    """Return the shipped configurations by name."""
+    return {path.stem: path for path in sorted(CONFIGS.glob("*.yaml"))}
+
+
+def config_path(name: str | Path) -> Path:
+    """Return the file of a configuration: a path, or the name of a shipped one.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither, with the nearest name.
+
+    Examples
+    --------
+    >>> config_path("ecgbert_mitbih").name
+    'ecgbert_mitbih.yaml'
+    """
+    path, known = Path(name), shipped()
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
+        return path
+    if str(name) not in known:
+        raise ConfigError(f"{name}: no such file, and no configuration is called so{nearest(str(name), known)}")
+    return known[str(name)]
+
+
+def load(name: str | Path, overrides: Sequence[str] = ()) -> Any:
+    """Read a configuration, by path or name, as its recipe's own.
+
+    Parameters
+    ----------
+    name : str or Path
+        See `config_path`.
+    overrides : sequence of str
+        See `biotl.config.read_tree`.
+    """
+    path = config_path(name)
+    tree = read_tree(path, overrides)
+    return validate(find(tree.get("recipe")).config, tree, source=str(path))

@@ -1,0 +1,42 @@
+"""Foreign weights to a checkpoint of ours, which a stage's ``init`` can name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from biotl.models.foreign import import_ecgbert
+from biotl.models.transfer import Transfer
+from biotl.training.checkpoint import Checkpoint, save
+
+
+def convert_ecgbert(
+    paths: Sequence[Path], output: Path, *, min_share: float = 1.0, reinit_attention: bool = False, seed: int = 0
+) -> tuple[Transfer, str]:
+    """Bring the public ECGBERT checkpoint into a file that a stage's ``init`` can name.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The one file, or the ``emb_...`` and ``bert_...`` pair.
+    output : Path
+        The ``.safetensors`` file to write.
+    min_share : float
+        Share of the model's parameters that must come; at 1 every tensor must be there and fit.
+    reinit_attention : bool
+        Draw the attention anew, which the public weights never trained.
+    seed : int
+        Of what is drawn.
+
+    Returns
+    -------
+    Transfer, str
+        What came of which tensor, and the sha256 of the file's contents.
+    """
+    model, report = import_ecgbert(
+        *paths, strict=min_share == 1, minimum=min_share, reinit_attention=reinit_attention, seed=seed
+    )
+    lineage: list[dict[str, Any]] = [{"imported": [str(path) for path in paths], "notes": list(report.notes)}]
+    about = {"model": {"name": "ecgbert_documented", "options": {}}}
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return report, save(output, Checkpoint(tensors, {"about": about, "lineage": lineage}))

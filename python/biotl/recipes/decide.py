@@ -1,0 +1,73 @@
+"""How raw output becomes an answer, chosen on validation recordings alone: thresholds, or the interval of a value."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.labels import Target
+from biotl.deploy.decision import Classes, Decision, Value, Vector, decide
+from biotl.errors import ConfigError
+from biotl.scoring.answers import Answered
+from biotl.scoring.classes import score
+
+COVERAGE = 0.9
+"""Share of the validation units that the interval of a value is to cover."""
+
+
+def undecided(target: Target) -> Decision:
+    """Return the decision before anything is chosen: equal thresholds, no interval."""
+    if target.kind == "class":
+        return Classes(labels=target.labels)
+    if target.kind in {"value", "channel"}:
+        of = target.describe()
+        channel = of.get("channel", {})
+        return Value(name=of.get("column") or channel.get("name", "value"), unit=of.get("unit") or channel.get("unit", ""))
+    return Vector(dim=1)  # of the signal itself nothing is decided
+
+
+def choose(decision: Decision, answered: Sequence[Answered]) -> Decision:
+    """Return a decision with what validation recordings say of it.
+
+    Parameters
+    ----------
+    decision : Decision
+        As `undecided` gave it, by which the recordings were answered.
+    answered : sequence of Answered
+        Validation recordings.
+    """
+    if isinstance(decision, Classes):
+        return decision.model_copy(update={"thresholds": thresholds(answered, decision.labels)})
+    if isinstance(decision, Value):
+        apart = np.concatenate([of.truth - next(iter(of.answers.values())) for of in answered])
+        apart = apart[np.isfinite(apart)]
+        if not len(apart):
+            raise ConfigError("validation: no unit has a reference value, so that no interval can be stated")
+        low, high = np.quantile(apart, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+        return decision.model_copy(update={"low": float(low), "high": float(high)})
+    return decision
+
+
+def thresholds(answered: Sequence[Answered], labels: tuple[str, ...]) -> tuple[float, ...]:
+    """Choose by coordinate search the thresholds of `decide` that give the best macro-F1.
+
+    The first class keeps its threshold; each other one is tried at a quarter to four times it, in half octaves.
+    """
+    truth, missed = (np.concatenate([getattr(of, name) for of in answered]) for name in ("truth", "missed"))
+    probability: NDArray[Any] = np.concatenate([of.probability for of in answered if of.probability is not None])
+
+    def macro_f1(candidate: NDArray[np.float32]) -> float:
+        return float(score(truth, decide(probability, candidate), missed, labels).macro_f1)
+
+    best_at = np.full(len(labels), 1 / len(labels), np.float32)
+    best = macro_f1(best_at)
+    for k in range(1, len(labels)):
+        for factor in np.exp2(np.arange(-2, 2.01, 0.5)):
+            candidate = best_at.copy()
+            candidate[k] = best_at[0] * factor
+            value = macro_f1(candidate)
+            # a gain that is no more than rounding does not move a threshold
+            if value > best + 1e-4:
+                best, best_at = value, candidate
+    return tuple(np.asarray(best_at / best_at.sum(), np.float32).tolist())

@@ -1,0 +1,139 @@
+"""The first half of the path, without torch: who is on which part of the split, and every recording prepared once."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from biotl.datasets.labels import Target
+from biotl.datasets.manifest import Entry
+from biotl.datasets.prepare import prepare_store
+from biotl.datasets.preprocessor import Preprocessor
+from biotl.datasets.splits import Part, Split, make_split
+from biotl.datasets.store import Store
+from biotl.errors import BiotlError, ConfigError
+from biotl.recipes.recipe import Recipe, RunConfig, entries
+from biotl.recipes.registry import find
+from biotl.records.atomic import write_text
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Everything before the first update: who is where, prepared and fitted, and who was refused."""
+
+    recipe: Recipe
+    config: RunConfig
+    entries: dict[str, Entry]
+    split: Split
+    preprocessor: Preprocessor
+    target: Target
+    store: Store
+    refused: list[BiotlError]
+
+    def parts(self, name: str) -> list[Part]:
+        """Return what was prepared of ``train``, ``validation`` or ``test``."""
+        return [part for part in self.split.sides[name] if part.id in self.store.ids]
+
+
+def split(config: RunConfig) -> tuple[Split, dict[str, Entry]]:
+    """List the recordings, and say who is learnt from, chosen by and judged on; no recording is read.
+
+    Returns
+    -------
+    Split, dict of str to Entry
+        The split, and every recording by its id.
+    """
+    found = entries(config)
+    return make_split(found, config.data.split, seed=config.seed), {entry.id: entry for entry in found}
+
+
+def prepare(
+    config: RunConfig,
+    *,
+    executor: Executor | None = None,
+    threads: int | None = None,
+    shard: tuple[int, int] | None = None,
+) -> Ready:
+    """Read and prepare every recording of the split, once: what lies whole in the run folder is opened.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    executor, threads, shard
+        See `biotl.datasets.store.prepare_store`.
+
+    Returns
+    -------
+    Ready
+        With a preprocessor that is not fitted yet, see `fit`.
+    """
+    recipe, (who, known) = find(config.recipe), split(config)
+    used = [known[name] for name in dict.fromkeys(part.id for parts in who.sides.values() for part in parts)]
+    unfitted, target, folder = recipe.preprocessor(config), recipe.target(config, used), Path(config.run)
+    with main_first(), tqdm(total=len(used), desc="prepare", unit="recording", file=sys.stderr) as bar:
+        write_text(folder / "split.json", who.to_json())
+        store, refused = prepare_store(
+            used, unfitted, target, folder / "store", executor=executor, threads=threads, shard=shard, done=bar.update
+        )
+    return Ready(recipe, config, known, who, unfitted, target, store, refused)
+
+
+def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Ready:
+    """Fit the preprocessor on the training recordings.
+
+    Parameters
+    ----------
+    ready : Ready
+        What `prepare` gave.
+    needs : sequence of str
+        The parts of the split that may not be empty.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is, with the first reason.
+    """
+    for name in needs:
+        if not ready.parts(name):
+            why = ready.refused[0] if ready.refused else f"the split ({ready.split.how}) gives it none"
+            raise ConfigError(f"no {name} recording is left: {why}")
+    names = [part.id for part in ready.parts("train")]
+    fitted = ready.preprocessor.fit((ready.store[name] for name in names), names=names, seed=ready.config.seed)
+    return replace(ready, preprocessor=fitted)
+
+
+def describe(ready: Ready) -> list[dict[str, Any]]:
+    """Return one row a recording: its part of the split, its units, and how many of them have each label."""
+    rows = []
+    for name, parts in ready.split.sides.items():
+        for part in parts:
+            if part.id not in ready.store.ids:
+                continue
+            targets = ready.store.targets(part.id)
+            row: dict[str, Any] = {"split": name, "recording": part.id, "subject": ready.entries[part.id].subject}
+            row |= {f"{ready.preprocessor.unit}s": len(ready.preprocessor.units(ready.store[part.id]))}
+            if "labels" in targets:
+                row |= {label: int((targets["labels"] == k).sum()) for k, label in enumerate(ready.target.labels)}
+            elif "mask" in targets:
+                row |= {"with a value": int(targets["mask"].sum())}
+            rows.append(row | ({"missed": len(targets["missed"])} if "missed" in targets else {}))
+    return rows
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """Let the main process of several through before the others, who then find the files that it made."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield
+        return
+    from biotl.training.distributed import World  # brings torch, which one process does without here
+
+    with World.join().main_first():
+        yield

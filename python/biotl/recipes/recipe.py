@@ -1,0 +1,133 @@
+"""What a recipe is: one choice for each station of the path, which `biotl.recipes.run` walks for all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from biotl.config import Named, Section
+from biotl.datasets.adapters import entries as list_entries
+from biotl.datasets.labels import Target
+from biotl.datasets.manifest import Entry
+from biotl.datasets.preprocessor import Prepared, Preprocessor
+from biotl.datasets.splits import Split, SplitConfig
+from biotl.training.stages import Config
+
+if TYPE_CHECKING:
+    from biotl.recipes.prep import Ready
+    from biotl.training.data import View
+
+SOURCES = {
+    "mitdb": "MIT-BIH Arrhythmia Database (Moody and Mark 2001)",
+    "ludb": "Lobachevsky University Database (Kalyakulina et al. 2020)",
+    "qtdb": "QT Database (Laguna et al. 1997)",
+}
+LIMITS = (
+    "The figures are of these recordings: another hospital, lead or device may differ by more than their intervals say.",
+    "It is no medical device.",
+)
+
+
+class Data(Section):
+    """Which recordings, and who is learnt from, chosen by and judged on; a recipe adds its preprocessing and labels.
+
+    ``manifest`` is a CSV of the user's own recordings; or ``root`` is a folder that ``adapter`` knows, such as
+    ``mitdb``. A manifest always works in place of an adapter.
+    """
+
+    manifest: Path | None = None
+    root: Path | None = None
+    adapter: str = ""
+    split: SplitConfig = SplitConfig()
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.manifest is None and not (self.root and self.adapter):
+            raise ValueError(
+                "say where the recordings are: --set data.manifest=FILE.csv, or data.root and data.adapter"
+            )
+        return self
+
+
+class RunConfig(Config):
+    """A run of any recipe; a recipe narrows ``data``."""
+
+    data: Data
+    model: Named
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a report cannot know by itself: what was asked, of which data, and what the answer does not cover."""
+
+    title: str
+    question: str
+    data: Mapping[str, str]
+    limits: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A pipeline as data: functions of its configuration, one a station.
+
+    Parameters
+    ----------
+    config : type of RunConfig
+        Its configuration.
+    preprocessor : callable
+        ``(config)`` to a `Preprocessor` that is not fitted yet.
+    target : callable
+        ``(config, entries)`` to what is to be learnt.
+    views : callable
+        ``(ready)`` to the data views of the stages, by name.
+    model : callable
+        ``(ready, views)`` to name and options of the model, as `biotl.models.registry.build` takes them.
+    table : callable
+        ``(preprocessor, prepared)`` to one row of simple features for each unit, which the baselines learn from.
+    baselines : callable
+        ``(train, test, labels=, seed=)`` to the answers of each baseline; see `biotl.scoring.baselines`.
+    question : str
+        The one sentence that the report answers; ``{people}`` is how many were judged, ``{labels}`` the classes.
+    reference : str
+        What the answers are compared with.
+    synthesize : callable
+        ``(folder, seed)``: write synthetic recordings and a ``manifest.csv`` to learn from, for `biotl demo`.
+    """
+
+    config: type[RunConfig]
+    preprocessor: Callable[[Any], Preprocessor]
+    target: Callable[[Any, Sequence[Entry]], Target]
+    views: Callable[["Ready"], "dict[str, View]"]
+    model: Callable[["Ready", "Mapping[str, View]"], Named]
+    table: Callable[[Preprocessor, Prepared], NDArray[Any]]
+    baselines: Callable[..., dict[str, list[NDArray[Any]]]]
+    question: str
+    reference: str
+    synthesize: Callable[[Path, int], None]
+
+
+def entries(config: RunConfig) -> list[Entry]:
+    """Return the recordings that a configuration names."""
+    return list_entries(config.data, split_column=config.data.split.column)
+
+
+def words(recipe: Recipe, config: RunConfig, split: Split, target: Target) -> Words:
+    """Return the words of a report: of these recordings, this split and this reference, and of no others."""
+    data = config.data
+    source = (
+        SOURCES.get(data.adapter, data.adapter) if data.manifest is None else f"the recordings of {data.manifest.name}"
+    )
+    people = len({split.subjects[part.id] for part in split.sides["test"]})
+    return Words(
+        title=f"{Path(config.run).name}: {config.model.name} on {source}",
+        question=recipe.question.format(people=people, labels=", ".join(target.labels)),
+        data={
+            "recordings": source,
+            "split": " ".join([f"{split.how}; {split.claim}.", *split.notes]),
+            "reference": recipe.reference,
+        },
+        limits=LIMITS,
+    )
