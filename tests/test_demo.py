@@ -69,7 +69,9 @@ def test_nobody_is_on_two_parts_of_the_split_and_the_vocabulary_saw_training_rec
     folder, _, _ = small
     with (folder / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
-    people = {part: {row["subject"] for row in rows if row["split"] == part} for part in ("train", "validation", "test")}
+    people = {
+        part: {row["subject"] for row in rows if row["split"] == part} for part in ("train", "validation", "test")
+    }
     assert all(people.values())
     assert not people["train"] & people["test"]
     assert not people["validation"] & (people["train"] | people["test"])

@@ -80,7 +80,9 @@ def predict(
 def _summary(made: "Prediction", path: Path) -> str:
     leads = "+".join(dict.fromkeys(made.leads.values()))
     said = ", ".join(f"{k} {n}" for k, n in made.counts().items())
-    return "; ".join(filter(None, [f"{made.record}: {len(made)} {made.unit}s from {leads} of {path}", said, *made.notes]))
+    return "; ".join(
+        filter(None, [f"{made.record}: {len(made)} {made.unit}s from {leads} of {path}", said, *made.notes])
+    )
 
 
 def reader(fs: float | None) -> Any:

@@ -23,7 +23,9 @@ def undecided(target: Target) -> Decision:
     if target.kind in {"value", "channel"}:
         of = target.describe()
         channel = of.get("channel", {})
-        return Value(name=of.get("column") or channel.get("name", "value"), unit=of.get("unit") or channel.get("unit", ""))
+        return Value(
+            name=of.get("column") or channel.get("name", "value"), unit=of.get("unit") or channel.get("unit", "")
+        )
     return Vector(dim=1)  # of the signal itself nothing is decided
 
 

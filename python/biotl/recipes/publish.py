@@ -16,7 +16,7 @@ from biotl.deploy.decision import Decision, Vector
 from biotl.deploy.export import export
 from biotl.errors import BiotlError, ConfigError, RecordError
 from biotl.models import registry
-from biotl.recipes import figures
+from biotl.recipes import figures, report
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import Ready
 from biotl.records.atomic import write_text
@@ -68,6 +68,7 @@ def finetuned(ready: Ready, work: Task, result: Result, decision: Decision, answ
     own = {headline: tree["models"][config.model.name][headline], "claim": ready.split.claim}
     made = finished(folder, work, config.stages[-1].name, decision, own)
     export(result.model, folder / "model.onnx", bundle=made, example=example(ready))
+    report.finetuned(ready, tree, answered, result.history, made)
     return Published(folder, folder / "model.onnx", [], figures.rows(tree), list(answered), ready.refused)
 
 
@@ -75,6 +76,7 @@ def pretrained(ready: Ready, work: Task, result: Result, embed: Forward, probed:
     """Write the encoder as a file that gives embeddings, and what a linear probe on them is worth."""
     folder, config = Path(ready.config.run), ready.config
     scores: list[dict[str, Any]] = []
+    tree = None
     if probed:
         asked = figures.asked_of(Bundle.from_json(work.about).decision)
         split = figures.stated(ready.split) | {"judged": "validation recordings: no test recording was looked at"}
@@ -84,6 +86,7 @@ def pretrained(ready: Ready, work: Task, result: Result, embed: Forward, probed:
     some = example(ready)
     made = finished(folder, work, config.stages[-1].name, Vector(dim=embed(some).shape[-1]), {})
     export(result.model, folder / "encoder.onnx", bundle=made, example=some)
+    report.pretrained(ready, tree, result.history, made)
     stages = [
         {"stage": stage, "epoch": row["epoch"] + 1, "loss": row["loss"], "accuracy": row.get("accuracy"),
          "checkpoint": str(folder / "checkpoints" / f"best-{stage}{SUFFIX}")}

@@ -59,11 +59,17 @@ def trained(config: RunConfig, *, resume: bool, needs: Sequence[str]) -> Iterato
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder) if World.join().main else nullcontext():
         ready = fit(prepare(config), needs=needs)
-        work = task(ready)
-        trainer = Trainer(config, work, resume=resume)
-        result = trainer.fit()
-        trainer.world.leave()
+        work, result = (ready.recipe.learn or by_stages)(ready, resume=resume)
         yield ready, work, result
+
+
+def by_stages(ready: Ready, *, resume: bool) -> tuple[Task, Result]:
+    """Train the model of a recipe by the stages of its configuration."""
+    work = task(ready)
+    trainer = Trainer(ready.config, work, resume=resume)
+    result = trainer.fit()
+    trainer.world.leave()
+    return work, result
 
 
 def finetune(config: RunConfig, *, resume: bool = False) -> publish.Published:

@@ -1,0 +1,95 @@
+"""The report of a run: what its kind of task shows, and of which data, by which settings and from where."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biotl import __version__
+from biotl.deploy.bundle import Bundle
+from biotl.recipes.prep import Ready
+from biotl.recipes.recipe import words
+from biotl.records import Record
+from biotl.report import classes, html, model_card, pretraining, regression
+from biotl.report.content import Pairs, Report, Section, Text
+from biotl.report.strips import Trace
+from biotl.report.training import training
+from biotl.scoring.answers import Answered
+
+
+def finetuned(
+    ready: Ready, tree: Mapping[str, Any], answered: Sequence[Answered], history: Any, bundle: Bundle
+) -> None:
+    """Write ``report.html`` and ``model_card.md`` of a run that was judged on test recordings."""
+    if ready.target.kind == "class":
+        shown = classes.sections(answered, tree, read=Reader(ready))
+    else:
+        shown = regression.sections(answered, tree)
+    _write(ready, [*shown, training(history)], bundle)
+
+
+def pretrained(ready: Ready, tree: Mapping[str, Any] | None, history: Any, bundle: Bundle) -> None:
+    """Write the report of a run that was judged by a probe on validation recordings, if by anything."""
+    _write(ready, pretraining.sections(history, probe=tree), bundle)
+
+
+def _write(ready: Ready, shown: Sequence[Section], bundle: Bundle) -> None:
+    config, said = ready.config, words(ready.recipe, ready.config, ready.split, ready.target)
+    folder = Path(config.run)
+    data = {**said.data, **{name: _count(ready, name) for name in ready.split.sides}}
+    data["refused"] = "; ".join(map(str, ready.refused)) or "none"
+    settings = {
+        "model": f"{config.model.name}, {bundle.about.parameters:,} parameters",
+        "stages": "; ".join(f"{stage.name}: {', '.join(stage.trains)}" for stage in config.stages),
+        "seed": str(config.seed),
+        "decision": json.dumps(bundle.decision.model_dump(mode="json")),
+    }
+    lineage = {
+        "preprocessing": f"sha256 {ready.preprocessor.spec.digest()}",
+        "data": f"sha256 {ready.store.digest}, {bundle.about.data.count} training recordings",
+        "split": f"sha256 {ready.split.digest}, split.json beside this file",
+        "configuration": "config.resolved.yaml beside this file; machine and versions in env.json",
+    }
+    sections = [
+        *shown,
+        Section("Data", (Pairs(data),)),
+        Section("Settings", (Pairs(settings),)),
+        Section("Where it comes from", (Pairs(lineage),)),
+        Section("What this does not show", (Text(tuple(said.limits)),)),
+    ]
+    made_by = f"biotl {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    report = Report(said.title, said.question, sections)
+    html.write(report, folder / "report.html", made_by=made_by)
+    model_card.write(report, folder / "model_card.md", made_by=made_by)
+
+
+def _count(ready: Ready, name: str) -> str:
+    parts = ready.parts(name)
+    people = len({ready.entries[part.id].subject or part.id for part in parts})
+    units = sum(len(ready.preprocessor.units(ready.store[part.id])) for part in parts)
+    return f"{len(parts)} recordings of {people} subjects, {units:,} {ready.preprocessor.unit}s"
+
+
+class Reader:
+    """Gives stretches of the raw lead of a few test recordings, each file read once."""
+
+    def __init__(self, ready: Ready) -> None:
+        self.ready = ready
+        self.records = cache(self._records)
+
+    def _records(self, name: str) -> list[Record]:
+        return self.ready.entries[name].read(())
+
+    def __call__(self, name: str, start_s: float, stop_s: float) -> Trace | None:
+        """See `biotl.report.strips.Read`."""
+        lead = next(iter(self.ready.store.about(name).get("leads", {}).values()), None)
+        for record in self.records(name):
+            if lead in record.channels:
+                index = record.channels.index(lead)
+                cut = slice(round(start_s * record.fs), round(stop_s * record.fs))
+                return Trace(lead, record.units[index], record.fs, np.asarray(record.signal[index][cut]))
+        return None
