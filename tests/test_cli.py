@@ -149,14 +149,14 @@ def test_inspect_counts_beats_and_channels(tmp_path, capsys):
     assert "kind: recording" in capsys.readouterr().out
 
 
-def test_inspect_refuses_a_damaged_shard_or_checkpoint_in_one_line(tmp_path, capsys):
-    (tmp_path / "manifest.json").write_text("[]")
+def test_inspect_refuses_a_damaged_store_or_checkpoint_in_one_line(tmp_path, capsys):
+    (tmp_path / "store.json").write_text("[]")
     assert main(["inspect", str(tmp_path)]) == 3
     header = b'{"__metadata__": {"state": "["}}'
     (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     assert main(["inspect", str(tmp_path / "a.safetensors")]) == 3
-    shard, checkpoint = capsys.readouterr().err.splitlines()
-    assert "manifest.json: format" in shard
+    store, checkpoint = capsys.readouterr().err.splitlines()
+    assert "store.json: format" in store
     assert "a.safetensors: header" in checkpoint
 
 

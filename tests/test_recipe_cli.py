@@ -145,8 +145,8 @@ def test_finetune_reads_and_hashes_each_raw_file_once(config, tmp_path, monkeypa
     monkeypatch.setattr(prepare, "origin", counted_origin)
     assert main(["finetune", str(config), "--run", str(tmp_path / "run")]) == 4
     assert set(hashes.values()) == {1}
-    # and once more the few whose raw lead the report draws
-    assert sum(reads.values()) - len(reads) <= 3
+    # and once more the six at most whose raw lead the report draws, see biotl.report.strips.RULE
+    assert sum(reads.values()) - len(reads) <= 6
     assert set(reads.values()) <= {1, 2}
 
 

@@ -1,39 +1,71 @@
-"""`biotl evaluate`: an exported model against annotated recordings."""
+"""`biotl evaluate`: an exported model against recordings with a reference."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biotl.cli.output import Json, note, result, table
+from biotl.cli.output import Json, end, note, refusals, result, table
+
+if TYPE_CHECKING:
+    from biotl.datasets.manifest import Entry
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="An .onnx file that biotl exported.")],
-    recordings: Annotated[list[Path], typer.Argument(help="Raw recordings with their .atr beside them.")],
+    recordings: Annotated[
+        list[Path] | None, typer.Argument(help="Raw recordings with annotations beside them, or folders of them.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Instead: a CSV of recordings with their labels, see docs/own-data.md.")
+    ] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="Extension of the annotations; by default the one that was learnt from.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score an exported model on annotated recordings.
+    """Score an exported model on recordings with a reference.
 
-    Prints sensitivity, PPV and F1 of each class over all beats; a missed beat and a false detection count as errors. A
-    recording that does not fit is refused in one line; the others go on, and the exit code is 4.
+    The reference is read as it was for training: the same annotations or column, the same classes. A missed unit and a
+    false detection count as errors; false alarms of classes that no recording holds are shown. A recording that does
+    not fit is refused in one line; the others go on, and the exit code is 4.
     """
-    from biotl.deploy.evaluate_before import evaluate_files
-    from biotl.deploy.predictor_before import Predictor
+    from biotl.datasets.labels import parse_target
+    from biotl.datasets.manifest import read_manifest
+    from biotl.deploy.evaluate import evaluate_entries
+    from biotl.deploy.predictor import Predictor
+    from biotl.errors import ConfigError
+    from biotl.recipes import figures
+    from biotl.scoring.results import results
 
-    done = evaluate_files(Predictor(model), recordings)
-    for error in done.refused:
-        note(f"refused: {error}")
-    value = {
-        "macro_f1": 100 * done.total.macro_f1,
-        "accuracy": 100 * done.total.accuracy,
-        "classes": done.rows(),
-        "confusion": done.total.confusion.tolist(),
-        "recordings": {path: {"macro_f1": 100 * s.macro_f1, "accuracy": 100 * s.accuracy}
-                       for path, s in done.recordings.items()},
-        "refused": [str(error) for error in done.refused],
-    }  # fmt: skip
-    summary = f"macro-F1 {value['macro_f1']:.1f} %, accuracy {value['accuracy']:.1f} %"
-    result(value, as_json=as_json, text=f"{table(done.rows())}\n\n{summary}")
-    if done.refused:
-        raise typer.Exit(4)
+    if bool(recordings) == (manifest is not None):
+        raise ConfigError("evaluate: name recordings, or --manifest FILE.csv, one of the two")
+    predictor = Predictor(model)
+    target: Any = parse_target(predictor.bundle.about.target, source=str(model))
+    if annotator is not None:
+        target = replace(target, annotator=annotator)
+    entries = _entries(recordings or []) if manifest is None else read_manifest(manifest)
+    answered, errors, notes = evaluate_entries(predictor, entries, target)
+    refused = refusals(errors)
+    for line in notes:
+        note(line)
+    asked = figures.asked_of(predictor.decision)
+    split = {"how": "the recordings named to biotl evaluate", "claim": "see the notes", "digest": "", "notes": notes}
+    recipe = predictor.bundle.about.recipe
+    tree = results(answered, asked, recipe=recipe, split=split, looks=1, refused=refused)
+    text = table(figures.rows(tree))
+    if asked.labels:
+        own = next(iter(tree["models"]))
+        false = {label: tree["models"][own][f"false_alarms.{label}"] for label in asked.labels}
+        text += "\n\n" + table([{"false alarms an hour": label, "of": rate} for label, rate in false.items()])
+    result(tree | {"notes": notes}, as_json=as_json, text=text)
+    end(refused, answered)
+
+
+def _entries(paths: list[Path]) -> "list[Entry]":
+    """Return the recordings that paths name, each once; who was recorded is not known."""
+    from biotl.datasets.manifest import Entry
+    from biotl.records import find
+
+    return [Entry(str(path), (path,), "") for path in find(paths)]

@@ -260,6 +260,33 @@ class Itself(_Described):
         return {}
 
 
+def parse_target(tree: Mapping[str, Any], *, source: str = "target") -> Target:
+    """Read what `Target.describe` gave.
+
+    Raises
+    ------
+    RecordError
+        If it is no target; `source` is named.
+
+    Examples
+    --------
+    >>> parse_target(BeatClass(classes={"V": "ectopic", "N": "normal"}).describe()).labels
+    ('ectopic', 'normal')
+    """
+    kinds: dict[str, Any] = {of.__name__: of for of in (BeatClass, WindowClass, WindowValue, ChannelAt, Itself)}
+    fields = {key: value for key, value in tree.items() if key != "target" and not key.endswith(".order")}
+    try:
+        for name in [name for name in fields if f"{name}.order" in tree]:
+            fields[name] = {key: fields[name][key] for key in tree[f"{name}.order"]}
+        if "channel" in fields:
+            fields["channel"] = Channel.model_validate(fields["channel"])
+        target: Target = kinds[tree["target"]](**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise RecordError(source, "target", got, f"one of {', '.join(kinds)}", "export the model again") from None
+    return target
+
+
 def stated(entry: Entry, column: str, fs: float, units: NDArray[np.int64]) -> list[str]:
     """Return what a column says of each unit: the value of the shortest stretch that holds it, or that covers most.
 

@@ -38,13 +38,12 @@ def task(ready: Ready) -> Task:
 
 def bundle(ready: Ready, named: Named, model: nn.Module, decision: Decision) -> Bundle:
     """Return what travels with the weights; of the training recordings a count and digests, no names."""
-    contents = tuple(ready.store.content(part.id) for part in ready.parts("train"))
     about = About(
         recipe=ready.config.recipe,
         version=__version__,
         model=Model(name=named.name, options=named.args),
         parameters=sum(p.numel() for p in model.parameters()),
-        data=Data(count=len(contents), digest=ready.store.digest, recordings=contents),
+        data=Data.of(ready.store[part.id] for part in ready.parts("train")),
         target=ready.target.describe(),
         claim=ready.split.claim,
     )
