@@ -104,6 +104,13 @@ def test_ridge_finds_a_line_and_stands_a_constant_column():
     np.testing.assert_allclose(ridge.predict(table), 3 * table[:, 0] + 7, atol=0.05)
 
 
+def test_a_few_dozen_windows_are_enough_for_a_tree():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(36, 5))
+    found = windows.values([(table, 10 * table[:, 1])], [table])
+    assert np.std(found["gradient boosting"][0]) > 3
+
+
 def test_ridge_does_not_extrapolate_to_a_subject_unlike_all_others():
     rng = np.random.default_rng(0)
     table = rng.normal(size=(300, 3))

@@ -19,8 +19,14 @@ Curve = Mapping[str, Mapping[str, Interval]]
 """By level as it is printed, such as ``12 dB``, from mild to strong; then by model."""
 
 
-def section(curves: Mapping[str, Curve], figure: str, unit: str = "%", notes: Sequence[str] = ()) -> Section:
-    """Return the section of a stress test.
+def section(
+    curves: Mapping[str, Curve],
+    figure: str,
+    unit: str = "%",
+    notes: Sequence[str] = (),
+    title: str = "As recordings get worse",
+) -> Section:
+    """Return the section of a stress test, or of what fewer training subjects give.
 
     Parameters
     ----------
@@ -31,7 +37,9 @@ def section(curves: Mapping[str, Curve], figure: str, unit: str = "%", notes: Se
     unit : str
         Of the figure.
     notes : sequence of str
-        How the change was made, and where the noise is from.
+        How the change was made, where the noise is from, and whether anything was learnt or chosen anew.
+    title : str
+        Of the section.
     """
     drawn = [
         Figure(partial(panel, kind, curve, f"{figure} ({unit})"), f"{figure} under {kind}, by level and model")
@@ -43,9 +51,9 @@ def section(curves: Mapping[str, Curve], figure: str, unit: str = "%", notes: Se
         for level, models in curve.items()
     ]
     if not rows:
-        return Section("As recordings get worse", ())
-    why = f"{figure} with its 95 % interval over subjects. Nothing was learnt or chosen on the changed recordings."
-    return Section("As recordings get worse", (Text((why, *notes), "soft"), *drawn, Table(rows)))
+        return Section(title, ())
+    why = f"{figure} with its 95 % interval over subjects."
+    return Section(title, (Text((why, *notes), "soft"), *drawn, Table(rows)))
 
 
 def panel(kind: str, curve: Curve, axis_name: str) -> "matplotlib.Figure":

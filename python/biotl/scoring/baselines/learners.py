@@ -130,9 +130,19 @@ class Logistic:
 
 
 class Boosting:
-    """Histogram gradient boosting (scikit-learn); classes weighted by the inverse square root of their frequency."""
+    """Histogram gradient boosting (scikit-learn); classes weighted by the inverse square root of their frequency.
 
-    def __init__(self, *, classes: bool, seed: int = 0) -> None:
+    Parameters
+    ----------
+    classes : bool
+        Whether classes or values are learnt.
+    leaf : int
+        Rows that a leaf holds at least: with scikit-learn's 20 a few dozen windows give no tree at all.
+    seed : int
+        Of the trees.
+    """
+
+    def __init__(self, *, classes: bool, leaf: int = 20, seed: int = 0) -> None:
         try:
             from sklearn import ensemble
         except ImportError:
@@ -143,6 +153,7 @@ class Boosting:
             max_iter=100,
             max_bins=63,
             max_leaf_nodes=15,
+            min_samples_leaf=leaf,
             l2_regularization=1.0,
             early_stopping=False,
             random_state=seed,

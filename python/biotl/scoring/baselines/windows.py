@@ -16,6 +16,8 @@ CHANNEL_FEATURES = (
     *(f"octave_{k}" for k in range(8)),
 )
 """Of each channel: shape of its values, its autocorrelation's highest later peak, and its power by octaves."""
+LEAF = 5
+"""Windows are few where beats are many."""
 
 
 def table(windows: Array, fs: float) -> NDArray[np.float64]:
@@ -74,7 +76,7 @@ def classes(train: Sequence[tuple[Array, Array]], test: Sequence[Array], *, seed
     made: dict[str, Learner] = {
         "majority": Majority(),
         "logistic regression": Logistic(),
-        "gradient boosting": Boosting(classes=True, seed=seed),
+        "gradient boosting": Boosting(classes=True, leaf=LEAF, seed=seed),
     }
     return answer(made, train, test)
 
@@ -84,7 +86,7 @@ def values(train: Sequence[tuple[Array, Array]], test: Sequence[Array], *, seed:
     made: dict[str, Learner] = {
         "mean": Mean(),
         "ridge regression": Ridge(),
-        "gradient boosting": Boosting(classes=False, seed=seed),
+        "gradient boosting": Boosting(classes=False, leaf=LEAF, seed=seed),
     }
     return answer(made, train, test)
 
