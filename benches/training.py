@@ -19,9 +19,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from biotl.config import validate
-from biotl.datasets import SignalSpec, fit_vocabulary
-from biotl.datasets.sentences import prepare
-from biotl.datasets.views import BeatWindows
+from biotl.datasets.preprocessor import make_preprocessor
+from biotl.datasets.samples import spread
+from biotl.datasets.spec import SentenceSpec
 from biotl.models.registry import build
 from biotl.records import ecg
 from biotl.training.data import Task, View, collate
@@ -72,19 +72,14 @@ class Arrays:
 
 def sentences(n):
     """Return labelled windows of synthetic ECG, and the model of the recipe."""
-    spec = SignalSpec()
-    recordings = [prepare(ecg(1, subject, duration_s=240.0), spec) for subject in range(4)]
-    vocabulary = fit_vocabulary(
-        [s.wave for s in recordings],
-        [s.patches[:, 0] for s in recordings],
-        spec_digest=spec.digest(),
-        records=["a"],
-        seed=0,
-    )
-    spec = spec.model_copy(update={"vocabulary": vocabulary.digest()})
-    recordings = [prepare(ecg(1, subject, duration_s=240.0), spec, vocabulary) for subject in range(4)]
-    labels = [np.arange(len(s.rpeaks)) % 5 for s in recordings]
-    windows = BeatWindows(recordings, labels, [str(k) for k in range(4)], spec)
+    plain = make_preprocessor(SentenceSpec())
+    prepared = [plain.prepare([ecg(1, subject, duration_s=240.0)]) for subject in range(4)]
+    preprocessor = plain.fit(prepared, names=["a"], seed=0)
+    windows = []
+    for one in prepared:
+        labels = {"labels": np.arange(len(preprocessor.units(one))) % 5}
+        inputs = [preprocessor.inputs(one, cut) for cut in preprocessor.cuts(one)]
+        windows += [{**of, **spread(of["unit"], labels)} for of in inputs]
     kept = [windows[k % len(windows)] for k in range(n)]
     return build("ecgbert", classes=5), Arrays(**{name: np.stack([w[name] for w in kept]) for name in kept[0]}), 16
 

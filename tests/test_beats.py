@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biotl.datasets.adapters import mitdb as list_mitdb
-from biotl.datasets.beats import AAMI, AAMI_CLASSES, BEATS, BINARY, binary, label_beats, match, reference_beats, score
+from biotl.datasets.beats import AAMI, AAMI_CLASSES, BEATS, label_beats, match, reference_beats
 from biotl.datasets.labels import BeatClass
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.spec import SentenceSpec
@@ -61,10 +61,6 @@ def test_classes_may_be_the_users_own_and_a_beat_of_none_is_there_and_not_scored
     assert reference_beats(marks([(900, "x")]), {"x": "blocked"}).label.tolist() == [0]
 
 
-def test_binary_keeps_what_is_no_beat():
-    assert binary(np.array([0, 1, 4, -1, -2])).tolist() == [0, 1, 1, -1, -2]
-
-
 @given(st.lists(st.integers(0, 400), unique=True), st.lists(st.integers(0, 400), unique=True), st.integers(0, 30))
 def test_a_match_is_one_to_one_and_within_tolerance(reference, detected, tolerance):
     reference, detected = np.array(sorted(reference), np.int64), np.array(sorted(detected), np.int64)
@@ -113,37 +109,3 @@ def test_no_segment_of_any_of_the_48_records_carries_the_label_of_another_beat(m
         assert np.all(s["stop"][own] > peaks - 54)
     assert wrong == 0
     assert segments > 320_000
-
-
-def test_a_missed_beat_and_a_false_detection_both_cost():
-    clean = score(np.array([0, 2]), np.array([0, 2]), np.array([], np.int64))
-    assert clean.f1[[0, 2]].tolist() == [1.0, 1.0]
-    missed = score(np.array([0]), np.array([0]), np.array([2]))
-    assert missed.sensitivity[2] == 0
-    false = score(np.array([0, 2, -1]), np.array([0, 2, 2]), np.array([], np.int64))
-    assert false.ppv[2] == 0.5
-    unscored = score(np.array([0, 2, -2]), np.array([0, 2, 2]), np.array([], np.int64))
-    assert unscored.ppv[2] == 1.0
-
-
-def test_a_score_without_a_reference_beat_is_0():
-    nothing = score(np.array([-1]), np.array([0]), np.array([], np.int64))
-    assert (nothing.macro_f1, nothing.accuracy) == (0.0, 0.0)
-
-
-def test_a_score_agrees_with_scikit_learn():
-    from sklearn.metrics import confusion_matrix, f1_score
-
-    rng = np.random.default_rng(0)
-    label, predicted = rng.integers(0, 5, 500), rng.integers(0, 5, 500)
-    result = score(label, predicted, np.array([], np.int64))
-    np.testing.assert_allclose(result.f1, f1_score(label, predicted, average=None))
-    np.testing.assert_array_equal(result.confusion[:5, :5], confusion_matrix(label, predicted))
-    assert result.accuracy == np.mean(label == predicted)
-
-
-def test_a_table_has_a_row_a_class_in_per_cent():
-    rows = score(np.array([0, 1]), np.array([0, 0]), np.array([], np.int64), BINARY).table()
-    assert [row["class"] for row in rows] == ["normal", "abnormal"]
-    assert rows[0]["Se"] == 100
-    assert rows[0]["PPV"] == 50

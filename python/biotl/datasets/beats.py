@@ -11,7 +11,6 @@ from biotl.records import Annotations
 
 AAMI = ("N", "S", "V", "F", "Q")
 """Class names of ANSI/AAMI EC57, in order of their index."""
-BINARY = ("normal", "abnormal")
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
 """WFDB's symbols of beats (WFDB Applications Guide, "Annotation codes"); the rest are rhythm, noise, waves, notes."""
 # EC57:2012 and, for the escape beats e, j, n that it calls S and everybody who scores MIT-BIH calls N, de Chazal et al.
@@ -78,11 +77,6 @@ def reference_beats(annotations: Annotations, classes: Mapping[str, str] = AAMI_
     return Beats(annotations.sample[label != -1].astype(np.int64), label[label != -1], unscored)
 
 
-def binary(label: NDArray[Any]) -> NDArray[np.int64]:
-    """Return 0 for AAMI class N, 1 for any other, and leave -1 (no beat) as it is."""
-    return np.asarray(np.minimum(label, 1), np.int64)
-
-
 def match(reference: NDArray[Any], detected: NDArray[Any], tolerance: int) -> NDArray[np.int64]:
     """Pair detected with reference beats one to one, the closest pairs first.
 
@@ -143,89 +137,3 @@ def label_beats(reference: Beats, detected: NDArray[Any], fs: float, *, toleranc
         label[(found < 0) & (detected >= a) & (detected < b)] = -2
     missed = np.delete(reference.label, found[found >= 0])
     return BeatLabels(label.astype(np.int64), missed[missed >= 0])
-
-
-@dataclass(frozen=True)
-class BeatScore:
-    """Confusion of beats, and what is read from it.
-
-    Parameters
-    ----------
-    labels : tuple of str
-        Class names.
-    confusion : ndarray of int64, shape (classes + 1, classes + 1)
-        Reference by prediction; the last row counts false detections, the last column missed beats, which no score
-        forgives.
-    """
-
-    labels: tuple[str, ...]
-    confusion: NDArray[np.int64]
-
-    @property
-    def sensitivity(self) -> NDArray[np.float64]:
-        """Share of the reference beats of each class found as such, shape (classes,); 0 where there is none."""
-        return self._share(self.confusion.sum(axis=1)[:-1])
-
-    @property
-    def ppv(self) -> NDArray[np.float64]:
-        """Share of the predictions of each class that are right, shape (classes,); 0 where there is none."""
-        return self._share(self.confusion.sum(axis=0)[:-1])
-
-    @property
-    def f1(self) -> NDArray[np.float64]:
-        """Harmonic mean of sensitivity and PPV, shape (classes,)."""
-        return self._share((self.confusion.sum(axis=0) + self.confusion.sum(axis=1))[:-1] / 2)
-
-    @property
-    def macro_f1(self) -> float:
-        """Mean F1 over the classes that the reference holds; 0 where it holds none."""
-        held = self.confusion.sum(axis=1)[:-1] > 0
-        return float(self.f1[held].sum() / max(held.sum(), 1))
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the reference beats that are found as what they are."""
-        return float(np.trace(self.confusion[:-1, :-1]) / max(self.confusion[:-1].sum(), 1))
-
-    def _share(self, of: NDArray[Any]) -> NDArray[np.float64]:
-        right = np.diag(self.confusion)[:-1]
-        return np.asarray(np.divide(right, of, out=np.zeros(len(right)), where=of > 0))
-
-    def table(self) -> list[dict[str, float | str]]:
-        """Return one row a class: beats, sensitivity, PPV and F1 in per cent."""
-        counts = self.confusion.sum(axis=1)[:-1]
-        return [
-            {"class": name, "beats": int(n), "Se": 100 * se, "PPV": 100 * ppv, "F1": 100 * f1}
-            for name, n, se, ppv, f1 in zip(self.labels, counts, self.sensitivity, self.ppv, self.f1, strict=True)
-        ]
-
-
-def score(
-    label: NDArray[Any], predicted: NDArray[Any], missed: NDArray[Any], labels: tuple[str, ...] = AAMI
-) -> BeatScore:
-    """Count beats by class.
-
-    Parameters
-    ----------
-    label : ndarray of int64, shape (n,)
-        Reference class of each detected beat; -1 a false detection, -2 not scored.
-    predicted : ndarray of int64, shape (n,)
-        Predicted class of each detected beat.
-    missed : ndarray of int64, shape (k,)
-        Reference classes of the beats that were not detected.
-    labels : tuple of str
-        Class names.
-
-    Examples
-    --------
-    >>> result = score(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 0]), np.array([1]), BINARY)
-    >>> result.sensitivity, result.ppv
-    (array([0.5, 0.5]), array([0.5, 0.5]))
-    """
-    n = len(labels)
-    confusion = np.zeros((n + 1, n + 1), np.int64)
-    kept = label > -2
-    # -1 indexes the last row: a detection that no reference beat answers for
-    np.add.at(confusion, (label[kept], predicted[kept]), 1)
-    np.add.at(confusion[:, n], missed, 1)
-    return BeatScore(labels, confusion)

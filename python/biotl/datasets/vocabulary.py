@@ -49,11 +49,6 @@ class Vocabulary:
     recordings: tuple[int, str]
     seed: int
 
-    @property
-    def records(self) -> range:
-        """As many items as training recordings: of the first house, and goes with it."""
-        return range(self.recordings[0])
-
     def tokens(self, wave: NDArray[Any], patches: NDArray[Any]) -> NDArray[np.int64]:
         """Name each segment by its nearest centroid.
 

@@ -31,7 +31,7 @@ class ECGBert(nn.Module):
     dim, layers, heads, hidden : int
         Width, depth, attention heads, width of the feed-forward layers.
     segment_length : int
-        Samples of a patch, as in the `SignalSpec`.
+        Samples of a patch, as in the `SentenceSpec`.
     dropout : float
         On attention, feed-forward layers and embeddings.
     """

@@ -44,8 +44,7 @@ class WindowNet(nn.Module):
 
     inputs = ("signal",)
     output = "logits"
-    axes: ClassVar[dict[str, dict[int, str]]] = {"signal": {0: "batch"}, "logits": {0: "batch"}, "embedding": {0: "batch"}}
-
+    axes: ClassVar[dict[str, dict[int, str]]] = {name: {0: "batch"} for name in ("signal", "logits", "embedding")}
     by_channel: ClassVar[dict[str, int]] = {"stem.weight": 1}
 
     def __init__(
