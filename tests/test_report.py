@@ -1,5 +1,6 @@
 """The report: what it must say, that it needs nothing but itself, and that a browser draws it on any screen."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from answered import beats, values
-from biotl.errors import ConfigError
+from biotl.errors import ConfigError, RecordError
 from biotl.report import against, classes, html, model_card, pretraining, regression, robustness
 from biotl.report.beside import number
 from biotl.report.content import Card, Estimate, Figure, Headline, Pairs, Report, Section, Table, Text
@@ -17,7 +18,7 @@ from biotl.report.strips import Trace, choose, strips
 from biotl.report.style import DARK, LIGHT
 from biotl.report.training import training
 from biotl.report.tripod import tripod
-from biotl.scoring import ec57
+from biotl.scoring import ec57, stored
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import interval
 from biotl.scoring.classes import ClassCounts
@@ -321,18 +322,30 @@ def test_a_stress_test_shows_each_level_with_its_interval():
     assert robustness.section({}, "macro-F1").blocks == ()
 
 
-def test_two_runs_are_set_against_each_other():
-    first, second = beats(), swapped(beats(), "model", "boosting")
-    trees = scored(first, NSVF), scored(second, NSVF)
-    sections = against.sections(first, trees[0], second, trees[1], ("run A", "run B"))
-    assert sections[0].blocks[0].cards[1].figure == "better than"
-    words = told(sections)
+def finished(folder, answered, asked):
+    folder.mkdir()
+    stored.write(answered, folder / "answers.npz")
+    (folder / "results.json").write_text(json.dumps(scored(answered, asked)))
+    return folder
+
+
+def test_two_runs_are_set_against_each_other(tmp_path):
+    first = finished(tmp_path / "a", beats(), NSVF)
+    second = finished(tmp_path / "b", swapped(beats(), "model", "boosting"), NSVF)
+    found, report = against.runs(first, second)
+    assert found["macro_f1"].low > 0
+    assert report.sections[0].blocks[0].cards[1].figure == "better than"
+    words = told(report.sections)
     assert re.search(r"\| macro-F1 \(%\) \| [\d.]+ \(.* to .*\) \| .* \| \+[\d.]+ \(.*\) \| better \|", words)
     assert "| p3 |" in words
-    back = against.sections(second, trees[1], first, trees[0], ("run B", "run A"))
-    assert (back[0].blocks[0].cards[1].figure, back[0].blocks[0].cards[1].bad) == ("worse than", True)
-    with pytest.raises(ConfigError, match="answer different questions: N, S, V, F, heart rate in bpm"):
-        against.sections(first, trees[0], values(), scored(values(), RATE), ("a", "b"))
+    assert "<svg" not in html.render(report, made_by="")
+    back = against.runs(second, first)[1].sections[0].blocks[0].cards[1]
+    assert (back.figure, back.bad) == ("worse than", True)
+    other = finished(tmp_path / "c", values(), RATE)
+    with pytest.raises(ConfigError, match="answer different questions: N, S, V, F, and heart rate in bpm"):
+        against.runs(first, other)
+    with pytest.raises(RecordError, match="finish it with `biotl finetune`"):
+        against.runs(first, tmp_path)
 
 
 LONG = "a name that somebody has given to a class in a hurry, $5 and more"

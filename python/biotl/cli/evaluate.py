@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biotl import __version__
 from biotl.cli.output import Json, end, note, refusals, result, table
 
 if TYPE_CHECKING:
@@ -23,14 +24,21 @@ def evaluate(
     annotator: Annotated[
         str | None, typer.Option(help="Extension of the annotations; by default the one that was learnt from.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Another run folder: MODEL is one too, and both are compared on what they answered."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score an exported model on recordings with a reference.
+    """Score an exported model on recordings with a reference, or set one finished run against another.
 
     The reference is read as it was for training: the same annotations or column, the same classes. A missed unit and a
     false detection count as errors; false alarms of classes that no recording holds are shown. A recording that does
     not fit is refused in one line; the others go on, and the exit code is 4.
     """
+    if against is not None:
+        _compare(model, against, as_json=as_json)
+        return
     from biotl.datasets.labels import parse_target
     from biotl.datasets.manifest import read_manifest
     from biotl.deploy.evaluate import evaluate_entries
@@ -61,6 +69,21 @@ def evaluate(
         text += "\n\n" + table([{"false alarms an hour": label, "of": rate} for label, rate in false.items()])
     result(tree | {"notes": notes}, as_json=as_json, text=text)
     end(refused, answered)
+
+
+def _compare(first: Path, second: Path, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from biotl.report import html, model_card
+    from biotl.report.against import runs
+
+    found, report = runs(first, second)
+    page = first / f"against_{second.name}.html"
+    html.write(report, page, made_by=f"biotl {__version__}")
+    told = model_card.render(report, made_by=f"page: {page}")
+    result(
+        {"differences": {key: asdict(of) for key, of in found.items()}, "report": str(page)}, as_json=as_json, text=told
+    )
 
 
 def _entries(paths: list[Path]) -> "list[Entry]":

@@ -20,6 +20,7 @@ from biotl.recipes import figures, report
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import Ready
 from biotl.records.atomic import write_text
+from biotl.scoring import ec57, stored
 from biotl.scoring.answers import Answered
 from biotl.scoring.results import results
 from biotl.training.checkpoint import SUFFIX, load
@@ -64,6 +65,9 @@ def finetuned(ready: Ready, work: Task, result: Result, decision: Decision, answ
     )
     write_text(folder / "results.json", json.dumps(tree, indent=1))
     figures.predictions(folder / "predictions.csv", answered, figures.asked_of(decision).labels)
+    stored.write(answered, folder / stored.ANSWERS)
+    if ec57.fits(tree["task"]):
+        ec57.write(ec57.table(answered, tree["task"]["labels"], config.model.name), folder / "ec57.csv")
     headline = tree["task"]["headline"]
     own = {headline: tree["models"][config.model.name][headline], "claim": ready.split.claim}
     made = finished(folder, work, config.stages[-1].name, decision, own)

@@ -18,6 +18,7 @@ from biotl.report import classes, html, model_card, pretraining, regression
 from biotl.report.content import Pairs, Report, Section, Text
 from biotl.report.strips import Trace
 from biotl.report.training import training
+from biotl.report.tripod import tripod
 from biotl.scoring.answers import Answered
 
 
@@ -61,6 +62,7 @@ def _write(ready: Ready, shown: Sequence[Section], bundle: Bundle) -> None:
         Section("Where it comes from", (Pairs(lineage),)),
         Section("What this does not show", (Text(tuple(said.limits)),)),
     ]
+    sections.append(tripod(sections))
     made_by = f"biotl {__version__}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     report = Report(said.title, said.question, sections)
     html.write(report, folder / "report.html", made_by=made_by)

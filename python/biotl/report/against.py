@@ -1,44 +1,70 @@
 """Two runs on the same recordings, figure by figure, subject by subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
+from pathlib import Path
 from typing import Any
 
 from biotl.errors import ConfigError
 from biotl.report.beside import Results, estimate, holds_for, number, told
-from biotl.report.content import Card, Headline, Section, Table, Text
+from biotl.report.content import Card, Headline, Report, Section, Table, Text
+from biotl.scoring import stored
 from biotl.scoring.answers import Answered
-from biotl.scoring.bootstrap import between
+from biotl.scoring.bootstrap import Interval, between
 from biotl.scoring.results import Asked
 
 
-def sections(
-    answered: Sequence[Answered], results: Results, others: Sequence[Answered], other: Results, names: tuple[str, str]
-) -> list[Section]:
-    """Return how one run's own model stands to another run's.
+def runs(first: Path, second: Path) -> tuple[dict[str, Interval], Report]:
+    """Set one finished run against another.
 
     Parameters
     ----------
-    answered, results
-        Of the first run: `biotl.scoring.stored.read` of its ``answers.npz``, and its ``results.json``.
-    others, other
-        Of the second.
-    names : (str, str)
-        What to call them.
+    first, second : Path
+        Run folders, each with ``answers.npz`` and ``results.json``.
+
+    Returns
+    -------
+    dict of str to Interval, Report
+        By figure, the first run's own model less the second's; and the page.
 
     Raises
     ------
+    RecordError
+        If a folder holds no finished run.
     ConfigError
         If the runs answer different questions, or were not tested on the same recordings.
     """
+    (answered, results), (others, other) = stored.read_run(first), stored.read_run(second)
+    found = differences(answered, results, others, other)
+    names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    question = f"Which of {first} and {second} does better on the same test recordings?"
+    return found, Report(f"{names[0]} against {names[1]}", question, sections(results, other, found, names))
+
+
+def differences(
+    answered: Sequence[Answered], results: Results, others: Sequence[Answered], other: Results
+) -> dict[str, Interval]:
+    """Return how far one run's own model is from another's in every figure, see `runs`."""
     asked, its = ({**of["task"], "unit": None} for of in (results, other))
     if asked != its:
-        raise ConfigError(f"{names[0]} and {names[1]} answer different questions: {_task(results)}, {_task(other)}")
-    task, key = results["task"], results["task"]["headline"]
-    question = Asked(tuple(task.get("labels", ())), task.get("name", ""), task.get("of", ""))
-    measure = question.measure(answered)
-    found = between(answered, others, measure)
-    legend, models = measure.legend, [next(iter(of["models"])) for of in (results, other)]
+        raise ConfigError(f"the runs answer different questions: {_task(results)}, and {_task(other)}")
+    return between(answered, others, _asked(results).measure(answered))
+
+
+def sections(results: Results, other: Results, found: Mapping[str, Interval], names: tuple[str, str]) -> list[Section]:
+    """Return what a comparison shows.
+
+    Parameters
+    ----------
+    results, other : mapping
+        ``results.json`` of the two runs.
+    found : mapping of str to Interval
+        Their `differences`.
+    names : (str, str)
+        What to call them.
+    """
+    key = results["task"]["headline"]
+    legend, models = _asked(results).measure([]).legend, [next(iter(of["models"])) for of in (results, other)]
     rows = [
         {
             "figure": f"{of.name} ({of.unit})" if of.unit else of.name,
@@ -87,6 +113,11 @@ def _subjects(
 
 def _nothing(results: Results, model: str, key: str) -> bool:
     return results["models"][model].get(key) is None
+
+
+def _asked(results: Results) -> Asked:
+    task = results["task"]
+    return Asked(tuple(task.get("labels", ())), task.get("name", ""), task.get("of", ""))
 
 
 def _task(results: Results) -> str:

@@ -177,12 +177,11 @@ def _ranking(answered: Sequence[Answered], results: Results, score: ClassScore) 
 
 
 def _ec57(answered: Sequence[Answered], results: Results) -> tuple[Table, ...]:
-    labels = results["task"]["labels"]
-    if results["task"]["unit"] != "beat" or not set(labels) <= set(ec57.CLASSES):
+    if not ec57.fits(results["task"]):
         return ()
     rows = [
         {"of": row["record"]} | {key: None if row[key] is None else Estimate(f"{row[key]:.2f}") for key in ec57.SHARES}
-        for row in ec57.table(answered, labels, next(iter(results["models"])))[-2:]
+        for row in ec57.table(answered, results["task"]["labels"], next(iter(results["models"])))[-2:]
     ]
     note = "Per cent; Q any beat, V ventricular, S supraventricular; gross: all beats together, average: of recordings."
     return (Table(rows, f"{note} Of whole recordings, no learning period left out; each recording in ec57.csv."),)

@@ -7,7 +7,7 @@ recordings are counted: ``bxb`` leaves out the first five minutes unless told ``
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ SHARES = ("Q Se", "Q +P", "V Se", "V +P", "V FPR", "S Se", "S +P")
 COUNTS = ("Nn'", "Sn'", "Vn'", "Fn'", "On'", "Ns", "Ss", "Vs", "Fs'", "Os'", "Nv", "Sv", "Vv", "Fv'", "Ov'",
           "No'", "So'", "Vo'", "Fo'")  # fmt: skip
 """``bxb -L``'s columns, reference first and answer second; n' is n, f and q together, F' is F and Q."""
+
+
+def fits(task: Mapping[str, Any]) -> bool:
+    """Return whether the ``task`` of `biotl.scoring.results.results` is of beats in AAMI's classes."""
+    return task["unit"] == "beat" and set(task.get("labels", (None,))) <= set(CLASSES)
 
 
 def counts(matrix: NDArray[Any]) -> NDArray[Any]:

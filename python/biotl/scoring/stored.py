@@ -14,6 +14,8 @@ from biotl.errors import RecordError
 from biotl.records.atomic import write_bytes
 from biotl.scoring.answers import Answered
 
+ANSWERS = "answers.npz"
+"""What the file is called in a run folder."""
 _FIELDS = ("span", "truth", "missed", "probability", "low", "high")
 
 
@@ -36,6 +38,23 @@ def write(answered: Sequence[Answered], path: Path) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, index=np.frombuffer(json.dumps(index).encode(), np.uint8), **arrays)
     write_bytes(path, buffer.getvalue())
+
+
+def read_run(folder: Path) -> tuple[list[Answered], dict[str, Any]]:
+    """Read what a finished run answered, and its ``results.json``.
+
+    Raises
+    ------
+    RecordError
+        If the folder holds no finished run.
+    """
+    path = folder / "results.json"
+    try:
+        tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        wanted = "the figures of a finished run"
+        raise RecordError(str(path), "results", "none", wanted, "finish it with `biotl finetune`") from None
+    return read(folder / ANSWERS), tree
 
 
 def read(path: Path) -> list[Answered]:
