@@ -76,6 +76,17 @@ def test_evaluate_gives_the_figures_of_the_run(finished, config, capsys):
     assert "macro-F1" in capsys.readouterr().out
 
 
+def test_evaluate_sets_a_finished_run_against_another(finished, tmp_path, capsys):
+    assert (finished / "ec57.csv").read_text().splitlines()[-2].startswith("Gross,")
+    assert "TRIPOD+AI" in (finished / "report.html").read_text()
+    assert main(["evaluate", str(finished), "--against", str(finished), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["differences"]["macro_f1"] == {"value": 0, "low": 0, "high": 0}
+    assert "not shown to differ from" in (finished / "against_run.html").read_text()
+    assert main(["evaluate", str(finished), "--against", str(tmp_path)]) == 3
+    assert "results: got none" in capsys.readouterr().err
+
+
 def test_evaluate_counts_a_recording_once_however_it_is_spelled_and_takes_a_folder(finished, config, capsys):
     one = config.parent / "mitdb" / "200"
     assert main(["evaluate", str(finished / "model.onnx"), str(one), "--json"]) == 0
