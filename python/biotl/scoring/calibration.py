@@ -43,7 +43,13 @@ def brier(truth: Array, probability: Array) -> float:
 
 
 def ece(truth: Array, probability: Array) -> float:
-    """Return the expected calibration error of the most probable class, in ten bins of equal width (Guo 2017)."""
+    """Return the expected calibration error of the most probable class, in ten bins of equal width (Guo 2017).
+
+    Examples
+    --------
+    >>> ece(np.array([0, 0, 1, 0]), np.array([[0.75, 0.25]] * 4))
+    0.0
+    """
     return float(_figures(_sums(truth, probability))["ece"])
 
 
@@ -62,6 +68,13 @@ def recalibration(positive: Array, probability: Array) -> tuple[float, float]:
     float, float
         The slope of the log odds (1: right; below 1: too sure) and the intercept at a slope of 1 (0: right; above 0:
         the class is more frequent than said). NaN where a class is missing or no fit exists.
+
+    Examples
+    --------
+    >>> happened = np.array([True] * 6 + [False] * 4 + [True] * 4 + [False] * 6)
+    >>> slope, intercept = recalibration(happened, np.repeat([0.9, 0.1], 10))  # said 90 and 10 %, came 60 and 40 %
+    >>> round(slope, 3)
+    0.185
     """
     x = _logit(probability)
     slope, intercept = _cox(x, np.ones(x.size), np.asarray(positive, np.float64))
@@ -69,7 +82,14 @@ def recalibration(positive: Array, probability: Array) -> tuple[float, float]:
 
 
 def reliability(positive: Array, probability: Array, bins: int = BINS) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Return mean probability, share of positives and count in bins of equal width; NaN in an empty bin."""
+    """Return mean probability, share of positives and count in bins of equal width; NaN in an empty bin.
+
+    Examples
+    --------
+    >>> said, true, count = reliability(np.array([False, True, True]), np.array([0.2, 0.8, 0.6]), bins=2)
+    >>> true, count
+    (array([0., 1.]), array([1, 2]))
+    """
     place = np.minimum((np.asarray(probability) * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     said, true = (np.bincount(place, weights=of, minlength=bins) for of in (probability, positive))

@@ -185,7 +185,13 @@ class ClassScore:
 
 
 def score(truth: Array, predicted: Array, missed: Array, labels: Sequence[str]) -> ClassScore:
-    """Count one set of answers, see `confusion`."""
+    """Count one set of answers, see `confusion`.
+
+    Examples
+    --------
+    >>> score(np.array([0, 0, 1]), np.array([0, 1, 1]), np.array([], int), ("N", "V")).accuracy
+    np.float64(0.6666666666666666)
+    """
     return ClassScore(tuple(labels), confusion(truth, predicted, missed, len(labels)))
 
 

@@ -85,6 +85,13 @@ def table(answered: Sequence[Answered], labels: Sequence[str], model: str) -> li
     ------
     ConfigError
         If a class is none of EC57's.
+
+    Examples
+    --------
+    >>> span = np.array([[0, 1], [300, 301], [600, 601]])
+    >>> of = Answered("100", "100", "beat", 360.0, span, np.array([0, 1, 1]), {"m": np.array([0, 1, 0])})
+    >>> table([of], ("N", "V"), "m")[-2]["V Se"]
+    50.0
     """
     if strange := [label for label in labels if label not in CLASSES]:
         raise ConfigError(f"EC57: class {strange[0]!r} is none of {', '.join(CLASSES)}; its tables are of AAMI classes")

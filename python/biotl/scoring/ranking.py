@@ -40,7 +40,14 @@ def average_precision(labels: Array, scores: Array) -> float:
 
 
 def precision_recall(labels: Array, scores: Array) -> tuple[Array, Array]:
-    """Return precision and recall at every score that occurs, the highest first."""
+    """Return precision and recall at every score that occurs, the highest first.
+
+    Examples
+    --------
+    >>> precision, recall = precision_recall(np.array([0, 1, 1]), np.array([0.5, 0.4, 0.9]))
+    >>> recall
+    array([0.5, 0.5, 1. ])
+    """
     positive, negative = (np.cumsum(of[::-1]) for of in _counts(labels, scores))
     return ratio(positive, positive + negative), ratio(positive, positive[-1:])
 

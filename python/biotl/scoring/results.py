@@ -88,6 +88,16 @@ def results(
     dict
         JSON, as ``results.schema.json`` beside this module describes it. Shares are in per cent, a figure that is not
         defined is None.
+
+    Examples
+    --------
+    >>> span = np.array([[0, 8], [8, 16]])
+    >>> people = [Answered(s, s, "window", 1.0, span, np.array([0, 1]), {"m": np.array([0, 1 - k])})
+    ...           for k, s in enumerate("ab")]
+    >>> split = {"how": "by subject", "claim": "subjects never seen"}
+    >>> tree = results(people, Asked(("calm", "noisy")), recipe="mine", split=split, looks=1)
+    >>> round(tree["models"]["m"]["macro_f1"], 1), tree["split"]["claim"]
+    (73.3, 'subjects never seen')
     """
     measure, names = asked.measure(answered), models(answered)
     found = {name: interval(answered, measure, name, seed=seed, n=n) for name in names}

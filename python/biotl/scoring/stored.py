@@ -28,6 +28,14 @@ def write(answered: Sequence[Answered], path: Path) -> None:
         What was answered.
     path : Path
         Such as ``run/answers.npz``.
+
+    Examples
+    --------
+    >>> of = Answered("100", "", "window", 1.0, np.array([[0, 10]]), np.array([1]), {"m": np.array([1])})
+    >>> path = getfixture("tmp_path") / "answers.npz"
+    >>> write([of], path)
+    >>> read(path)[0].answers
+    {'m': array([1])}
     """
     index: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
