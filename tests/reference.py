@@ -199,15 +199,6 @@ def rhythm_features(before, after):
         b for b in range(96) if smooth[b] >= max(smooth[b - 1], smooth[(b + 1) % 96]) and smooth[b] >= max(smooth) / 3
     ]
     mode = -3 + summits[-1] / 16 + 1 / 32
-    gap, low = 0.0, 0.0
-    if n >= 4 and max(x) > min(x):
-        splits = []
-        for k in range(1, n):
-            left, right = sorted(x)[:k], sorted(x)[k:]
-            splits.append((k * (n - k) * (np.mean(right) - np.mean(left)) ** 2, np.mean(right) - np.mean(left), k))
-        best = max(splits, key=lambda split: split[0])
-        gap = best[1] / np.sqrt(max(np.var(x) - best[0] / n**2, 1e-6)) / 4
-        low = best[2] / n
     change = [abs(x[i] - at(x, i - 1)) for i in range(n)]
     turn = [float(0 < i < n - 1 and (x[i] - x[i - 1]) * (x[i] - x[i + 1]) > 0) for i in range(n)]
     rows = []
@@ -230,10 +221,8 @@ def rhythm_features(before, after):
         row = [x[i] - reference for reference in references]
         row += [y[i] - reference for reference in (np.median(x), mode, high[i], local_mean)]
         row += [x[i] - at(x, i - 1), y[i] - x[i], at(y, i + 1) - y[i]]
-        row += [np.log2((before[i] + after[i]) / 2) - local_median, before[i]]
+        row += [np.log2((before[i] + after[i]) / 2) - local_median]
         row += [at(x, i + k) - at(high, i + k) for k in (-2, -1, 1, 2)]
-        row += [np.std(x), np.mean(x > np.median(x) + np.log2(1.5)), gap, low]
-        row += [mode - np.median(x), np.log2(np.mean(before)) - np.median(x)]
         row += [np.sqrt(np.mean(np.square(nearby(change, i, 30)))), np.median(nearby(change, i, 30))]
         row += [np.mean(nearby(turn, i, 30)), np.mean(pairs), np.std(window)]
         rows.append(np.clip(row, -2, 2))
@@ -274,7 +263,7 @@ def lead_features(qrs, p, t, t_before, confidence, pr, width, qt, rested, waited
     for i in range(n):
         row = [cosine(qrs[i], main), rms(qrs[i] - main) / (rms(main) + 1e-9 * unit), cosine(qrs[i], paused)]
         row += [cosine(qrs[i], qrs[at(i - 1)]), cosine(qrs[i], qrs[at(i + 1)]), octaves(np.ptp(qrs[i]), unit)]
-        row += [(qrs[i].mean() - np.median(qrs.mean(axis=1))) / unit, width[i], octaves(width[i], usual(width))]
+        row += [(qrs[i].mean() - np.median(qrs.mean(axis=1))) / unit, octaves(width[i], usual(width))]
         row.append(octaves(np.abs(np.diff(qrs[i])).max(), np.median(np.abs(np.diff(qrs, axis=1)).max(axis=1))))
         row += [cosine(t[i] - t[i].mean(), main_t - main_t.mean()), (t[i].mean() - main_t.mean()) / unit]
         row.append(rms(levelled(t_before[i]) - levelled(main_tb)) / unit)
@@ -283,7 +272,7 @@ def lead_features(qrs, p, t, t_before, confidence, pr, width, qt, rested, waited
         row += [alike(flat[i], longest), gain(flat[i], longest)]
         row += [rms(flat[i] - longest) / (rms(longest) + 0.01 * unit), alike(flat[i], flat[at(i - 1)])]
         row.append(octaves(rms(flat[i]), np.median([rms(w) for w, r in zip(flat, rested, strict=True) if r])))
-        row += [pr[i], pr[i] - usual(pr[rested]) if pr[i] > 0 else 0, qt[i] - usual(qt) if qt[i] > 0 else 0]
+        row += [pr[i] - usual(pr[rested]) if pr[i] > 0 else 0, qt[i] - usual(qt) if qt[i] > 0 else 0]
         rows.append(np.clip(row, -8, 8))
     return np.array(rows)
 

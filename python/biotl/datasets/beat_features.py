@@ -17,7 +17,6 @@ LEAD_FEATURES = (
     "qrs_likeness_next",
     "qrs_height",
     "qrs_area",
-    "qrs_s",
     "qrs_width",
     "qrs_slope",
     "t_likeness",
@@ -34,7 +33,6 @@ LEAD_FEATURES = (
     "p_unlikeness_longest",
     "p_likeness_previous",
     "p_energy",
-    "pr_s",
     "pr_change",
     "qt_change",
 )
@@ -50,7 +48,7 @@ FAMILY_FEATURES = (
     "family_qrs_likeness",
     "family_nearby",
 )
-RECORD_FEATURES = ("sureness", "local_p_share", "local_p_after_pause", "record_p_after_pause", "record_main_share")
+RECORD_FEATURES = ("sureness", "local_p_share", "local_p_after_pause", "record_p_after_pause")
 FEATURES = (
     *RHYTHM_FEATURES,
     *(f"{name}_{end}" for name in LEAD_FEATURES for end in ("low", "high")),
@@ -78,7 +76,7 @@ def beat_features(beats: BeatMeasures) -> Floats:
 
     Returns
     -------
-    ndarray of float32, shape (m, 102)
+    ndarray of float32, shape (m, 90)
         Columns `FEATURES`.
     """
     if not len(beats):
@@ -113,14 +111,13 @@ def beat_features(beats: BeatMeasures) -> Floats:
         around(p > 0.5, CALM).mean(axis=1),
         around(p * rested, CALM).sum(axis=1) / np.maximum(paused, 1),
         np.median(p[rested]),
-        np.median(share),
     ]
     rest = np.stack([np.broadcast_to(c, before.shape) for c in (*family, *record)], axis=1)
     return np.concatenate([rhythm, pooled, rest], axis=1).astype(np.float32)
 
 
 def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Floats:
-    """Return the columns `LEAD_FEATURES` of one lead, shape (m, 27)."""
+    """Return the columns `LEAD_FEATURES` of one lead, shape (m, 25)."""
     qrs, p, t, t_before = (wave[:, 0] for wave in (beats.qrs, beats.p, beats.t, beats.t_before))
     height = np.ptp(qrs, axis=1)
     unit = float(np.median(height)) or 1.0
@@ -139,7 +136,6 @@ def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Fl
         likeness(qrs, shifted(qrs, 1)),
         _octaves(height, unit),
         (area - np.median(area)) / unit,
-        width,
         _octaves(width, _usual(width)),
         _octaves(slope, float(np.median(slope))),
         likeness(t - t.mean(axis=1, keepdims=True), main_t - main_t.mean()),
@@ -156,7 +152,6 @@ def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Fl
         _size(flat_p - flat_longest) / (_size(flat_longest) + 0.01 * unit),
         _alike(flat_p, shifted(flat_p, -1)),
         _octaves(_size(flat_p), float(np.median(_size(flat_p)[rested]))),
-        pr,
         np.where(pr > 0, pr - _usual(pr[rested]), 0),
         np.where(qt > 0, qt - _usual(qt), 0),
     ]

@@ -32,14 +32,7 @@ RHYTHM_FEATURES = (
     "after_to_before",
     "next_to_after",
     "both_to_local_median",
-    "before_s",
     *(f"before_to_local_p80_{shift:+d}" for shift in (-2, -1, 1, 2)),
-    "record_spread",
-    "record_long_share",
-    "record_gap",
-    "record_low_share",
-    "record_mode_to_median",
-    "record_mean_to_median",
     "local_rmssd",
     "local_change",
     "local_turning",
@@ -62,7 +55,7 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
 
     Returns
     -------
-    ndarray of float32, shape (m, 33)
+    ndarray of float32, shape (m, 26)
         Columns `RHYTHM_FEATURES`; ratios as log2, clipped to two octaves either way.
 
     Examples
@@ -81,7 +74,6 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
     local_mean = np.log2(around(before, 5).mean(axis=1))
     local_median = np.median(around(x, AROUND), axis=1)
     previous, following = np.append(x[0], x[:-1]), np.append(y[1:], y[-1])
-    gap, low = two_means(x)
     change = np.abs(np.diff(x, prepend=x[0]))
     turn = np.append(np.append(0, (x[1:-1] - x[:-2]) * (x[1:-1] - x[2:]) > 0), 0)[: len(x)]
     calm = around(x, CALM)
@@ -95,14 +87,7 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
         y - x,
         following - y,
         np.log2((before + after) / 2) - local_median,
-        before,
         *(shifted(x - p80, shift) for shift in (-2, -1, 1, 2)),
-        x.std(),
-        np.mean(x > median + np.log2(1.5)),
-        gap,
-        low,
-        mode - median,
-        mean - median,
         np.sqrt(np.mean(around(change, CALM) ** 2, axis=1)),
         np.median(around(change, CALM), axis=1),
         around(turn, CALM).mean(axis=1),
@@ -148,21 +133,6 @@ def upper_mode(x: Floats) -> float:
     smooth = np.convolve(count, (0.25, 0.5, 0.25), "same")
     peak = (smooth >= np.roll(smooth, 1)) & (smooth >= np.roll(smooth, -1)) & (smooth >= smooth.max() / 3)
     return float(edges[np.flatnonzero(peak)[-1]] + 1 / 32)
-
-
-def two_means(x: Floats) -> tuple[float, float]:
-    """Split intervals in two, furthest apart; return the gap in quarters of a spread, and the share of short ones."""
-    if len(x) < 4 or np.ptp(x) == 0:
-        return 0.0, 0.0
-    ordered = np.sort(x)
-    n = np.arange(1, len(x))
-    total = np.cumsum(ordered)
-    left, right = total[:-1] / n, (total[-1] - total[:-1]) / (len(x) - n)
-    between = n * (len(x) - n) * (right - left) ** 2
-    best = int(between.argmax())
-    within = max(float(x.var() - between[best] / len(x) ** 2), 1e-6)
-    # a quarter: the same range as the ratios beside it
-    return float((right[best] - left[best]) / np.sqrt(within)) / 4, float(n[best] / len(x))
 
 
 def _likeness(windows: Floats) -> Floats:
