@@ -10,8 +10,8 @@ and as the mean over patients; F1 under *prevalence stress* (held-out recordings
 (three patients in fibrillation) and in the normal hearts of QTDB. With NAMEs, only those kinds of copies are learnt
 from (`biotl.training.boosting.KINDS`). It reads no recording of DS2.
 
-``test`` trains on DS1 without 201, who is 202 of DS2, and reads DS2: one look. ``causal`` judges every tenth beat of DS1,
-with its patient left out, from the 300 beats before it and the one after it, waves measured on no more than that; the R
+``test`` trains on DS1 without 201, who is 202 of DS2, and reads DS2: one look. ``causal`` judges every tenth beat of
+DS1 (its patient left out) from the 300 beats before it and the one after it, waves measured on no more than that; the R
 peaks are those of the whole recording, which `RPeakStream` finds to within a few beats.
 """
 
