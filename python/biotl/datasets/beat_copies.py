@@ -42,11 +42,12 @@ def with_prevalence(
     ectopic = np.flatnonzero(label == of)
     index: list[int] = []
     while len(index) < size:
-        run = int(rng.geometric(min(1.0, 2.0 * (1 - share)))) if share > 0.5 else int(rng.geometric(1 - share / 2))
-        run = min(run, 40)
+        # a run, then at least one other beat: the longer the runs the larger the share
+        usual = share / (1 - share)
+        run = min(int(rng.geometric(min(1 - share / 2, 1 / max(1.0, 2 * usual)))), 40)
         first = int(rng.integers(len(ectopic)))
         chosen = ectopic[(first + np.arange(run)) % len(ectopic)]
-        rest = int(rng.poisson(run * (1 - share) / share))
+        rest = 1 + int(rng.poisson(max(0.0, run / usual - 1)))
         index.extend(chosen.tolist())
         index.extend(_stretch(label, int(chosen[-1]) + 1, of, rest, rng))
     picked = np.array(index[:size])
@@ -133,12 +134,15 @@ def with_premature(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Let some sinus beats of a recording come early, with a P wave of another focus: supraventricular beats.
 
+    The sinus rhythm itself swings as with breathing, so that coming early alone decides nothing.
+
     Returns
     -------
     ndarray of float32, ndarray of int64, ndarray of int64
         The new recording, its R peaks and the class of each beat.
     """
     rr, gain, new = _intervals(rpeaks, fs), np.ones(len(label)), np.array(label)
+    rr *= _breathing(len(rr), rng)
     _draw_premature(rr, gain, new, rng)
     return (*retime(x, rpeaks, fs, rr, gain), new)
 
@@ -157,6 +161,7 @@ def with_fibrillation(
         The new recording, its R peaks and the class of each beat.
     """
     rr, gain, new = _intervals(rpeaks, fs), np.ones(len(label)), np.array(label)
+    rr *= _breathing(len(rr), rng)
     if rng.random() < 0.5:
         _draw_premature(rr, gain, new, rng)
     m = len(label)
@@ -183,6 +188,17 @@ def _intervals(rpeaks: NDArray[Any], fs: float) -> NDArray[np.float64]:
     return np.append(np.median(rr), rr)
 
 
+def _breathing(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw by what factor sinus arrhythmia moves each interval: swings of 3 to 8 beats, on a slower drift.
+
+    A young heart's intervals swing by a quarter and more, and its P waves stay: such beats are early, and sinus beats.
+    """
+    beat = np.arange(n)
+    swing, drift = rng.uniform(0, 0.25) * (rng.random() < 0.7), rng.uniform(0, 0.1)
+    phase = np.cumsum(2 * np.pi / rng.uniform(3, 8) * rng.lognormal(0, 0.2, n))
+    return np.exp(swing * np.sin(phase) + drift * np.sin(2 * np.pi * beat / rng.uniform(20, 60)))
+
+
 def _draw_premature(
     rr: NDArray[np.float64], gain: NDArray[np.float64], label: NDArray[Any], rng: np.random.Generator
 ) -> None:
@@ -192,7 +208,7 @@ def _draw_premature(
     share = rng.uniform(0.03, 0.2)
     early = rng.uniform(0.5, 0.75), rng.uniform(0.78, 0.92)
     # a focus of its own: one near the sinus node draws the same P wave, a junctional one hardly any
-    focus = rng.choice([rng.uniform(-1, -0.3), rng.uniform(-0.2, 0.2), rng.uniform(0.3, 0.7), 1.0, 1.0])
+    focus = rng.choice([rng.uniform(-1, -0.3), rng.uniform(-0.2, 0.2), rng.uniform(0.3, 0.7), 1.0])
     goes_on = rng.choice([0.0, 0.3, 0.8])
     median = np.median(rr)
     factor = 1.0

@@ -51,6 +51,10 @@ class BoostedTrees(nn.Module):
                 tensor.copy_(torch.from_numpy(getattr(trees, name)))
         return model
 
+    def options(self) -> dict[str, int]:
+        """Return what builds a model of this size."""
+        return {"trees": len(self.root), "nodes": len(self.feature), "columns": self.columns, "classes": len(self.base)}
+
     def as_trees(self) -> Trees:
         """Return the trees as arrays."""
         arrays = {name: t.detach().cpu().numpy() for name, t in (*self.named_buffers(), *self.named_parameters())}
