@@ -97,14 +97,13 @@ class BeatPreprocessor:
                 reach = round(REACH_S * spec.fs)
                 kept = ~near(rpeaks - reach, rpeaks + reach + 1, missing)
                 rpeaks, sureness = rpeaks[kept], sureness[kept]
-        features = beat_features(measure_beats(signal, rpeaks, spec.fs, sureness))
-        arrays: dict[str, NDArray[Any]] = {
-            "signal": signal,
-            "rpeaks": rpeaks,
-            "sureness": sureness,
-            "features": features,
-        }
+        arrays = self._described(signal, rpeaks, sureness)
         return Prepared(arrays, records[0].fs, records[0].signal.shape[1], about)
+
+    def _described(self, signal: NDArray[Any], rpeaks: NDArray[Any], sureness: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return what a store keeps: the leads, their beats, and what each is among these."""
+        features = beat_features(measure_beats(signal, rpeaks, self.spec.fs, sureness))
+        return {"signal": signal, "rpeaks": rpeaks, "sureness": sureness, "features": features}
 
     def _find(self, records: Sequence[Record], choose: str | None) -> tuple[Found, Found | None]:
         """Return the first lead, and another one of the same file where the spec asks for it."""
@@ -136,9 +135,14 @@ class BeatPreprocessor:
         """Return the whole recording: a beat is compared with all others."""
         return 0, prepared.samples
 
-    def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:  # noqa: ARG002
-        """Return the recording as it is: nothing is fitted."""
-        return prepared
+    def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:
+        """Return the beats between two samples, at ``prepared.fs``, described among themselves; samples begin at 0."""
+        of, scale = prepared.arrays, self.spec.fs / prepared.fs
+        first, last = round(start * scale), round(stop * scale)
+        peak = self.units(prepared)[:, 0]
+        inside = (peak >= start) & (peak < stop)
+        arrays = self._described(of["signal"][:, first:last], of["rpeaks"][inside] - first, of["sureness"][inside])
+        return replace(prepared, arrays=arrays, samples=stop - start)
 
     def complete(self, prepared: Prepared) -> Prepared:
         """Return the recording as it is."""

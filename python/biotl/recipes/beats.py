@@ -76,10 +76,13 @@ def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: AR
     config, folder = ready.config, Path(ready.config.run)
     hearts = []
     for part in ready.parts("train"):
-        arrays, subject = ready.store[part.id].arrays, ready.split.subjects[part.id]
-        of = (arrays[name] for name in ("rpeaks", "sureness"))
-        label = ready.store.targets(part.id)["labels"]
-        hearts.append(Heart(subject or part.id, arrays["signal"], config.data.spec.fs, *of, label))
+        whole = ready.store[part.id]
+        start, stop = (round(share * whole.samples) for share in (part.start, part.stop))
+        peak = ready.preprocessor.units(whole)[:, 0]
+        label = ready.store.targets(part.id)["labels"][(peak >= start) & (peak < stop)]
+        of = (whole if part.stop - part.start == 1 else ready.preprocessor.stretch(whole, start, stop)).arrays
+        subject = ready.split.subjects[part.id] or part.id
+        hearts.append(Heart(subject, of["signal"], config.data.spec.fs, of["rpeaks"], of["sureness"], label))
     seeds = [config.seed + k for k in range(config.seeds)]
     trees = fit_trees(hearts, ready.target.labels, seeds=seeds)
     model = BoostedTrees.of(trees)
