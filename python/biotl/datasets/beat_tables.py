@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import biotl.signal
 from biotl.datasets.beat_features import beat_features
 from biotl.datasets.beat_measures import measure_beats
-from biotl.datasets.channels import Found, find
+from biotl.datasets.channels import find_all
 from biotl.datasets.gaps import bridge, near, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.spec import BeatSpec
@@ -69,7 +69,7 @@ class BeatPreprocessor:
             If the signal is too short.
         """
         spec = self.spec
-        leads = [one for one in self._find(records, choose) if one is not None]
+        leads = [one for one in find_all(records, spec.channels, choose=choose) if one is not None]
         lost: list[NDArray[np.int64]] = []
         about: dict[str, Any] = {"leads": {}, "gaps": {}}
         rows = []
@@ -104,23 +104,6 @@ class BeatPreprocessor:
         """Return what a store keeps: the leads, their beats, and what each is among these."""
         features = beat_features(measure_beats(signal, rpeaks, self.spec.fs, sureness))
         return {"signal": signal, "rpeaks": rpeaks, "sureness": sureness, "features": features}
-
-    def _find(self, records: Sequence[Record], choose: str | None) -> tuple[Found, Found | None]:
-        """Return the first lead, and another one of the same file where the spec asks for it."""
-        first, *others = self.spec.channels
-        found = find(records, first, choose=choose)
-        assert found is not None  # only an optional channel may be absent
-        if not others:
-            return found, None
-        rest = [i for i, name in enumerate(found.record.channels) if name != found.lead]
-        beside = replace(
-            found.record,
-            signal=found.record.signal[rest],
-            channels=tuple(found.record.channels[i] for i in rest),
-            units=tuple(found.record.units[i] for i in rest),
-        )
-        second = find([beside], others[0]) if rest else None
-        return found, None if second is None or second.flat else second
 
     def units(self, prepared: Prepared) -> NDArray[np.int64]:
         """Return each R peak as a span of one sample, shape (m, 2), at ``prepared.fs``."""

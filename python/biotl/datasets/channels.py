@@ -60,7 +60,28 @@ class Found:
     flat: bool
 
 
-def find(records: Record | Sequence[Record], channel: Channel, *, choose: str | None = None) -> Found | None:
+def find_all(
+    records: Record | Sequence[Record], channels: Sequence[Channel], *, choose: str | None = None
+) -> list[Found | None]:
+    """Find every channel of a spec, each a lead of its own; ``choose`` is the name of the first, see `find`.
+
+    Examples
+    --------
+    >>> record = Record("a", np.eye(2, dtype=np.float32), 360.0, ("II", "V1"), ("mV", "mV"), "a")
+    >>> two = (Channel(name="ECG"), Channel(name="ECG_2", aliases=("II", "V1"), optional=True))
+    >>> [found.lead for found in find_all(record, two)]
+    ['II', 'V1']
+    """
+    found: list[Found | None] = []
+    for k, channel in enumerate(channels):
+        taken = [one for one in found if one is not None]
+        found.append(find(records, channel, choose=None if k else choose, taken=taken))
+    return found
+
+
+def find(
+    records: Record | Sequence[Record], channel: Channel, *, choose: str | None = None, taken: Sequence[Found] = ()
+) -> Found | None:
     """Find a channel by name, alias and case, in one or several files; the first that is neither missing nor flat.
 
     Parameters
@@ -72,11 +93,13 @@ def find(records: Record | Sequence[Record], channel: Channel, *, choose: str | 
         spaces and underscores do not count.
     choose : str, optional
         The name that the user says, instead of all of these.
+    taken : sequence of Found
+        Leads that serve other channels.
 
     Returns
     -------
     Found or None
-        None where an optional channel is not there.
+        None where an optional channel is not there, or flat.
 
     Raises
     ------
@@ -96,6 +119,8 @@ def find(records: Record | Sequence[Record], channel: Channel, *, choose: str | 
     spare: Found | None = None
     for record, index in _candidates(records, channel, choose):
         lead, x = record.channels[index], record.signal[index]
+        if any(one.record is record and one.lead == lead for one in taken):
+            continue
         finite = x[np.isfinite(x)]
         if not len(finite):
             empty.append(lead)
@@ -107,7 +132,9 @@ def find(records: Record | Sequence[Record], channel: Channel, *, choose: str | 
         if not flat:
             return found
         spare = found
-    if spare is not None or channel.optional:
+    if channel.optional:
+        return None
+    if spare is not None:
         return spare
     where = ", ".join(str(record.source or record.name) for record in records)
     if empty:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.channels import Found, find
+from biotl.datasets.channels import Found, find_all
 from biotl.datasets.derived import DERIVED
 from biotl.datasets.gaps import bridge, onto, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
@@ -77,8 +77,8 @@ class SequencePreprocessor:
             where = first.source or first.name
             raise SignalError(f"{where}: signal: got {duration_s:g} s, wanted a step of {1 / spec.fs:g} s at least")
         signal = np.full((steps, len(spec.columns)), np.nan, np.float32)
-        for k, channel in enumerate(spec.channels):
-            found = find(records, channel, choose=choose if k == 0 else None)
+        leads = find_all(records, spec.channels, choose=choose)
+        for k, (channel, found) in enumerate(zip(spec.channels, leads, strict=True)):
             if found is not None:
                 signal[:, k] = self._channel(found, channel, steps, about)
         columns = dict(zip(spec.names, signal.T[: len(spec.channels)], strict=False))

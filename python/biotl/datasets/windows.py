@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import biotl.signal
-from biotl.datasets.channels import Found, find
+from biotl.datasets.channels import Found, find_all
 from biotl.datasets.gaps import bridge, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
@@ -74,7 +74,7 @@ class WindowPreprocessor:
         """
         spec = self.spec
         about: dict[str, Any] = {"leads": {}, "gaps": {}}
-        leads = [find(records, c, choose=choose if k == 0 else None) for k, c in enumerate(spec.channels)]
+        leads = find_all(records, spec.channels, choose=choose)
         rows = [
             None if lead is None else self._channel(lead, channel, about)
             for lead, channel in zip(leads, spec.channels, strict=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.channels import find
+from biotl.datasets.channels import find_all
 from biotl.datasets.preprocessor import Prepared, make_preprocessor
 from biotl.datasets.spec import parse_spec
 from biotl.deploy import judge, seal
@@ -136,8 +136,8 @@ class Predictor:
         """Do what `predict` does, and keep what was prepared on the way."""
         spec = self.preprocessor.spec
         found, notes = [], []
-        for number, channel in enumerate(spec.channels):
-            one = find(records, channel, choose=None if number else lead)
+        leads = find_all(records, spec.channels, choose=lead)
+        for channel, one in zip(spec.channels, leads, strict=True):
             if one is not None:
                 one, note = judge.clean(one, channel)
                 found.append((channel, one))
@@ -150,7 +150,9 @@ class Predictor:
         self._go_on()
         made = answer(self.preprocessor, self.decision, prepared, self._forward)
         options: Any = {"unit": made.unit, "missing": 0.1 if bridge else 0.5, "stop": self._go_on}
-        judged = [judge.judge(one, judge.kind_of(c), made.span, made.fs, **options) for c, one in found]
+        # what a model can do without is no reason to withhold its answer
+        needed = [(c, one) for c, one in found if not c.optional]
+        judged = [judge.judge(one, judge.kind_of(c), made.span, made.fs, **options) for c, one in needed]
         reasons = list(made.abstained)
         for of in judged:
             reasons = [mine or other for mine, other in zip(reasons, of.reasons, strict=True)]

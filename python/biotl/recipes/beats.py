@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from numpy.typing import NDArray
 from pydantic import Field
@@ -73,7 +73,7 @@ def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: AR
     from biotl.training.data import Task
     from biotl.training.trainer import Result
 
-    config, folder = ready.config, Path(ready.config.run)
+    config, folder = cast(BeatsConfig, ready.config), Path(ready.config.run)
     hearts = []
     for part in ready.parts("train"):
         whole = ready.store[part.id]

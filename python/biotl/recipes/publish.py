@@ -70,7 +70,7 @@ def finetuned(ready: Ready, work: Task, result: Result, decision: Decision, answ
         ec57.write(ec57.table(answered, tree["task"]["labels"], config.model.name), folder / "ec57.csv")
     headline = tree["task"]["headline"]
     own = {headline: tree["models"][config.model.name][headline], "claim": ready.split.claim}
-    made = finished(folder, work, config.stages[-1].name, decision, own)
+    made = finished(folder, work, list(result.best)[-1], decision, own)
     export(result.model, folder / "model.onnx", bundle=made, example=example(ready))
     report.finetuned(ready, tree, answered, result.history, made)
     return Published(folder, folder / "model.onnx", [], figures.rows(tree), list(answered), ready.refused)
@@ -111,10 +111,10 @@ def finished(folder: Path, work: Task, stage: str, decision: Decision, own: Mapp
 
 def example(ready: Ready, most: int = 4) -> dict[str, NDArray[Any]]:
     """Return a few real inputs, to trace and to check an exported model with."""
-    for part in ready.parts("validation"):
+    for part in (*ready.parts("validation"), *ready.parts("train")):
         for batch in batches(ready.preprocessor, ready.store[part.id], most):
             return batch
-    raise ConfigError("export: no validation recording has anything to answer, so that nothing can be checked")
+    raise ConfigError("export: no recording has anything to answer, so that nothing can be checked")
 
 
 def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: bool = False) -> float:

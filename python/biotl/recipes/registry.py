@@ -10,6 +10,7 @@ from biotl.errors import ConfigError
 from biotl.recipes.recipe import Recipe
 
 RECIPES = {
+    "beats": "biotl.recipes.beats",
     "ecgbert": "biotl.recipes.ecgbert",
     "value": "biotl.recipes.value",
     "window_class": "biotl.recipes.window_class",

@@ -19,6 +19,7 @@ from biotl.recipes.decide import choose, undecided
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import Ready, fit, prepare
 from biotl.recipes.recipe import RunConfig
+from biotl.recipes.registry import find
 from biotl.recipes.units import reference, within
 from biotl.scoring.answers import Answered
 from biotl.training.data import Task
@@ -93,11 +94,15 @@ def finetune(config: RunConfig, *, resume: bool = False) -> publish.Published:
     TrainingError
         If training fails, or torch and onnxruntime differ.
     """
-    with trained(config, resume=resume, needs=("train", "validation", "test")) as (ready, work, result):
+    # only stages choose their best epoch; without validation recordings nothing is chosen, and all are learnt from
+    needs = ("train", "validation", "test") if find(config.recipe).learn is None else ("train", "test")
+    with trained(config, resume=resume, needs=needs) as (ready, work, result):
         run = forward(result.model, str(result.model.output))
         name = config.model.name
         first = undecided(ready.target)
-        decision = choose(first, answered(ready, "validation", first, run, name))
+        decision = (
+            choose(first, answered(ready, "validation", first, run, name)) if ready.parts("validation") else first
+        )
         test = answered(ready, "test", decision, run, name)
         return publish.finetuned(ready, work, result, decision, test)
 
