@@ -8,6 +8,7 @@ from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ def prepare_part(job: _Job, done: Callable[[int], object] = lambda _: None) -> s
         done(len(job.entries))
         return job.name
     marker.unlink(missing_ok=True)
-    partial = data.with_name(f".{data.name}.{os.getpid()}.tmp")
+    partial = data.with_name(f".{data.name}.{uuid4().hex}.tmp")
     rows, total = [], hashlib.sha256()
 
     def one(entry: Entry) -> tuple[Prepared, Targets] | BiotlError:
