@@ -181,8 +181,10 @@ def test_what_was_interrupted_is_finished_and_what_is_whole_is_kept(held, tmp_pa
     assert work(held, tmp_path) == ["p0", "p1", "p2", "p3"]
     STOP[0] = 0
     assert not list(tmp_path.glob(".*"))
+    (tmp_path / ".part-00001.bin.0.tmp").touch()  # of a worker that was killed
     assert Store(tmp_path).missing == ("part-00001", "part-00002")
     assert work(held, tmp_path) == ["p2", "p3", "p4"]
+    assert not list(tmp_path.glob(".*"))
     assert work(held, tmp_path) == []
 
 

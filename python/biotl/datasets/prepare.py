@@ -135,6 +135,9 @@ def prepare_store(
             task.result()
             done(len(tasks[task].entries))
     store = Store(folder)
+    if not store.missing:  # nobody is at work: what workers that were killed left half done
+        for path in folder.glob(".part-*.tmp"):
+            path.unlink(missing_ok=True)
     return store, list(store.refused.values())
 
 
