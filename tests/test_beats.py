@@ -1,4 +1,4 @@
-"""Reference beats, their match with detected ones, and the score."""
+"""Reference beats and their match with detected ones."""
 
 import numpy as np
 import pytest

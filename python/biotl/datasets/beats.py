@@ -1,4 +1,4 @@
-"""Reference beats: WFDB symbols to classes, detected R peaks to reference beats, and the score per class."""
+"""Reference beats: WFDB symbols to classes, and detected R peaks to reference beats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

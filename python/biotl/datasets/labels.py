@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,19 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Target(Protocol):
-    """What is to be learnt.
+    """What is to be learnt."""
 
-    ``labels`` are class names in the order of their index, empty for a value; ``annotators`` the extensions of the
-    annotation files that are read.
-    """
+    @property
+    def kind(self) -> Kind:
+        """What sort of answer is wanted."""
 
-    kind: Kind
-    labels: tuple[str, ...]
-    annotators: tuple[str, ...]
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of their index; empty for a value."""
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Extensions of the annotation files that are read."""
 
     def check(self, spec: Spec) -> None:
         """Raise `ConfigError` where the target is an input of the model."""
@@ -80,7 +84,7 @@ class BeatClass(_Described):
     annotator: str = "atr"
     classes: Mapping[str, str] = field(default_factory=lambda: AAMI_CLASSES)
     tolerance_s: float = 0.15
-    kind = "class"
+    kind: ClassVar[Kind] = "class"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -128,7 +132,7 @@ class WindowClass(_Described):
     classes: Mapping[str, str] = field(default_factory=dict)
     annotator: str = ""
     otherwise: str = ""
-    kind = "class"
+    kind: ClassVar[Kind] = "class"
 
     def __post_init__(self) -> None:
         if bool(self.column) == bool(self.annotator):
@@ -175,9 +179,9 @@ class WindowValue(_Described):
 
     column: str
     unit: str = ""
-    kind = "value"
-    labels = ()
-    annotators = ()
+    kind: ClassVar[Kind] = "value"
+    labels: ClassVar[tuple[str, ...]] = ()
+    annotators: ClassVar[tuple[str, ...]] = ()
 
     def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:  # noqa: ARG002
         """See `Target`."""
@@ -206,9 +210,9 @@ class ChannelAt(_Described):
     horizon_s: float = 0.0
     reach_s: float = 15.0
     limits: tuple[float, float] | None = None
-    kind = "channel"
-    labels = ()
-    annotators = ()
+    kind: ClassVar[Kind] = "channel"
+    labels: ClassVar[tuple[str, ...]] = ()
+    annotators: ClassVar[tuple[str, ...]] = ()
 
     def check(self, spec: Spec) -> None:
         """Refuse a target that the model reads."""
@@ -251,9 +255,9 @@ class ChannelAt(_Described):
 class Itself(_Described):
     """The signal itself: what a masked part of it was."""
 
-    kind = "signal"
-    labels = ()
-    annotators = ()
+    kind: ClassVar[Kind] = "signal"
+    labels: ClassVar[tuple[str, ...]] = ()
+    annotators: ClassVar[tuple[str, ...]] = ()
 
     def of(self, entry: Entry, records: Sequence[Record], prepared: Prepared, units: NDArray[np.int64]) -> Arrays:  # noqa: ARG002
         """Return nothing: the transform that masks it keeps it."""
