@@ -62,6 +62,10 @@ def test_a_class_that_nobody_has_is_undefined_and_its_false_alarms_are_counted()
     s = score(np.array([0] * 10), np.array([0] * 8 + [1] * 2), NONE, ("N", "F"))
     assert np.isnan(s.sensitivity[1])
     assert s.false_alarms.tolist() == [0, 2]
+    assert s.unheld()[1:] == [
+        "It holds no F: how well such are found is not known.",
+        "False alarms of classes that the reference does not hold, in no mean: 2 as F.",
+    ]
     assert s.macro_f1 == pytest.approx(8 / 9)  # of N alone, whom the two false F cost sensitivity
     assert np.isnan(ClassScore(("N",), np.zeros((2, 2))).macro_f1)
 

@@ -39,12 +39,15 @@ def evaluate(
     if against is not None:
         _compare(model, against, as_json=as_json)
         return
+    import numpy as np
+
     from biotl.datasets.labels import parse_target
     from biotl.datasets.manifest import read_manifest
     from biotl.deploy.evaluate import evaluate_entries
     from biotl.deploy.predictor import Predictor
     from biotl.errors import ConfigError
     from biotl.recipes import figures
+    from biotl.scoring.classes import ClassScore
     from biotl.scoring.results import results
 
     if bool(recordings) == (manifest is not None):
@@ -67,6 +70,7 @@ def evaluate(
         own = next(iter(tree["models"]))
         false = {label: tree["models"][own][f"false_alarms.{label}"] for label in asked.labels}
         text += "\n\n" + table([{"false alarms an hour": label, "of": rate} for label, rate in false.items()])
+        text += "\n\n" + "\n".join(ClassScore(asked.labels, np.array(tree["confusion"][own])).unheld())
     result(tree | {"notes": notes}, as_json=as_json, text=text)
     end(refused, answered)
 

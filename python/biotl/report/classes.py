@@ -121,21 +121,10 @@ def _by_class(answered: Sequence[Answered], results: Results, score: ClassScore)
         row["false alarms"] = int(score.false_alarms[k])
         row["an hour"] = number(results["models"][own][f"false_alarms.{label}"], "per hour")
         rows.append(row)
-    absent = [label for label, n in zip(score.labels, score.held, strict=True) if not n]
-    notes = [f"Of {own}. Macro-F1 is the mean over the classes that the reference holds."]
-    if absent:
-        notes.append(f"The reference holds no {', no '.join(absent)}: nothing is known of how well such are found.")
-    blocks: list[Table | Text] = [Table(rows, " ".join(notes))]
-    wrongly = {
-        label: int(n)
-        for label, n, held in zip(score.labels, score.false_alarms, score.held, strict=True)
-        if n and not held
-    }
-    if wrongly:
-        counts = ", ".join(f"{n:,} as {label}" for label, n in wrongly.items())
-        line = f"False alarms of classes that the reference does not hold: {counts}."
-        blocks.insert(0, Text((f"{line} No mean over classes counts them as such.",), "warning"))
-    return tuple(blocks)
+    *notes, last = score.unheld()
+    if last.startswith("False alarms"):
+        return (Text((last,), "warning"), Table(rows, " ".join([f"Of {own}.", *notes])))
+    return (Table(rows, " ".join([f"Of {own}.", *notes, last])),)
 
 
 def _ranking(answered: Sequence[Answered], results: Results, score: ClassScore) -> tuple[Table | Figure | Text, ...]:

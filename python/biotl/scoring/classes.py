@@ -171,6 +171,18 @@ class ClassScore:
         spread = np.sqrt((whole**2 - (p**2).sum(-1)) * (whole**2 - (t**2).sum(-1)))
         return np.nan_to_num(ratio(hits * whole - (t * p).sum(-1), spread))[()]
 
+    def unheld(self) -> list[str]:
+        """Say of one confusion what macro-F1 is over, and which classes it leaves out though they were answered."""
+        rows = list(zip(self.labels, self.held, self.false_alarms, strict=True))
+        absent = [label for label, held, _ in rows if not held]
+        wrongly = [f"{int(n):,} as {label}" for label, held, n in rows if n and not held]
+        lines = ["Macro-F1 is the mean over the classes that the reference holds."]
+        if absent:
+            lines.append(f"It holds no {', no '.join(absent)}: how well such are found is not known.")
+        if wrongly:
+            lines.append(f"False alarms of classes that the reference does not hold, in no mean: {', '.join(wrongly)}.")
+        return lines
+
     def table(self) -> list[dict[str, Any]]:
         """Return one row a class of one confusion: units held and wrongly answered, Se, PPV and F1 in per cent."""
         columns = (self.held, 100 * self.sensitivity, 100 * self.ppv, 100 * self.f1, self.false_alarms)
