@@ -42,7 +42,14 @@ pub fn empty_matrix<T: numpy::Element>(
 #[pyfunction]
 pub fn empty<'py>(py: Python<'py>, shape: Vec<usize>, dtype: Bound<'py, PyArrayDescr>) -> PyResult<Bound<'py, PyAny>> {
     static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let numpy_empty = EMPTY.import(py, "numpy", "empty")?;
+    let numpy_empty = EMPTY.get_or_try_init(py, || {
+        let empty = py.import("numpy")?.getattr("empty")?;
+        // glibc keeps what is freed, up to the size of the largest block that was ever freed: what the system has to clear
+        // and lend anew costs a sixth of files to tokens. This block is the largest that counts, and is never touched.
+        drop(empty.call1((LARGEST, numpy::dtype::<u8>(py)))?);
+        Ok::<_, PyErr>(empty.unbind())
+    })?;
+    let numpy_empty = numpy_empty.bind(py);
     let bytes = shape.iter().try_fold(dtype.itemsize(), |bytes, &n| bytes.checked_mul(n));
     let Some(bytes) = bytes.filter(|&bytes| (HUGE / 2..isize::MAX as usize / 2).contains(&bytes)) else {
         return numpy_empty.call1((shape, dtype));
@@ -54,6 +61,8 @@ pub fn empty<'py>(py: Python<'py>, shape: Vec<usize>, dtype: Bound<'py, PyArrayD
     array.call_method1("view", (dtype,))?.call_method1("reshape", (shape,))
 }
 
+/// Bytes of the largest block from which glibc learns (`DEFAULT_MMAP_THRESHOLD_MAX` of its `malloc.c`), less its own.
+const LARGEST: usize = (32 << 20) - (64 << 10);
 /// Bytes of a huge page, of most systems.
 const HUGE: usize = 2 << 20;
 

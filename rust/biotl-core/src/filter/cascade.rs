@@ -4,10 +4,11 @@
 //! next is one multiplication long, and a signal at rest has a state that can be written down. Sums run in `f64`.
 
 use super::design::Section;
+use super::fours::run_some;
 use crate::Float;
 use crate::simd::{Lanes, multiply_add};
 
-/// Samples of each lane that are in the first-level cache at a time.
+/// Samples of each lane that are in the first-level cache at a time: 16 KiB of four lanes, half of the smallest.
 pub const TILE: usize = 512;
 
 /// One tile of samples, the lanes of a sample side by side; aligned, since a load across two cache lines costs double.
@@ -43,7 +44,7 @@ pub fn store<T: Float, const N: usize>(tile: &Tile<N>, out: [&mut [T]; N]) {
     }
 }
 
-/// Sections that run fused; their coefficients and states then fit the registers.
+/// Sections that run fused; their coefficients and states then fit the registers: five each, and AVX-512 has 32.
 const GROUP: usize = 4;
 
 /// Below this a state is silence: what is left of it would only slow the processor down as subnormal numbers.
@@ -51,11 +52,11 @@ const SILENCE: f64 = 1e-250;
 
 /// A section whose leading coefficients are both one.
 #[derive(Debug, Clone, Copy)]
-struct Row {
-    b1: f64,
-    b2: f64,
-    minus_a1: f64,
-    minus_a2: f64,
+pub(super) struct Row {
+    pub b1: f64,
+    pub b2: f64,
+    pub minus_a1: f64,
+    pub minus_a2: f64,
 }
 
 /// Sections prepared for running.
@@ -81,7 +82,9 @@ impl Cascade {
         let row = |s: &Section| Row { b1: s.b[1] / s.b[0], b2: s.b[2] / s.b[0], minus_a1: -s.a[0], minus_a2: -s.a[1] };
         let rows: Vec<Row> = sections.iter().map(row).collect();
         Self {
+            // taken out in front, it saves every section a product
             gain: sections.iter().map(|s| s.b[0]).product(),
+            // the bilinear transform puts zeros there to a few roundings; one product less a section
             unit: rows.iter().all(|r| (r.b2 - 1.0).abs() <= 4.0 * f64::EPSILON),
             rows,
         }
@@ -95,6 +98,7 @@ impl Cascade {
         for group in self.rows.chunks(GROUP) {
             past.push([level; 2]);
             for r in group {
+                // the answer to a constant: numerator and denominator at z = 1
                 let gain = (1.0 + r.b1 + r.b2) / (1.0 - r.minus_a1 - r.minus_a2);
                 level = level.map(|v| v * gain);
                 past.push([level; 2]);
@@ -136,24 +140,32 @@ impl Cascade {
 
     /// Filters a tile's worth of four lanes, from `x` or else in place, without laying them side by side in memory: four samples of
     /// each lane are turned in registers on their way in and out. Returns whether it did, which takes a number of samples
-    /// that four divides, one group of sections with `b2` of one, and a state that is not silent; each sample becomes what
-    /// [`Self::run`] makes of it.
+    /// that four divides, two groups of sections at most with `b2` of one, and a state that is not silent; each sample
+    /// becomes what [`Self::run`] makes of it.
     #[inline(always)]
     pub fn run_lanes<T: Float, V: Lanes, const REVERSE: bool>(
         &self,
         state: &mut State<4>,
         x: Option<[&[T]; 4]>,
-        out: [&mut [T]; 4],
+        mut out: [&mut [T]; 4],
+        between: &mut [[f64; TILE]; 4],
     ) -> bool {
-        if state.silent || !self.unit || !out[0].len().is_multiple_of(4) {
+        let len = out[0].len();
+        if state.silent || !self.unit || !len.is_multiple_of(4) || len > TILE {
             return false;
         }
         let (rows, past) = (self.rows.as_slice(), state.past.as_mut_slice());
         match rows.len() {
-            1 => run_fours::<T, V, 1, REVERSE>(rows, past, x, out, self.gain),
-            2 => run_fours::<T, V, 2, REVERSE>(rows, past, x, out, self.gain),
-            3 => run_fours::<T, V, 3, REVERSE>(rows, past, x, out, self.gain),
-            4 => run_fours::<T, V, 4, REVERSE>(rows, past, x, out, self.gain),
+            1..=GROUP => run_some::<T, T, V, REVERSE>(rows, past, x, out, self.gain),
+            5..=8 => {
+                let (rows, more) = rows.split_at(GROUP);
+                let (past, past_more) = past.split_at_mut(GROUP + 1);
+                let from = x.unwrap_or(out.each_mut().map(|lane| &**lane));
+                let to = between.each_mut().map(|lane| &mut lane[..len]);
+                run_some::<T, f64, V, REVERSE>(rows, past, Some(from), to, self.gain);
+                let from = between.each_ref().map(|lane| &lane[..len]);
+                run_some::<f64, T, V, REVERSE>(more, past_more, Some(from), out, 1.0);
+            }
             _ => return false,
         }
         true
@@ -190,6 +202,7 @@ impl<const N: usize> State<N> {
             if v.abs() < SILENCE {
                 *v = 0.0;
             }
+            // subnormal numbers cost a hundred cycles each, and a decaying state passes through all of them
             self.silent &= *v == 0.0;
         }
     }
@@ -226,62 +239,4 @@ fn run_group<const N: usize, const S: usize, const FUSED: bool, const REVERSE: b
     }
     past[0] = x;
     past[1..=S].copy_from_slice(&y);
-}
-
-#[inline(always)]
-fn run_fours<T: Float, V: Lanes, const S: usize, const REVERSE: bool>(
-    rows: &[Row],
-    past: &mut [[[f64; 4]; 2]],
-    x: Option<[&[T]; 4]>,
-    out: [&mut [T]; 4],
-    gain: f64,
-) {
-    // closures over lanes would be compiled for the narrowest instruction set: loops instead
-    let gain = V::splat(gain);
-    let zero = V::splat(0.0);
-    let mut taps = [[zero; 3]; S];
-    let mut y = [[zero; 2]; S];
-    for s in 0..S {
-        taps[s] = [V::splat(rows[s].b1), V::splat(rows[s].minus_a2), V::splat(rows[s].minus_a1)];
-        y[s] = [V::from_array(past[s + 1][0]), V::from_array(past[s + 1][1])];
-    }
-    let mut before = [V::from_array(past[0][0]), V::from_array(past[0][1])];
-    let fours = out[0].len() / 4;
-    let x = x.map(|x| x.map(|x| &x.as_chunks::<4>().0[..fours]));
-    let [out0, out1, out2, out3] = out.map(|out| &mut out.as_chunks_mut::<4>().0[..fours]);
-    for i in 0..fours {
-        let i = if REVERSE { fours - 1 - i } else { i };
-        if i >= fours {
-            break; // never: it saves the check of each lane
-        }
-        let [a, b, c, d] = match x {
-            Some([x0, x1, x2, x3]) => [x0[i], x1[i], x2[i], x3[i]],
-            None => [out0[i], out1[i], out2[i], out3[i]],
-        };
-        let rows = [T::to_lanes::<V>(a), T::to_lanes::<V>(b), T::to_lanes::<V>(c), T::to_lanes::<V>(d)];
-        let mut columns = V::transpose(rows);
-        for step in 0..4 {
-            let column = if REVERSE { 3 - step } else { step };
-            let mut v = columns[column].times(gain);
-            let mut last = before;
-            before = [v, last[0]];
-            for s in 0..S {
-                let [b1, minus_a2, minus_a1] = taps[s];
-                let sum = minus_a2.times_plus(y[s][1], b1.times_plus(last[0], last[1]));
-                v = minus_a1.times_plus(y[s][0], sum.plus(v));
-                last = y[s];
-                y[s] = [v, last[0]];
-            }
-            columns[column] = v;
-        }
-        let [a, b, c, d] = V::transpose(columns);
-        out0[i] = T::from_lanes(a);
-        out1[i] = T::from_lanes(b);
-        out2[i] = T::from_lanes(c);
-        out3[i] = T::from_lanes(d);
-    }
-    past[0] = [before[0].to_array(), before[1].to_array()];
-    for s in 0..S {
-        past[s + 1] = [y[s][0].to_array(), y[s][1].to_array()];
-    }
 }

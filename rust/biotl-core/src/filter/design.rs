@@ -96,6 +96,7 @@ pub fn notch(freq: f64, q: f64, fs: f64) -> Result<Vec<Section>> {
     if !(q > 0.0 && q.is_finite()) {
         return Err(Error::parameter("q", q, "a positive number"));
     }
+    // in half rates, as SciPy counts, so that rounding is the same
     let centre = 2.0 * freq / fs;
     let gain = 1.0 / (1.0 + (centre / q * PI / 2.0).tan());
     let cos = (centre * PI).cos();

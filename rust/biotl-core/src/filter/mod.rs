@@ -2,6 +2,7 @@
 
 pub mod cascade;
 pub mod design;
+mod fours;
 mod zerophase;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,7 +17,8 @@ use cascade::{Cascade, State, TILE, load, new_tile, store};
 use design::Section;
 use zerophase::{Engine, WORTHWHILE, ZeroPhase};
 
-/// What a warm-up leaves of a wrong state, next to the state itself: below the rounding of `f64`.
+/// What a warm-up leaves of a wrong state, next to the state itself: below the rounding of `f64`, which is 1e-16, so that
+/// where a long lead is cut cannot be seen in it.
 const FORGOTTEN: f64 = 1e-18;
 
 /// Runs `kernel(input, output)` over the leads of an array, in parallel.
@@ -88,6 +90,7 @@ impl<T: Float> Kernel for Push<'_, T> {
         let mut tile = new_tile::<1>();
         let mut start = 0;
         while start < self.x.len() && !self.stop.load(Relaxed) {
+            // only where a tile begins, or a stream would be silenced elsewhere than one long part
             if *seen == 0 {
                 state.hush();
             }
@@ -130,6 +133,7 @@ pub fn sosfiltfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, o
 /// Samples that `SciPy` extends each end by: three times the number of taps.
 #[must_use]
 pub fn padding(sections: &[Section]) -> usize {
+    // SciPy counts taps as of one transfer function, whose order zeros or poles at the origin lower
     let zeros = sections.iter().filter(|s| s.b[2] == 0.0).count();
     let poles = sections.iter().filter(|s| s.a[1] == 0.0).count();
     3 * (2 * sections.len() + 1 - zeros.min(poles))
@@ -143,6 +147,7 @@ fn warm_up(sections: &[Section]) -> usize {
     };
     let slowest = sections.iter().map(radius).fold(0.0, f64::max);
     if slowest >= 1.0 {
+        // it never forgets: no block is long enough, and the lead runs in one piece
         return usize::MAX / WORTHWHILE;
     }
     // a cascade of n equal poles grows like t^(n-1) before it falls

@@ -6,7 +6,7 @@ use super::cascade::{Cascade, State, TILE, Tile, load, new_tile, store};
 use crate::Float;
 use crate::simd::{LaneKernel, Lanes};
 
-/// A block of a long lead is at least this many times its warm-up.
+/// A block of a long lead is at least this many times its warm-up: that is thrown away, and 4 lanes are 4 times one.
 pub(crate) const WORTHWHILE: usize = 4;
 
 /// What every pass shares.
@@ -16,7 +16,8 @@ pub(crate) struct Engine<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Blocks that a long lead is cut into.
+/// Blocks that a long lead is cut into: the lanes of [`Lanes`]. Other blocks are other roundings, so the same on every
+/// processor.
 const LANES: usize = 4;
 
 /// One lead forward and backward; runs to whether all stayed finite.
@@ -37,6 +38,7 @@ impl<T: Float> LaneKernel for ZeroPhase<'_, T> {
         let n = x.len();
         let block = n / LANES;
         let lanes = if block >= WORTHWHILE * warm_up && block > TILE { LANES } else { 0 };
+        // an odd extension goes on with the slope of the end: no step, and so hardly anything for a filter to ring at
         let (first, last) = (x[0].to_f64(), x[n - 1].to_f64());
         let mut before: Vec<f64> = (1..=edge).rev().map(|i| 2.0 * first - x[i].to_f64()).collect();
         let mut after: Vec<f64> = (2..=edge + 1).map(|i| 2.0 * last - x[n - i].to_f64()).collect();
@@ -49,6 +51,7 @@ impl<T: Float> LaneKernel for ZeroPhase<'_, T> {
         if lanes > 0 {
             finite &= blocks::<T, V, FUSED, false>(engine, &mut state, warm_up, Some(x), &mut out[..split]);
         }
+        // what is left over is shorter than a lane each: it goes by itself, after the last block
         out[split..].copy_from_slice(&x[split..]);
         in_place::<T, FUSED, false>(engine, &mut state, &mut tile, &mut out[split..]);
         in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut after);
@@ -80,7 +83,7 @@ fn blocks<T: Float, V: Lanes, const FUSED: bool, const REVERSE: bool>(
 ) -> bool {
     let block = out.len() / LANES;
     let first = if REVERSE { LANES - 1 } else { 0 };
-    let mut spare = Spare { tile: new_tile(), out: [[T::default(); TILE]; LANES] };
+    let mut spare = Spare { tile: new_tile(), between: [[0.0; TILE]; LANES], out: [[T::default(); TILE]; LANES] };
     let mut states = {
         let source = x.unwrap_or(out);
         // the first block needs no warm-up; it runs along on samples of its own
@@ -112,13 +115,15 @@ fn blocks<T: Float, V: Lanes, const FUSED: bool, const REVERSE: bool>(
         let to = parts.each_mut().map(|part| &mut part[start..][..len]);
         spare.step::<V, FUSED, REVERSE>(engine.cascade, &mut states, from, Some(to));
     }
+    // the lane that runs into the end of the lead has the state that the rest goes on from
     *state = states.lane(LANES - 1 - first);
     states.is_finite()
 }
 
-/// Room for a tile of lanes side by side, and for results that nobody wants.
+/// Room for a tile of lanes side by side, for what passes between two groups of sections, and for results that nobody wants.
 struct Spare<T> {
     tile: Tile<LANES>,
+    between: [[f64; TILE]; LANES],
     out: [[T; TILE]; LANES],
 }
 
@@ -135,7 +140,8 @@ impl<T: Float> Spare<T> {
         let len = x.as_ref().map_or(TILE, |x| x[0].len());
         let mut out = out.unwrap_or(self.out.each_mut().map(|out| &mut out[..len]));
         state.hush();
-        if !cascade.run_lanes::<T, V, REVERSE>(state, x, out.each_mut().map(|out| &mut **out)) {
+        let lanes = out.each_mut().map(|out| &mut **out);
+        if !cascade.run_lanes::<T, V, REVERSE>(state, x, lanes, &mut self.between) {
             let len = out[0].len();
             load(&mut self.tile, x.unwrap_or(out.each_ref().map(|out| &**out)));
             cascade.run::<LANES, FUSED, REVERSE>(state, &mut self.tile, len);

@@ -14,10 +14,11 @@ use crate::{Error, Result};
 use ranks::{Ranks, STRIDES, dense, steps};
 use tally::{Small, Tally};
 
-/// Samples of output that are ranked together, unless the window asks for more.
+/// Samples of output that are ranked together, unless the window asks for more: a second median finds
+/// their codes still in the cache.
 const CHUNK: usize = 8192;
 
-/// Samples of the longest window.
+/// Samples of the longest window: well within counts of 32 bits.
 const LONGEST: usize = 1 << 24;
 
 /// A sample that has an order.

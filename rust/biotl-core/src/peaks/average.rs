@@ -21,8 +21,10 @@ pub(crate) fn average_into<T: Float>(
 ) -> Result<()> {
     let (part, held) = (&x[stretch.clone()], low.len());
     low.resize(held + part.len() / step, 0.0);
+    // less the first sample: 24 bits hold a signal, but not a signal on top of a large offset
     simd::dispatch(Average { x: part, step, offset: x.first().map_or(0.0, |v| v.to_f64()), low: &mut low[held..] });
     running_sum(low, held, sum);
+    // a running sum never recovers from a value that is not finite: one look at its end is enough
     if !sum[low.len()].is_finite() {
         let Some(at) = part.iter().position(|v| !v.finite()) else {
             return Err(Error::parameter("x", "samples whose averages overflow", "smaller samples"));

@@ -19,15 +19,20 @@ pub const LOCAL_HIDDEN: usize = 16;
 pub const CONTEXT: usize = LOCAL + 16;
 /// Hidden units of the network that judges those.
 pub const CONTEXT_HIDDEN: usize = 32;
-/// Two beats of one heart are further apart than this, in seconds.
+// What stands below makes the features, and the weights have learnt on them: to change any is to raise the revision and to
+// run benches/train_rpeaks.py.
+/// Two beats of one heart are further apart than this, in seconds: the ventricles do not answer sooner (Pan and Tompkins
+/// 1985 take it so too).
 const REFRACTORY_S: f64 = 0.2;
-/// Maxima closer than this to a larger one are the same wave, in seconds.
+/// Maxima closer than this to a larger one are the same wave, in seconds: a narrow complex lasts about as long.
 const SAME_WAVE_S: f64 = 0.1;
-/// Share of the local level below which a maximum is not looked at.
+/// Share of the local level below which a maximum is not looked at: the noise between beats has many, and each costs as
+/// much as a beat.
 const SHARE: f32 = 0.1;
-/// Stretches, in seconds from a maximum, whose mean is compared with it.
+/// Stretches, in seconds from a maximum, whose mean is compared with it: the complex, what lies beside it, where a T wave
+/// would be, and the usual noise.
 const SPANS_S: [(f64, f64); 6] = [(-0.06, 0.06), (-0.25, -0.1), (0.1, 0.25), (-0.5, -0.25), (0.25, 0.5), (-2.0, 2.0)];
-/// Widths of the broader wavelets that are compared with it, in seconds.
+/// Widths of the broader wavelets that are compared with it, in seconds: from a QRS complex to a T wave.
 const WIDTHS_S: [f64; 4] = [0.02, 0.04, 0.08, 0.16];
 /// Points of a shape, 10 ms apart.
 const SHAPE: usize = 19;
@@ -65,6 +70,7 @@ impl Candidates {
 
     /// Every maximum worth a look in the window of an envelope that has just moved on.
     pub fn follow(&mut self, envelope: &Envelope, net: &Perceptron<LOCAL, LOCAL_HIDDEN>) {
+        // what looked ahead to where the window ended is looked at again, all before it stands
         let gone = self.at.partition_point(|&at| at < envelope.gone);
         let first = (envelope.fresh / envelope.block).saturating_sub(AHEAD);
         let kept = self.at.partition_point(|&at| at < envelope.gone + first * envelope.block).max(gone);
@@ -112,9 +118,11 @@ impl Candidates {
         for f in &mut f {
             *f = (ln(*f) - log_own).clamp(-5.0, 5.0);
         }
+        // the levels are in the denominator: own over usual, where the others are theirs over own
         (f[0], f[1]) = (-f[0], -f[1]);
         f[12] = e.weighted(at).map(|(lead, weight)| (weight * lead.even[at]).powi(2)).sum::<f32>().sqrt() / own;
         for (f, neighbour) in f[13..21].chunks_mut(2).zip(neighbours) {
+            // no neighbour is one far away and faint
             f[0] = neighbour.map_or(2.0, |b| (b.abs_diff(at) as f64 / e.fs).min(2.0) as f32);
             if neighbour.is_none() {
                 f[1] = -4.0;
@@ -127,6 +135,7 @@ impl Candidates {
     pub fn thin(&self, likely: &[usize], logit: &[f32]) -> Vec<usize> {
         let reach = (REFRACTORY_S * self.fs) as usize;
         let mut kept: Vec<usize> = Vec::with_capacity(likely.len());
+        // a likelier one drops those before it that it makes impossible, so that one pass from left to right is enough
         for &i in likely {
             while kept.last().is_some_and(|&k| self.at[i] - self.at[k] < reach && logit[k] < logit[i]) {
                 kept.pop();
@@ -168,6 +177,7 @@ fn ln(x: f32) -> f32 {
     let bits = x.max(f32::MIN_POSITIVE).to_bits();
     let exponent = (bits >> 23) as f32 - 127.0;
     let m = f32::from_bits((bits & 0x007f_ffff) | 0x3f80_0000);
+    // fitted to the fraction, from one to two; the networks learnt on this logarithm, so that its error is theirs too
     let fraction = -1.741_793_9 + (2.821_202_6 + (-1.469_956_8 + (0.447_179_55 - 0.056_570_85 * m) * m) * m) * m;
     exponent * std::f32::consts::LN_2 + fraction
 }

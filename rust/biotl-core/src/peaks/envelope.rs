@@ -14,7 +14,7 @@ use super::level::{BLOCKS, around, levels_from};
 use crate::{Error, Float, Result, simd};
 use pair::{Pair, wavelets};
 
-/// Length of the blocks whose maxima make the local level.
+/// Length of the blocks whose maxima make the local level, in seconds: one beat at least at 46 a minute.
 const BLOCK_S: f64 = 1.3;
 
 /// One or more leads at the low rate, with their joint envelope: a window that moves over the record and fits a cache.
@@ -78,6 +78,7 @@ impl Envelope {
         if !(50.0..=100_000.0).contains(&fs) {
             return Err(Error::parameter("fs", fs, "50 to 100000 Hz"));
         }
+        // the band of the wavelet ends at 25 Hz, and whole samples are averaged, so that no rate needs a filter of its own
         let step = ((fs / 150.0) as usize).max(1);
         let fs = fs / step as f64;
         Ok(Self {
@@ -115,6 +116,7 @@ impl Envelope {
             forget(&mut lead.even, self.gone);
             let seen = window.start + lead.low.len() * self.step;
             average_into(x, seen..window.end, self.step, &mut lead.low, &mut lead.sum)?;
+            // one lead is its own joint envelope: no second copy, and no weight
             let norm = if single { &mut self.value } else { &mut lead.norm };
             forget(norm, self.gone);
             norm.resize(lead.low.len(), 0.0);
@@ -242,34 +244,41 @@ impl simd::Kernel for Maxima<'_> {
 
     #[inline(always)]
     #[allow(clippy::needless_bitwise_bool)] // what branches has no lanes
+    #[allow(clippy::needless_range_loop)] // nor have iterators over three slices
     fn run<const FMA: bool>(self) {
         let v = &self.envelope.value;
         let (block, kept) = (self.envelope.block, self.kept);
         for (b, &(usual, _)) in self.envelope.level.iter().enumerate().skip(self.first) {
+            // blocks of the level, since it changes only there
             let least = self.share * usual;
             let (mut i, end) = ((b * block).max(1), ((b + 1) * block).min(v.len().saturating_sub(1)));
             while i < end {
-                // Eight at a time, since few are maxima.
-                let mut flags = [0_u8; 8];
+                // Sixteen at a time, since few are maxima: a bit for each, gathered without a branch.
+                let mut found = 0_u32;
                 if let (Some(before), Some(own), Some(after)) =
-                    (v[i - 1..].first_chunk::<8>(), v[i..].first_chunk::<8>(), v[i + 1..].first_chunk::<8>())
+                    (v[i - 1..].first_chunk::<16>(), v[i..].first_chunk::<16>(), v[i + 1..].first_chunk::<16>())
                 {
-                    for k in 0..8 {
-                        flags[k] = u8::from((own[k] > least) & (own[k] >= before[k]) & (own[k] > after[k]));
+                    let mut bits = [0_u32; 16];
+                    for k in 0..16 {
+                        let is = (own[k] > least) & (own[k] >= before[k]) & (own[k] > after[k]);
+                        bits[k] = if is { 1 << k } else { 0 };
+                    }
+                    for bit in bits {
+                        found |= bit;
                     }
                 } else {
-                    for (k, flag) in flags.iter_mut().enumerate().take(end - i) {
+                    for k in 0..16.min(end - i) {
                         let at = i + k;
-                        *flag = u8::from(v[at] > least && v[at] >= v[at - 1] && v[at] > v[at + 1]);
+                        found |= u32::from(v[at] > least && v[at] >= v[at - 1] && v[at] > v[at + 1]) << k;
                     }
                 }
-                let mut found = u64::from_le_bytes(flags);
                 while found != 0 {
-                    let at = i + found.trailing_zeros() as usize / 8;
+                    let at = i + found.trailing_zeros() as usize;
                     found &= found - 1;
                     if at >= end {
                         break;
                     }
+                    // a larger one takes the place of those it is too near to; of equals the first stays
                     while kept.last().is_some_and(|&last| at - last <= self.reach && v[last] < v[at]) {
                         kept.pop();
                     }
@@ -277,7 +286,7 @@ impl simd::Kernel for Maxima<'_> {
                         kept.push(at);
                     }
                 }
-                i += 8;
+                i += 16;
             }
         }
     }

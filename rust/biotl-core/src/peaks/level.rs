@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::simd;
 
-/// Blocks that the local level looks at before and after its own.
+/// Blocks that the local level looks at before and after its own: 12 s in all, so that a pause is no lower level; less
+/// ahead, since a stream waits for it.
 pub(crate) const BLOCKS: (usize, usize) = (5, 3);
 
 /// Per block, the median and the largest of the maxima of the blocks around.
@@ -17,6 +18,7 @@ pub(crate) fn levels(value: &[f32], block: usize) -> Vec<(f32, f32)> {
             let near = &mut near[..source.len()];
             near.copy_from_slice(source);
             near.sort_unstable_by(f32::total_cmp);
+            // the median: an artefact lifts one block, not the level
             (near[near.len() / 2], near[near.len() - 1])
         })
         .collect()
@@ -31,6 +33,7 @@ impl simd::Kernel for Largest<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> f32 {
         let (chunks, rest) = self.0.as_chunks::<16>();
+        // `f32::max` looks for NaN first, which has no lanes
         let larger = |a: f32, b: f32| if a > b { a } else { b };
         let mut most = [0.0_f32; 16];
         for chunk in chunks {

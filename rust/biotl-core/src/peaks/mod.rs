@@ -18,27 +18,30 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Maxima that the first network finds less likely than this (log-odds) are not shown to the second.
+/// Maxima that the first network finds less likely than this (log-odds) are not shown to the second: one in a
+/// thousand, by the opinion of the first.
 const HOPELESS: f32 = -7.0;
 /// Log-odds from which a maximum is a beat: where misses and false beats of MIT-BIH DS1 balance.
 const ACCEPT: f32 = -1.0;
 /// Blocks of the envelope that are decided on at a time, so that they stay in the cache, and those before and after that
 /// their decisions look at: the rhythm 8 s to either side, to beats whose levels look 4 s ahead.
-const STRETCH: usize = 32;
+const STRETCH: usize = 64;
 const BEFORE: usize = 8;
 const AFTER: usize = 14;
-/// Width of the Gaussian whose second derivative places the peak, in seconds.
+/// Width of the Gaussian whose second derivative places the peak, in seconds: about that of an R wave with its slopes.
 const SUMMIT_S: f64 = 0.02;
-/// How far from the maximum of the envelope the peak may lie, in seconds.
+/// How far from the maximum of the envelope the peak may lie, in seconds: half of a wide complex.
 const SUMMIT_REACH_S: f64 = 0.075;
 /// Room for the samples that placing a peak looks at, at any low rate (below 300 Hz).
 const ROOM: usize = 96;
-/// An R wave counts this much more than a Q or S wave.
+/// An R wave counts this much more than a Q or S wave: where both are alike, annotators mark what points up.
 const UPWARD: f32 = 1.07;
 
-/// Within how many seconds of a peak its complex lies, and its surroundings.
+/// Within how many seconds of a peak its complex lies, and its surroundings: the latter with its T wave and, below 150 a
+/// minute, without the next beat.
 const AROUND_S: (f64, f64) = (0.1, 0.4);
-/// A complex no higher than this many steps of the converter has to stand out of its surroundings.
+/// A complex no higher than this many steps of the converter has to stand out of its surroundings: what flickers by one
+/// step either way spans two.
 const STEPS: f64 = 3.0;
 
 /// R peaks with the probability of each.
@@ -91,6 +94,7 @@ pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64, stop: &AtomicBool) -> Result<Pe
     let mut candidates = Candidates::new(envelope.fs);
     let summit = Summit::new(envelope.fs);
     let mut peaks = Peaks { at: Vec::new(), score: Vec::new() };
+    let mut real = Vec::new();
     let block = envelope.block * envelope.step;
     for own in (0..n).step_by(STRETCH * block) {
         if stop.load(Relaxed) {
@@ -101,9 +105,12 @@ pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64, stop: &AtomicBool) -> Result<Pe
         let first = own / envelope.step - envelope.start;
         let own = first..first + STRETCH * envelope.block;
         find(&envelope, &candidates, &networks.context, &summit, own, &mut peaks);
+        // here the samples are still in the cache, at the end of a day's record they would not be
+        let found = &peaks.at[real.len()..];
+        real.extend(found.iter().map(|&at| leads.iter().any(|lead| !last_bit(lead, at as usize, fs))));
     }
-    let all = peaks.at.into_iter().zip(peaks.score);
-    let (at, score) = all.filter(|&(at, _)| leads.iter().any(|lead| !last_bit(lead, at as usize, fs))).unzip();
+    let all = peaks.at.into_iter().zip(peaks.score).zip(real);
+    let (at, score) = all.filter_map(|(peak, real)| real.then_some(peak)).unzip();
     Ok(Peaks { at, score })
 }
 
@@ -113,16 +120,27 @@ fn last_bit<T: Float>(lead: &[T], at: usize, fs: f64) -> bool {
     let reach = |seconds: f64| (at.saturating_sub((seconds * fs) as usize), (at + 1 + (seconds * fs) as usize));
     let ((from, to), (first, end)) = (reach(AROUND_S.0), reach(AROUND_S.1));
     let (to, end) = (to.min(lead.len()), end.min(lead.len()));
-    let height = |part: &[T]| {
-        let (low, high) =
-            part.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (v.to_f64().min(low), v.to_f64().max(high)));
-        high - low
-    };
     let mut steps = lead[from..to].windows(2).map(|pair| (pair[1].to_f64() - pair[0].to_f64()).abs());
     let own = height(&lead[from..to]);
     // one small step tells, and most leads have one at once
     !steps.any(|step| step > 0.0 && own > STEPS * step)
         && 2.0 * height(&lead[first..from]).max(height(&lead[to..end])) >= own
+}
+
+/// From the lowest to the highest of some samples; of none, less than any.
+fn height<T: Float>(part: &[T]) -> f64 {
+    let Some(&first) = part.first() else { return f64::NEG_INFINITY };
+    let (sixteens, rest) = part.as_chunks::<16>();
+    let (mut low, mut high) = ([first; 16], [first; 16]);
+    for own in sixteens {
+        for k in 0..16 {
+            low[k] = if own[k] < low[k] { own[k] } else { low[k] };
+            high[k] = if own[k] > high[k] { own[k] } else { high[k] };
+        }
+    }
+    let lowest = low.iter().chain(rest).fold(first, |a, &b| if b < a { b } else { a });
+    let highest = high.iter().chain(rest).fold(first, |a, &b| if b > a { b } else { a });
+    highest.to_f64() - lowest.to_f64()
 }
 
 /// The beats of a window, those within `own` only.
@@ -163,6 +181,7 @@ fn find(
 /// As [`rpeaks`], or another number of weights.
 pub fn features<T: Float>(x: &[T], fs: f64, local_net: &[f32]) -> Result<Features> {
     let net = Perceptron::<LOCAL, LOCAL_HIDDEN>::from_flat(local_net)?;
+    // the whole record as one window: training looks at every maximum once
     let mut envelope = Envelope::new(1, fs)?;
     envelope.fill(&[x], 0..x.len())?;
     let mut candidates = Candidates::new(envelope.fs);
@@ -222,11 +241,19 @@ impl Summit {
             }
         }
         let height = &height[..span];
-        let rank = |&i: &usize| if height[i] > 0.0 { height[i] * UPWARD } else { -height[i] };
-        let best = (1..height.len() - 1).max_by(|a, b| rank(a).total_cmp(&rank(b))).unwrap_or(self.reach);
+        // numbers that are not negative stand in the order of their bits
+        let rank = |v: f32| (if v > 0.0 { v * UPWARD } else { -v }).to_bits().cast_signed();
+        let (mut best, mut highest) = (self.reach, i32::MIN);
+        for (i, &v) in height.iter().enumerate().take(height.len() - 1).skip(1) {
+            if rank(v) >= highest {
+                (best, highest) = (i, rank(v));
+            }
+        }
         let (a, b, c) = (height[best - 1], height[best], height[best + 1]);
+        // the vertex of the parabola through three points: the low rate is coarser than a mark should be
         let curve = a - 2.0 * b + c;
         let part = if curve.abs() > 0.0 { (0.5 * (a - c) / curve).clamp(-0.5, 0.5) } else { 0.0 };
+        // the middle of an average is where it stands, half a step minus half a sample after its first
         let low = at as f64 + best as f64 - self.reach as f64 + f64::from(part);
         let sample = ((low + 0.5) * envelope.step as f64 - 0.5).round();
         sample.clamp(0.0, (envelope.value.len() * envelope.step - 1) as f64) as i64

@@ -162,6 +162,7 @@ impl Layer {
             for p in 0..out {
                 let centre = p * self.stride;
                 let (first, last) = (reach.saturating_sub(centre), self.taps.min(points + reach - centre));
+                // the sums of a point stay in registers while all inputs and taps go by: in memory each would be met as often
                 let mut sums = [[0.0; LANES]; BLOCK];
                 for b in 0..BLOCK {
                     sums[b] = [bias[b]; LANES];
@@ -197,6 +198,7 @@ impl simd::Kernel for Answer<'_> {
         let mut answers = vec![[0.0; OUTPUTS]; self.rows.len() / row.width()];
         let (mut x, mut y, mut near) = (vec![[0.0; LANES]; row.width()], Vec::new(), Vec::new());
         let (signal, places) = (row.streams * row.points, row.points.div_ceil(2));
+        // the first convolution skips every second point: places are two pitches apart
         let times: Vec<f32> = (0..places).map(|p| (row.from_s + 2.0 * p as f64 * row.pitch_s) as f32).collect();
         for (rows, answers) in self.rows.chunks(LANES * row.width()).zip(answers.chunks_mut(LANES)) {
             x.resize(row.width(), [0.0; LANES]);
@@ -237,6 +239,7 @@ fn expected(near: &[Lanes], far: &[Lanes], times: &[f32]) -> Lanes {
     let (mut highest, mut total, mut moment) = ([f32::MIN; LANES], [0.0; LANES], [0.0; LANES]);
     for (near, far) in near.iter().zip(far) {
         for lane in 0..LANES {
+            // the largest taken off, no exponential overflows and one of them is 1
             highest[lane] = highest[lane].max(near[lane] + far[lane]);
         }
     }
@@ -285,6 +288,7 @@ fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 fn rectify(x: &mut [Lanes]) {
     for lanes in x {
         for v in lanes {
+            // `f32::max` looks for NaN first, which has no lanes
             *v = if *v > 0.0 { *v } else { 0.0 };
         }
     }

@@ -5,13 +5,15 @@ use super::network::{Row, Rows};
 use crate::segment::check_peaks;
 use crate::{Error, Float, Result};
 
-/// Points in the complex, from the R peak.
+// The grids and constants below make the features, and the weights have learnt on them: to change any is to raise the
+// revision and to run benches/train_waves.py. All are in seconds.
+/// Points in the complex, from the R peak: 8 ms apart, new samples in each at any rate from 125 Hz on.
 const WITHIN: Grid<51> = Grid { from: -0.18, pitch: 0.008, half: 0.004 };
-/// Points about the complex, from the R peak.
+/// Points about the complex, from the R peak: coarse, for where it ends when the T wave runs into it.
 const ABOUT: Grid<12> = Grid { from: -0.46, pitch: 0.08, half: 0.03 };
-/// Points before the complex, from its onset.
+/// Points before the complex, from its onset: a P wave of a first-degree block begins 0.4 s before it.
 const BEFORE: Grid<48> = Grid { from: -0.43, pitch: 0.010, half: 0.008 };
-/// Points after it, from its onset.
+/// Points after it, from its onset: T waves are broad, and of a slow heart end 0.7 s after.
 const AFTER: Grid<33> = Grid { from: 0.06, pitch: 0.020, half: 0.012 };
 /// Raised whenever a feature changes its meaning: weights that learnt the old one are then refused.
 pub const REVISION: &str = "1";
@@ -23,9 +25,10 @@ pub const ROWS: [Row; 3] = [
 ];
 /// Beats to either side that are averaged, and that make the rhythm.
 const AROUND: usize = 5;
-/// Correlation of the complexes from which two beats look alike.
+/// Correlation of the complexes from which two beats look alike: an ectopic beat is not averaged with its neighbours.
 const ALIKE: f32 = 0.85;
-/// Waves are not looked for closer than this to the R peaks of the beats before and after, in seconds.
+/// Waves are not looked for closer than this to the R peaks of the beats before and after, in seconds: those are their
+/// complexes.
 const APART_S: [f64; 2] = [0.10, 0.06];
 
 struct Grid<const N: usize> {
@@ -147,7 +150,9 @@ impl Zones {
         for (o, v) in others.iter_mut().zip(&own) {
             *o = *o * n - v;
         }
+        // a P wave comes again at its place, noise does not: that is what tells them apart when both are as high
         let coherence = dot(&others, &own) / (norm(&others) * norm(&own)).max(1e-9);
+        // in fibrillation RR intervals jump, and there is no P wave to find
         let (usual, jump) = rhythm(&self.times, i);
         let against = |gap: f32| (gap / usual).ln().clamp(-1.0, 1.0);
         let (alone, together) = (spread(&own), spread(&joint));
@@ -163,6 +168,7 @@ impl Zones {
 
 impl Means {
     fn new<T: Float>(x: &[T], fs: f64) -> Result<Self> {
+        // less the first sample, so that the sum of a day on a large offset keeps its last digits
         let offset = x.first().map_or(0.0, |v| v.to_f64());
         let mut total = 0.0;
         let mut sum = Vec::with_capacity(x.len() + 1);
@@ -182,6 +188,7 @@ impl Means {
 
     /// Sum up to a position, between samples by a straight line.
     fn at(&self, position: f64) -> f64 {
+        // a straight line between sums is a mean over parts of samples: times need not fall on them at any rate
         let i = (position as usize).min(self.sum.len() - 2);
         self.sum[i] + (position - i as f64) * (self.sum[i + 1] - self.sum[i])
     }
@@ -207,11 +214,13 @@ impl Complex {
         let (previous, next) = (gap(i.checked_sub(1).and_then(|j| times.get(j))), gap(times.get(i + 1)));
         let mut within = means.grid(&WITHIN, time, time - previous + APART_S[0], time + next - APART_S[1]);
         let mut about = means.grid(&ABOUT, time, time - previous + APART_S[0], time + next - APART_S[1]);
+        // the median of a complex is its isoelectric line, however high its waves
         let base = median(&mut within.clone());
         let highest = within.iter().copied().fold(f32::MIN, f32::max);
         let lowest = within.iter().copied().fold(f32::MAX, f32::min);
         let scale = 1.0 / (highest - lowest).max(f32::MIN_POSITIVE);
         for v in within.iter_mut().chain(&mut about) {
+            // nine heights are no wave but a spike or a lead that came off
             *v = ((*v - base) * scale).clamp(-9.0, 9.0);
         }
         let centre = mean(&within);

@@ -71,6 +71,7 @@ impl Candidates {
         let Wanted { index, log_value, shapes, beats } = wanted;
         let (at, fs) = (self.at[index[own]], self.fs as f32);
         let reach = (REFRACTORY_S * self.fs) as usize;
+        // a beat further away says nothing of the rhythm here; no window of the detector reaches further either
         let far = (8.0 * self.fs) as usize;
         let time = |beat: usize| self.at[index[beat]];
         let before_end = beats.partition_point(|&b| time(b) + reach <= at);
@@ -84,6 +85,7 @@ impl Candidates {
             last -= 1;
         }
         let (before, after) = (&beats[first..before_end], &beats[after_start..last]);
+        // no beat for 3 s and no beat at all are the same
         let gap = |b: Option<&usize>| b.map_or(3.0, |&b| (time(b).abs_diff(at) as f32 / fs).min(3.0));
         let (previous, next) = (gap(before.last()), gap(after.first()));
         let mut intervals = [0.0; 2 * AROUND];
@@ -94,6 +96,7 @@ impl Candidates {
         }
         let intervals = &mut intervals[..n];
         intervals.sort_unstable_by(f32::total_cmp);
+        // 75 beats a minute where there is no rhythm yet
         let usual = intervals.get(n / 2).map_or(0.8, |&v| v.min(3.0));
         let spread = intervals.iter().map(|v| (v - usual).abs()).sum::<f32>() / n.max(1) as f32;
         let log_usual = ln(usual);
@@ -117,6 +120,7 @@ impl Candidates {
         }
         f[10] = best;
         f[11] = mean;
+        // relative amplitudes as logarithms: a beat half as high and one twice as high are as odd
         f[12] = if n == 0 { 0.0 } else { (log_value[own] - value).clamp(-4.0, 4.0) };
         f[13] = (square - value * value).max(0.0).sqrt();
         f[14] = sure;
@@ -135,6 +139,7 @@ impl Candidates {
                     *p = weight * lead.even[(at as i64 + offset).clamp(0, last) as usize];
                 }
             }
+            // unit norm, so that a product of two is their correlation; the even part has no mean to take off
             let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
             for v in row {
                 *v /= norm;
