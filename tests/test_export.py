@@ -112,9 +112,9 @@ def test_a_head_that_no_stage_trained_is_refused_and_its_encoder_gives_embedding
 
 def test_what_was_chosen_on_validation_replaces_what_the_checkpoint_began_with(exported, checkpoint, tmp_path):
     decision = Classes(labels=("N", "S", "V", "F", "Q"), thresholds=(0.6, 0.1, 0.1, 0.1, 0.1))
-    export_checkpoint(
-        checkpoint(["head.net.0.weight"]), tmp_path / "m.onnx", example=exported.example, decision=decision
-    )
+    chosen = exported.bundle.model_copy(update={"decision": decision})
+    path = checkpoint(["head.net.0.weight"])
+    export_checkpoint(path, tmp_path / "m.onnx", example=exported.example, bundle=chosen)
     assert Predictor(tmp_path / "m.onnx").decision == decision
 
 

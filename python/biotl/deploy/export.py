@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from biotl.deploy import seal
 from biotl.deploy.bundle import Bundle
-from biotl.deploy.decision import Decision, Vector
+from biotl.deploy.decision import Vector
 from biotl.errors import ConfigError, MissingExtraError, TrainingError
 from biotl.models.registry import build
 from biotl.records.atomic import write_bytes
@@ -91,7 +91,7 @@ def export_checkpoint(
     path: Path | str,
     *,
     example: Mapping[str, NDArray[Any]],
-    decision: Decision | None = None,
+    bundle: Bundle | None = None,
     embeddings: bool = False,
 ) -> float:
     """Export the model of a checkpoint; see `export`.
@@ -104,8 +104,8 @@ def export_checkpoint(
         The ``.onnx`` file to write.
     example : mapping of str to ndarray
         See `export`.
-    decision : Classes or Value, optional
-        What was chosen on validation, instead of what the checkpoint began with.
+    bundle : Bundle, optional
+        That of the finished run, with what was chosen and measured, instead of what the checkpoint began with.
     embeddings : bool
         Export the model's embedding instead of its output, as of a stage of pretraining.
 
@@ -116,7 +116,7 @@ def export_checkpoint(
         pretrained.
     """
     source = load(checkpoint)
-    bundle = Bundle.from_json(source.state["about"], str(checkpoint))
+    bundle = bundle or Bundle.from_json(source.state["about"], str(checkpoint))
     model = build(bundle.about.model.name, **bundle.about.model.options).eval()
     model.load_state_dict(source.part("model"))
     output = EMBEDDING if embeddings else str(getattr(model, "output", ""))
@@ -130,11 +130,16 @@ def export_checkpoint(
             f"{checkpoint}: no stage trained {', '.join(sorted(own)[:3])}, which {output} depends on; export a stage "
             "that did, or the embeddings with --embeddings"
         )
+    about = bundle.about.model_copy(
+        update={
+            "lineage": tuple(source.state["lineage"]),
+            "parameters": sum(p.numel() for p in model.parameters()),
+        }
+    )
+    bundle = bundle.model_copy(update={"about": about})
     if embeddings:
-        decision = Vector(dim=_run(_One(model, output), inputs).shape[-1])
-    parameters = sum(p.numel() for p in model.parameters())
-    about = bundle.about.model_copy(update={"lineage": tuple(source.state["lineage"]), "parameters": parameters})
-    bundle = bundle.model_copy(update={"decision": decision or bundle.decision, "about": about})
+        width = _run(_One(model, output), inputs).shape[-1]
+        bundle = bundle.model_copy(update={"decision": Vector(dim=width)})
     return export(model, path, bundle=bundle, example=example)
 
 
