@@ -72,15 +72,9 @@ def test_processes_on_gpus_of_their_own_end_with_one_run(tmp_path):
         pytest.skip("fewer than two CUDA devices")
     script = tmp_path / "run.py"
     script.write_text(SHARED)
-    words = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        f"--nproc-per-node={count}",
-        str(script),
-        str(tmp_path / "run"),
-    ]
-    subprocess.run([*words, str(count)], check=True, timeout=300, env={"PYTHONPATH": "tests", "PATH": ""})
+    words = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}", str(script)]
+    environment = {"PYTHONPATH": str(Path(__file__).parent), "PATH": ""}
+    subprocess.run([*words, str(tmp_path / "run"), str(count)], check=True, timeout=300, env=environment)
     assert (tmp_path / "run" / "checkpoints" / "best-full.safetensors").is_file()
 
 

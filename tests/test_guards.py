@@ -1,25 +1,19 @@
 """Guards: every fault that has cost somebody a run, planted; the doctor finds it before, the trainer during."""
 
-import json
 import re
-import sys
-import types
 
 import numpy as np
 import pytest
 import torch
 
 from biotl.cli import main
-from biotl.config import text_of
 from biotl.errors import BiotlError, TrainingError
 from biotl.models.ecgbert import ECGBert
-from biotl.recipes.registry import RECIPES
 from biotl.training.checkpoint import Checkpoint, save
 from biotl.training.data import Task, View
 from biotl.training.doctor import examine
 from biotl.training.groups import without_group
 from biotl.training.losses import LOSSES
-from biotl.training.stages import Config
 from biotl.training.trainer import Trainer
 from toys import (
     FULL,
@@ -34,19 +28,6 @@ from toys import (
     points_task,
     seeded,
 )
-
-
-@pytest.fixture
-def toy_recipe(monkeypatch):
-    """A recipe of a module of its own."""
-    module = types.ModuleType("toy_recipe")
-    module.CONFIG, module.task = Config, lambda _: points_task()
-    module.finetune = lambda settings, **_: (
-        types.SimpleNamespace(refused=[], rows=lambda: [{"seed": settings.seed}]),
-        types.SimpleNamespace(rows=lambda: [{"file": "none"}]),
-    )
-    monkeypatch.setitem(sys.modules, "toy_recipe", module)
-    monkeypatch.setitem(RECIPES, "toy", "toy_recipe")
 
 
 class Of(Points):
@@ -312,8 +293,8 @@ def test_a_target_that_the_model_hides_from_itself_is_no_leak_and_one_that_it_re
     assert examine(config(tmp_path, stage), Task(seeded(PatchEncoder), views)) == []
 
     class Open(PatchEncoder):
-        def forward(self, signal, mask):
-            return super().forward(signal, torch.zeros_like(mask))
+        def forward(self, signal, measured):
+            return super().forward(signal, torch.ones_like(measured))
 
     (found,) = examine(config(tmp_path, stage), Task(seeded(Open), views))
     assert (found.check, found.message) == ("target", "stage ssl: the target signal is among the features: signal")
@@ -327,24 +308,6 @@ def test_the_doctor_goes_on_after_a_stage_that_cannot_be_checked(tmp_path):
 def test_a_view_that_does_not_exist_is_found(tmp_path):
     (finding,) = examine(config(tmp_path, HEAD | {"view": "beats"}), points_task())
     assert finding.check == "view"
-
-
-def test_the_command_prints_findings_and_ends_with_1(tmp_path, toy_recipe, capsys):
-    for name, stage in {"good": HEAD, "bad": HEAD | {"lr": 0.0}}.items():
-        (tmp_path / f"{name}.yaml").write_text(text_of({"recipe": "toy", "stages": [stage]}))
-    assert main(["doctor", str(tmp_path / "good.yaml")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'good.yaml'}: nothing found\n"
-    assert main(["doctor", str(tmp_path / "bad.yaml"), "--json"]) == 1
-    assert '"check": "learning rate"' in capsys.readouterr().out
-
-
-def test_the_commands_run_a_recipe_that_is_one_module_and_one_line(tmp_path, toy_recipe, capsys):
-    (tmp_path / "toy.yaml").write_text(text_of({"recipe": "toy", "stages": [HEAD]}))
-    words = [str(tmp_path / "toy.yaml"), "--json", "--seed", "5", "--device", "cpu", "--run"]
-    assert main(["pretrain", *words, str(tmp_path / "a")]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["stage"] == "head"
-    assert main(["finetune", *words, str(tmp_path / "b")]) == 0
-    assert json.loads(capsys.readouterr().out) == {"scores": [{"seed": 5}], "files": [{"file": "none"}], "refused": []}
 
 
 @pytest.mark.parametrize("recipe", ["recipe: ecgbrt", "seed: 1"])

@@ -12,7 +12,7 @@ TWO, FIVE = ("PPG", "ECG"), ("ACC_X", "ACC_Y", "ACC_Z", "PPG", "ECG")
 
 def answers(model, signal):
     with torch.no_grad():
-        return model.eval()(signal, torch.zeros_like(signal, dtype=torch.bool))
+        return model.eval()(signal, torch.ones_like(signal, dtype=torch.bool))
 
 
 def test_two_channels_become_five_and_answer_as_before_whatever_the_new_ones_hold():

@@ -178,9 +178,9 @@ class Workouts:
 class PatchEncoder(nn.Module):
     """Patches of several channels; what is masked is hidden inside, so that the whole signal may go in."""
 
-    inputs = ("signal", "mask")
+    inputs = ("signal", "measured")
     output = "logits"
-    axes = {"signal": {0: "batch"}, "mask": {0: "batch"}, "logits": {0: "batch"}, "embedding": {0: "batch"}}  # noqa: RUF012
+    axes = dict.fromkeys((*inputs, "logits", "embedding"), {0: "batch"})  # noqa: RUF024
     by_channel = {"patch_embed.weight": 1, "decoder.weight": 0, "decoder.bias": 0}  # noqa: RUF012
 
     def __init__(self, channels=("PPG", "ECG"), patch=8, width=16, classes=2):
@@ -197,9 +197,9 @@ class PatchEncoder(nn.Module):
         named = {"patch_embed": self.patch_embed, "blocks": self.blocks, "head": self.head, "decoder": self.decoder}
         return {name: [part] for name, part in named.items()}
 
-    def forward(self, signal, mask):
+    def forward(self, signal, measured):
         n, channels, samples = signal.shape
-        signal = torch.where(mask, 0.0, signal)
+        signal = torch.where(measured, signal, 0.0)
         x = self.patch_embed(signal.reshape(n, channels, -1, self.patch).transpose(1, 2).flatten(2))
         for block in self.blocks:
             x = x + block(x)
@@ -222,13 +222,14 @@ class Waves:
 
     def __getitem__(self, index):
         signal = self.signal[index]
-        return {"signal": signal, "mask": np.zeros(signal.shape, bool), "labels": self.labels[index]}
+        return {"signal": signal, "measured": np.ones(signal.shape, bool), "labels": self.labels[index]}
 
 
 class MaskedWaves(Waves):
     def draw(self, index, rng):
         mask = np.repeat(rng.permutation(8) < 3, 8)[None]
-        return self[index] | {"mask": np.broadcast_to(mask, self.signal[index].shape)}
+        mask = np.broadcast_to(mask, self.signal[index].shape)
+        return self[index] | {"mask": mask, "measured": ~mask}
 
 
 RECIPE = """

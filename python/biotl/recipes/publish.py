@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from biotl.datasets.preprocessor import make_preprocessor
 from biotl.datasets.store import Store
-from biotl.deploy.answer import Forward, batches, outputs
+from biotl.deploy.answer import Forward, batches
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.decision import Decision, Vector
-from biotl.deploy.export import export
+from biotl.deploy.export import export, export_checkpoint
 from biotl.errors import BiotlError, ConfigError, RecordError
-from biotl.models import registry
 from biotl.recipes import figures, report
-from biotl.recipes.forward import forward
 from biotl.recipes.prep import Ready
 from biotl.records.atomic import write_text
 from biotl.scoring import ec57, stored
@@ -141,6 +139,8 @@ def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: b
     ------
     RecordError
         If the folder holds no finished run, or no such stage.
+    ConfigError
+        If no stage up to that one trained what is exported.
     """
     if not (run / BUNDLE).is_file():
         raise RecordError(str(run), BUNDLE, "nothing", "a finished run", "finish it with `biotl finetune`")
@@ -149,17 +149,9 @@ def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: b
     chosen = stage or stages[-1]
     if chosen not in stages:
         raise RecordError(str(run), "stage", chosen, f"one of {', '.join(stages)}")
-    checkpoint = load(run / "checkpoints" / f"best-{chosen}{SUFFIX}")
-    if chosen != stages[-1]:
-        before = Bundle.from_json(checkpoint.state["about"])
-        about = before.about.model_copy(update={"lineage": tuple(checkpoint.state["lineage"])})
-        bundle = before.model_copy(update={"about": about})
-    model = registry.build(bundle.about.model.name, **bundle.about.model.options)
-    model.load_state_dict(checkpoint.part("model"))
     store = Store(run / "store")
     preprocessor = make_preprocessor(store.spec, bundle.state)
     some = next(batch for name in store.ids for batch in batches(preprocessor, store[name], 4))
-    if embeddings:
-        dim = outputs(preprocessor, store[store.ids[0]], forward(model, "embedding")).shape[-1]
-        bundle = bundle.model_copy(update={"decision": Vector(dim=dim)})
-    return export(model, path, bundle=bundle, example=some)
+    checkpoint = run / "checkpoints" / f"best-{chosen}{SUFFIX}"
+    own = bundle if chosen == stages[-1] else None
+    return export_checkpoint(checkpoint, path, example=some, bundle=own, embeddings=embeddings)
