@@ -264,6 +264,15 @@ def test_pretraining_stands_beside_random_initialisation():
     assert "71.2" in told(pretraining.sections([], objective))
 
 
+def test_a_probe_that_plain_features_beat_still_says_how_it_stands_to_random_initialisation():
+    names = {"pretrained": "boosting", "simple features": "model", "random initialisation": "majority"}
+    made = [Answered(**{**vars(of), "answers": {k: of.answers[v] for k, v in names.items()}}) for of in beats()]
+    cards = pretraining.sections([], probe=scored(made, NSVF))[0].blocks[0].cards
+    said = [(card.figure, card.name) for card in cards]
+    assert ("worse than", "simple features") in said
+    assert ("better than", "random initialisation") in said
+
+
 def test_training_has_one_panel_a_stage_and_none_without_history():
     section = training(HISTORY)
     assert [getattr(block, "alt", "")[:28] for block in section.blocks[1:]] == [

@@ -1,5 +1,7 @@
 """Scores: scikit-learn's figures to 1e-12, intervals over subjects, and one macro-F1 for all of the package."""
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -222,6 +224,16 @@ def test_bounds_that_hold_nine_in_ten_say_so():
     figures = interval([of], Bounds("bpm"), "m")
     assert figures["coverage"].value == pytest.approx(90, abs=1.5)
     assert figures["width"].value == pytest.approx(3.29)
+
+
+def test_scoring_needs_numpy_alone_and_the_report_draws_only_when_asked():
+    modules = ", ".join(
+        f"biotl.scoring.{name}" for name in ("results", "conformal", "ec57", "stored", "baselines.windows")
+    )
+    heavy = ["torch", "scipy", "sklearn", "matplotlib", "jinja2", "pandas"]
+    code = f"import sys, {modules}, biotl.report.classes, biotl.report.html; print([m for m in {heavy} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 def test_answers_of_another_length_are_refused_by_name_and_a_partial_model_is_left_out():

@@ -89,22 +89,31 @@ def headline(results: Results, cards: Sequence[Card] = ()) -> Section:
     name, unit = results["figures"][key]["name"], results["figures"][key]["unit"]
     found, people = estimate(results, own, key), results["bootstrap"]["subjects"]
     assert found is not None
-    note = f"95 % interval {found.interval}, {people} subjects" if found.interval else f"{people} subject: no interval"
+    note = (
+        f"95 % interval {found.interval}, {people} subjects"
+        if found.interval
+        else f"no interval, {people} subject{'s' * (people > 1)}"
+    )
     made = [Card(f"{found.value} {unit}".strip(), f"{name} of {own}", note)]
     other = strongest(results)
     if other is not None:
-        words, bad = verdict(results, other)
-        its, apart = estimate(results, other, key), difference(results, other, key)
-        inside = f", {apart.interval}" if apart.interval else ""
-        made.append(
-            Card(words, other, f"which has {its.value if its else '–'} {unit}; difference {apart.value}{inside}", bad)
-        )
+        made.append(compared(results, other))
     for row in results["without"][:1]:
         if row["figure"] == key:
             values = {model: number(of["without"], unit) for model, of in row["models"].items()}
             rest = f"{other} without it {values[other]} {unit}" if other in values else f"with it {found.value} {unit}"
             made.append(Card(f"{values[own]} {unit}".strip(), f"{name} without subject {row['subject']}", rest))
     return Section("", (Headline((*made, *cards)), Text((holds_for(results),), "soft"), *_warnings(results)))
+
+
+def compared(results: Results, other: str) -> Card:
+    """Return how this run's own model stands to another in the headline figure."""
+    key = results["task"]["headline"]
+    unit = results["figures"][key]["unit"]
+    words, bad = verdict(results, other)
+    its, apart = estimate(results, other, key), difference(results, other, key)
+    inside = f", {apart.interval}" if apart.interval else ""
+    return Card(words, other, f"which has {its.value if its else '–'} {unit}; difference {apart.value}{inside}", bad)
 
 
 def holds_for(results: Results) -> str:
@@ -168,7 +177,7 @@ def subjects(results: Results, keys: Sequence[str]) -> Section:
         middle = number(float(np.median([value for value, _ in known])), unit)
         worst = f"the worst, {known[0][1]}, {number(known[0][0], unit)} {unit}"
         spread = (Text((f"{name}: the median subject has {middle} {unit}, {worst}.",)),)
-    note = f"Of {own}. A figure that is not defined is left empty."
+    note = f"Of {own}. –: not defined."
     if len(rows) > SHOWN:
         note = f"{note} The {SHOWN} worst of {len(rows):,} subjects; all are in results.json."
         place = {subject: at for at, (_, subject) in enumerate(known)}

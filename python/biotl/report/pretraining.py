@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib import figure as matplotlib
 
 
+RANDOM = "random initialisation"
+
+
 @dataclass(frozen=True)
 class Restored:
     """A stretch with parts hidden, and what the model put there.
@@ -63,7 +66,8 @@ def sections(
     """
     found: list[Section] = []
     if probe is not None:
-        found.append(beside.headline(probe))
+        others = [name for name in probe["differences"] if name == RANDOM and name != beside.strongest(probe)]
+        found.append(beside.headline(probe, [beside.compared(probe, name) for name in others]))
         keys = ("macro_f1", "accuracy") if "labels" in probe["task"] else ("mae", "r2")
         why = (
             "A linear model on the frozen encoder's output, learnt and chosen without the test recordings. If it does "
