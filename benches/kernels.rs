@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use biotl_core::filter::design::{Band, Kind, design};
-use biotl_core::resample::Resampler;
+use biotl_core::resample::{Beyond, Resampler};
 use biotl_core::wavelet::{self, Mode, Wavelet};
 use biotl_core::wfdb::Recording;
 use biotl_core::{filter, kmeans, median, peaks, ppg, segment, waves, windows};
@@ -67,7 +67,7 @@ fn resample(c: &mut Criterion) {
     let mut out = vec![0.0; resampler.len_out(x.len())];
     let mut group = c.benchmark_group("resample");
     group.throughput(Throughput::Elements(x.len() as u64));
-    group.bench_function("360 to 125", |b| b.iter(|| resampler.run(&x, &stop, &mut out).unwrap()));
+    group.bench_function("360 to 125", |b| b.iter(|| resampler.run(&x, Beyond::Edge, &stop, &mut out).unwrap()));
     group.finish();
 }
 

@@ -1,5 +1,7 @@
 """The one place where arrays take their form and where missing samples are dealt with."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable
 from math import prod
@@ -14,6 +16,8 @@ from biotl.errors import SignalError
 NanPolicy = Literal["raise", "mask", "interpolate"]
 Floats = NDArray[np.floating[Any]]
 Scored = tuple[NDArray[np.int64], NDArray[np.float32]]
+# a record of 32 leads or fewer and 64 samples or more, eight times as many: beyond that either reading may be meant
+TRANSPOSED = (32, 64, 8)
 
 
 def coerce(x: ArrayLike, *, integers: bool = False, name: str = "x") -> NDArray[Any]:
@@ -55,6 +59,85 @@ def real(x: ArrayLike, name: str = "x") -> NDArray[Any]:
     return np.where(x.mask, np.nan, array) if isinstance(x, np.ma.MaskedArray) else array
 
 
+def signal(x: ArrayLike, *, axis: int | None, integers: bool = False, name: str = "x") -> NDArray[Any]:
+    """Return `x` as `coerce` does, its samples along the last axis.
+
+    Raises
+    ------
+    SignalError
+        As `coerce`; if `x` has no such axis; or, where none is given, if it is clearly (samples, leads).
+    """
+    return coerce(along(real(x, name), axis, name), integers=integers, name=name)
+
+
+def along(array: NDArray[Any], axis: int | None, name: str = "x") -> NDArray[Any]:
+    """Return a view of `array` with its samples last; none given, they are, unless it is clearly transposed.
+
+    Raises
+    ------
+    SignalError
+        As `signal`.
+    """
+    if axis is None:
+        refuse_transposed(array, name)
+        return array
+    if not -array.ndim <= axis < array.ndim:
+        raise SignalError(f"axis: got {axis}, wanted one of the {array.ndim} of {name}")
+    return np.moveaxis(array, axis, -1)
+
+
+def refuse_transposed(array: NDArray[Any], name: str = "x", *, least: int = TRANSPOSED[1], hint: str = "") -> None:
+    """Raise SignalError if `array` is clearly (samples, leads), as wfdb and data frames give it.
+
+    Of a part of a stream, which may be one sample of many leads, more samples are needed to be sure: `least`.
+    """
+    leads, _, times = TRANSPOSED
+    shape = array.shape
+    if len(shape) > 1 and 0 < shape[-1] <= leads and shape[-2] >= max(least, times * shape[-1]):
+        transpose = f"{name}.T" if len(shape) == 2 else f"np.swapaxes({name}, -1, -2)"
+        hint = hint or "; if its last axis is that of samples, say axis=-1"
+        raise SignalError(f"{name}: got shape {shape}, which is (samples, leads): pass {transpose}{hint}")
+
+
+def one_channel(x: ArrayLike, what: str = "channel") -> NDArray[Any]:
+    """Return a single channel as `coerce` does.
+
+    Raises
+    ------
+    SignalError
+        If `x` has more than one axis; it says which column or row to pass.
+    """
+    array = coerce(x)
+    if array.ndim != 1:
+        by_row = array.ndim == 2 and array.shape[0] < array.shape[1]
+        hint = f"; pass one of them, x{'[0]' if by_row else '[:, 0]'}" if array.ndim == 2 else ""
+        raise SignalError(f"x: got shape {array.shape}, wanted one {what} of shape (samples,){hint}")
+    return array
+
+
+def rate(fs: object, name: str = "fs") -> float:
+    """Return a rate in Hz from a number, or from what holds one: an array of one value, as loadmat gives, or a text.
+
+    Raises
+    ------
+    SignalError
+        If it is not one number; it says `name`. Which rates are taken is for the kernel to say.
+    """
+    if isinstance(fs, (str, bytes)):
+        try:
+            return float(fs)
+        except ValueError:
+            pass
+    else:
+        try:
+            array = np.asarray(fs)
+        except ValueError:  # rows of different lengths
+            array = np.empty(0)
+        if array.size == 1 and array.dtype.kind in "iuf":
+            return float(array.reshape(-1)[0])
+    raise SignalError(f"{name}: got {repr(fs)[:60]}, wanted one number, the rate in Hz")
+
+
 def indices(values: ArrayLike, name: str) -> NDArray[np.int64]:
     """Return sample indices as contiguous int64, shape (n,); an empty list is one of them.
 
@@ -91,6 +174,7 @@ def over_leads(
     x: ArrayLike,
     kernel: Callable[[Any, Any], None],
     *,
+    axis: int | None,
     nan_policy: NanPolicy,
     span: Callable[[int], tuple[NDArray[np.int64], NDArray[np.int64]]],
     samples: Callable[[int], int] = int,
@@ -105,6 +189,8 @@ def over_leads(
         The signal.
     kernel : callable
         Takes contiguous (leads, samples) and fills (leads, samples out); refuses what is not finite by itself.
+    axis : int or None
+        The axis of samples; None for the last, and a refusal of what is clearly (samples, leads).
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: "raise" refuses them; "interpolate" replaces them by a
         straight line between their neighbours (the nearest sample at the ends); "mask" does the same and then puts NaN
@@ -123,14 +209,14 @@ def over_leads(
     Returns
     -------
     ndarray, shape (..., samples out)
-        A lead without a single finite sample is NaN under "mask" and "interpolate".
+        Samples along `axis`. A lead without a single finite sample is NaN under "mask" and "interpolate".
 
     Raises
     ------
     SignalError
         If the policy is unknown, the form of `x` is refused, the kernel refuses a value, or the result overflows.
     """
-    array = coerce(x, integers=integers != "float64")
+    array = signal(x, axis=axis, integers=integers != "float64")
     leads = as_leads(array)
     check_policy(nan_policy)
     whole = array.dtype.kind == "i"
@@ -147,7 +233,8 @@ def over_leads(
         if nan_policy == "mask":
             out[covered(bad, *span(leads.shape[1]))] = np.nan
         out[bad.all(axis=1)] = np.nan
-    return out.reshape(*array.shape[:-1], out.shape[-1])
+    out = out.reshape(*array.shape[:-1], out.shape[-1])
+    return out if axis is None else np.moveaxis(out, -1, axis)
 
 
 def check_policy(nan_policy: str) -> None:

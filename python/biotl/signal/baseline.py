@@ -1,16 +1,18 @@
 """Slow drift removed: high-pass, two running medians, or a wavelet approximation."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, NanPolicy, around, over_leads, whole
+from biotl.signal._arrays import Floats, NanPolicy, around, over_leads, rate, whole
 from biotl.signal.filter import highpass
 
 
-def median_filter(x: ArrayLike, *, size: int, nan_policy: NanPolicy = "raise") -> NDArray[Any]:
+def median_filter(x: ArrayLike, *, size: int, axis: int | None = None, nan_policy: NanPolicy = "raise") -> NDArray[Any]:
     """Replace each sample by the median of the `size` samples around it, exactly.
 
     Parameters
@@ -19,6 +21,8 @@ def median_filter(x: ArrayLike, *, size: int, nan_policy: NanPolicy = "raise") -
         The signal; beyond its ends the nearest sample is repeated.
     size : int
         Window, an odd number of samples; it may be longer than the signal.
+    axis : int, optional
+        As in `bandstop`.
     nan_policy : {"raise", "mask", "interpolate"}
         As in `bandstop`; "mask" returns NaN wherever the window holds a sample that is not finite.
 
@@ -43,6 +47,7 @@ def median_filter(x: ArrayLike, *, size: int, nan_policy: NanPolicy = "raise") -
     return over_leads(
         x,
         lambda leads, out: _core.median_filter(leads, size, out),
+        axis=axis,
         nan_policy=nan_policy,
         span=span,
         integers="keep",
@@ -55,6 +60,7 @@ def remove_baseline(
     *,
     method: Literal["highpass", "median", "wavelet"] = "highpass",
     cutoff: float = 0.5,
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> Floats:
     """Remove the slow drift of a signal.
@@ -71,6 +77,8 @@ def remove_baseline(
         `cutoff` call for.
     cutoff : float
         Edge of the drift, Hz; not used by "median".
+    axis : int, optional
+        As in `bandstop`.
     nan_policy : {"raise", "mask", "interpolate"}
         As in `bandstop`.
 
@@ -96,23 +104,25 @@ def remove_baseline(
     True
     """
     if method == "highpass":
-        return highpass(x, fs, cutoff=cutoff, nan_policy=nan_policy)
+        return highpass(x, fs, cutoff=cutoff, axis=axis, nan_policy=nan_policy)
     if method == "median":
         short, long = median_sizes(fs)
         reach = short // 2 + long // 2
         return over_leads(
             x,
             lambda leads, out: _core.remove_median(leads, short, long, out),
+            axis=axis,
             nan_policy=nan_policy,
             span=around(reach, reach),
             integers="fast",
         )
     if method == "wavelet":
         # the support of a db4 approximation, seven dyadic steps of its level, analysed and put back
-        reach = 7 * 2 ** _core.baseline_level(fs, cutoff)
+        reach = 7 * 2 ** _core.baseline_level(rate(fs), cutoff)
         return over_leads(
             x,
-            lambda leads, out: _core.remove_wavelet_baseline(leads, fs, cutoff, out),
+            lambda leads, out: _core.remove_wavelet_baseline(leads, rate(fs), cutoff, out),
+            axis=axis,
             nan_policy=nan_policy,
             span=around(reach, reach),
         )
@@ -121,6 +131,7 @@ def remove_baseline(
 
 def median_sizes(fs: float) -> tuple[int, int]:
     """Return 200 ms and 600 ms at `fs` (Hz), in samples, made odd: 73 and 217 at 360 Hz."""
+    fs = rate(fs)
     if not 0 < fs <= 1e9:
         raise SignalError(f"fs: got {fs}, wanted a positive rate in Hz, up to 1e9")
     short, long = (int(fs * fifths / 5) // 2 * 2 + 1 for fifths in (1, 3))

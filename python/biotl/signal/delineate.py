@@ -1,18 +1,20 @@
 """P, QRS and T around given R peaks."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
-from biotl.errors import SignalError
 
-from ._arrays import NanPolicy, as_leads, bridge, check_policy, coerce, covered, indices
+from ._arrays import NanPolicy, as_leads, bridge, check_policy, covered, indices, one_channel, rate
+from ._results import Result
 
 
-@dataclass(frozen=True)
-class Wave:
+@dataclass(frozen=True, eq=False, repr=False)
+class Wave(Result):
     """One kind of wave, beat by beat.
 
     Parameters
@@ -34,8 +36,8 @@ class Wave:
         return self.peak >= 0
 
 
-@dataclass(frozen=True)
-class Waves:
+@dataclass(frozen=True, eq=False, repr=False)
+class Waves(Result):
     """The waves of the beats of one lead, each list as long as the R peaks.
 
     Parameters
@@ -99,14 +101,12 @@ def delineate(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, nan_policy: NanPoli
     True
     """
     check_policy(nan_policy)
-    lead = coerce(x)
-    if lead.ndim != 1:
-        raise SignalError(f"x: got shape {lead.shape}, wanted one lead of shape (samples,)")
+    lead = one_channel(x, "lead")
     peaks = indices(rpeaks, "rpeaks")
     bad = None if nan_policy == "raise" else ~np.isfinite(as_leads(lead))
     if bad is not None and bad.any():
         lead = bridge(as_leads(lead), bad)[0]
-    points, confidence = _core.delineate(lead, peaks, float(fs))
+    points, confidence = _core.delineate(lead, peaks, rate(fs))
     waves = [Wave(points[3 * n], points[3 * n + 1], points[3 * n + 2], confidence[n]) for n in range(3)]
     if nan_policy == "mask" and bad is not None and bad.any():
         for wave in waves:

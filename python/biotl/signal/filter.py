@@ -1,5 +1,7 @@
 """Recursive filters: Butterworth and Chebyshev II of any order, and the notch, zero-phase or causal."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import numpy as np
@@ -7,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, NanPolicy, around, over_leads, whole
+from biotl.signal._arrays import Floats, NanPolicy, around, over_leads, rate, whole
 
 Kind = Literal["butter", "cheby2"]
 
@@ -22,6 +24,7 @@ def bandstop(
     kind: Kind = "butter",
     rs: float = 20.0,
     causal: bool = False,
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> Floats:
     """Remove the band from `low` to `high`, without shifting the waveform in time.
@@ -44,6 +47,8 @@ def bandstop(
     causal : bool
         Run once, forward from rest, instead of forward and backward with the ends extended oddly as
         `scipy.signal.sosfiltfilt` does.
+    axis : int, optional
+        The axis of samples: the last, where none is given; then what is clearly (samples, leads) is refused.
     nan_policy : {"raise", "mask", "interpolate"}
         "raise" refuses samples that are not finite; "interpolate" bridges them by straight lines; "mask" bridges
         them and returns NaN over the impulse response around them, until a thousandth of it is left.
@@ -77,7 +82,7 @@ def bandstop(
     True
     """
     sos = design(order, fs, low=low, high=high, stop=True, kind=kind, rs=rs)
-    return _run(x, sos, causal=causal, nan_policy=nan_policy)
+    return _run(x, sos, causal=causal, axis=axis, nan_policy=nan_policy)
 
 
 def bandpass(
@@ -90,6 +95,7 @@ def bandpass(
     kind: Kind = "butter",
     rs: float = 20.0,
     causal: bool = False,
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> Floats:
     """Keep the band from `low` to `high`; everything else as in `bandstop`.
@@ -100,7 +106,7 @@ def bandpass(
     (1000,)
     """
     sos = design(order, fs, low=low, high=high, kind=kind, rs=rs)
-    return _run(x, sos, causal=causal, nan_policy=nan_policy)
+    return _run(x, sos, causal=causal, axis=axis, nan_policy=nan_policy)
 
 
 def highpass(
@@ -112,6 +118,7 @@ def highpass(
     kind: Kind = "butter",
     rs: float = 20.0,
     causal: bool = False,
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> Floats:
     """Keep what is above `cutoff` (Hz); everything else as in `bandstop`.
@@ -122,7 +129,7 @@ def highpass(
     True
     """
     sos = design(order, fs, low=cutoff, kind=kind, rs=rs)
-    return _run(x, sos, causal=causal, nan_policy=nan_policy)
+    return _run(x, sos, causal=causal, axis=axis, nan_policy=nan_policy)
 
 
 def lowpass(
@@ -134,6 +141,7 @@ def lowpass(
     kind: Kind = "butter",
     rs: float = 20.0,
     causal: bool = False,
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> Floats:
     """Keep what is below `cutoff` (Hz); everything else as in `bandstop`.
@@ -144,7 +152,7 @@ def lowpass(
     True
     """
     sos = design(order, fs, high=cutoff, kind=kind, rs=rs)
-    return _run(x, sos, causal=causal, nan_policy=nan_policy)
+    return _run(x, sos, causal=causal, axis=axis, nan_policy=nan_policy)
 
 
 def notch(
@@ -154,6 +162,7 @@ def notch(
     freq: float,
     q: float = 30.0,
     causal: bool = False,
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> Floats:
     """Remove one frequency, `freq` (Hz), over a -3 dB width of ``freq / q``; everything else as in `bandstop`.
@@ -165,7 +174,7 @@ def notch(
     >>> notch(np.ones(1000, np.float32), 360, freq=60).dtype
     dtype('float32')
     """
-    return _run(x, _core.design_notch(freq, q, fs), causal=causal, nan_policy=nan_policy)
+    return _run(x, _core.design_notch(freq, q, rate(fs)), causal=causal, axis=axis, nan_policy=nan_policy)
 
 
 def design(
@@ -182,13 +191,15 @@ def design(
     if kind not in ("butter", "cheby2"):
         raise SignalError(f"kind: got {kind!r}, wanted 'butter' or 'cheby2'")
     order = whole(order, "order", "at least 1", least=1)
-    return _core.design_sos(order, fs, low=low, high=high, stop=stop, rs=rs if kind == "cheby2" else None)
+    return _core.design_sos(order, rate(fs), low=low, high=high, stop=stop, rs=rs if kind == "cheby2" else None)
 
 
-def _run(x: ArrayLike, sos: NDArray[np.float64], *, causal: bool, nan_policy: NanPolicy) -> Floats:
+def _run(x: ArrayLike, sos: NDArray[np.float64], *, causal: bool, axis: int | None, nan_policy: NanPolicy) -> Floats:
     def span(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         reach = _core.sos_reach(sos)
         return around(reach, 0 if causal else reach)(n)
 
     kernel = _core.sosfilt if causal else _core.sosfiltfilt
-    return over_leads(x, lambda leads, out: kernel(leads, sos, out), nan_policy=nan_policy, span=span, recursive=True)
+    return over_leads(
+        x, lambda leads, out: kernel(leads, sos, out), axis=axis, nan_policy=nan_policy, span=span, recursive=True
+    )

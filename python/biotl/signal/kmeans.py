@@ -1,5 +1,7 @@
 """k-means: centroids of a set of vectors, and the nearest centroid of each."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 from biotl.signal._arrays import Floats, NanPolicy, bridge, check_policy, coerce, whole
+from biotl.signal._results import line, same
 
 
 class Clusters(NamedTuple):
@@ -15,6 +18,17 @@ class Clusters(NamedTuple):
 
     centroids: NDArray[np.floating[Any]]
     inertia: float
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Clusters):
+            return NotImplemented
+        return same(self.centroids, other.centroids) and self.inertia == other.inertia
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __repr__(self) -> str:
+        return line("Clusters", [("centroids", self.centroids), ("inertia", self.inertia)])
 
 
 def kmeans(X: ArrayLike, k: int, *, seed: int, max_iter: int = 300, nan_policy: NanPolicy = "raise") -> Clusters:

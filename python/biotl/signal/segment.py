@@ -1,5 +1,7 @@
 """Segmentation of an ECG into P, QRS, T and background around its R peaks."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,21 +16,24 @@ from ._arrays import (
     as_leads,
     check_policy,
     clear,
-    coerce,
     covered,
     indices,
     mended,
     not_finite,
+    one_channel,
+    rate,
     refuse_overflow,
+    signal,
     whole,
 )
+from ._results import Result
 from .delineate import Waves, delineate
 
 WAVES = ("P", "QRS", "T", "BG")
 
 
-@dataclass(frozen=True)
-class Segments:
+@dataclass(frozen=True, eq=False, repr=False)
+class Segments(Result):
     """Segments that tile ``[0, samples)`` without overlap, sorted by start.
 
     Parameters
@@ -60,6 +65,7 @@ def segment(
     fs: float,
     *,
     mode: Literal["fixed", "delineated"] = "fixed",
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> Segments:
     """Cut a recording into P, QRS, T and background around the R peaks, by fixed timings or as `delineate` finds them.
@@ -79,6 +85,8 @@ def segment(
         Sampling rate in Hz, at least 20.
     mode : {"fixed", "delineated"}
         The timings above; or from onset to offset of each wave, where a wave that is absent leaves no segment.
+    axis : int, optional
+        As in `bandstop`.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite in any lead: "raise" refuses them, "mask" gives to the
         background the waves that hold one, "interpolate" bridges them by straight lines.
@@ -107,13 +115,13 @@ def segment(
     [('BG', 0, 346), ('P', 346, 382), ('QRS', 382, 418), ('T', 418, 472), ('BG', 472, 1000)]
     """
     peaks = indices(rpeaks, "rpeaks")
-    array = coerce(x, integers=True)
+    array = signal(x, axis=axis, integers=True)
     if mode == "delineated":
         return _tile(delineate(array, peaks, fs, nan_policy=nan_policy), array.shape[-1])
     if mode != "fixed":
         raise SignalError(f"mode: got {mode!r}, wanted 'fixed' or 'delineated'")
     _, bad = mended(as_leads(array), nan_policy)
-    found = Segments(*_core.segment(array.shape[-1], peaks, fs))
+    found = Segments(*_core.segment(array.shape[-1], peaks, rate(fs)))
     if bad is None or nan_policy == "interpolate":
         return found
     return _without(found, np.logical_or.reduce(bad, axis=0)[None])
@@ -178,9 +186,7 @@ def resample_segments(
     >>> resample_segments(np.arange(10.0), [2, 5], [5, 10], 3).tolist()
     [[2.0, 3.0, 4.0], [5.0, 7.0, 9.0]]
     """
-    array = coerce(x)
-    if array.ndim != 1:
-        raise SignalError(f"x: got shape {array.shape}, wanted one signal of shape (samples,)")
+    array = one_channel(x, "signal")
     begin, end = indices(start, "start"), indices(stop, "stop")
     length = whole(length, "length", "at least 1 value", least=1)
     check_policy(nan_policy)

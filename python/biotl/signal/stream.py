@@ -1,5 +1,7 @@
 """Streaming twins: objects that are fed a signal in parts of any length, with memory for what is still needed only."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import numpy as np
@@ -7,13 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, as_leads, coerce, mended, real, refuse_overflow, whole
+from biotl.signal._arrays import Floats, as_leads, coerce, mended, rate, real, refuse_overflow, refuse_transposed, whole
+from biotl.signal._results import Stream
 from biotl.signal.filter import Kind, design
 from biotl.signal.resample import ratio
 from biotl.signal.windows import windows
 
+# a part may be one sample of many leads: only more leads than any recorder has are taken for samples
+PART, REBUILD = 300, "; a part has its samples last"
 
-class FilterStream:
+
+class FilterStream(Stream):
     """A causal filter over a signal in parts: to the bit ``bandstop(..., causal=True)`` of the whole, and so on.
 
     Parameters
@@ -55,7 +61,7 @@ class FilterStream:
             names = {1: "freq" if band == "notch" else "cutoff", 2: "low and high"}[len(needed)]
             raise SignalError(f"{names}: got None, wanted Hz for a {band}")
         if freq is not None and band == "notch":
-            self._sos = _core.design_notch(freq, q, fs)
+            self._sos = _core.design_notch(freq, q, rate(fs))
         else:
             edges = {"highpass": (cutoff, None), "lowpass": (None, cutoff)}.get(band, (low, high))
             stop = band == "bandstop"
@@ -78,8 +84,10 @@ class FilterStream:
         self._leads = _Leads()
 
 
-class ResampleStream:
+class ResampleStream(Stream):
     """`resample` over a signal in parts; to the bit that of the whole for float64, to its rounding for float32.
+
+    Beyond its ends the first and the last sample are held, as by default there.
 
     Parameters
     ----------
@@ -110,11 +118,11 @@ class ResampleStream:
         return self._leads.push(x, lambda: _core.ResampleStream(*self._ratio))
 
     def finish(self) -> Floats:
-        """End the signal and return the remaining samples, zeros beyond its end."""
+        """End the signal and return the remaining samples, the last one held beyond its end."""
         return self._leads.each(lambda stream, _: stream.finish())
 
 
-class WindowStream:
+class WindowStream(Stream):
     """`windows` over a signal in parts.
 
     Parameters
@@ -160,6 +168,7 @@ class WindowStream:
             was.
         """
         past = part = real(x)
+        refuse_transposed(part, least=PART, hint=REBUILD)
         if self._how["nan_policy"] == "raise" and part.dtype.kind == "f":
             mended(as_leads(part), "raise")
         if self._past is not None:
@@ -188,6 +197,7 @@ class _Leads:
 
     def push(self, x: ArrayLike, make: Any) -> Floats:
         array = coerce(x)
+        refuse_transposed(array, least=PART, hint=REBUILD)
         if self._shape not in (None, array.shape[:-1]):
             raise SignalError(f"x: got leads of shape {array.shape[:-1]}, wanted {self._shape} as in the first part")
         leads, _ = mended(as_leads(array), "raise")

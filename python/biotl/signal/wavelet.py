@@ -1,5 +1,7 @@
 """Discrete wavelet transform with orthogonal wavelets, and the removal of baseline wander with it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biotl import _core
 from biotl.errors import SignalError
-from biotl.signal._arrays import Floats, NanPolicy, as_leads, check_policy, clear, coerce, mended, whole
+from biotl.signal._arrays import Floats, NanPolicy, as_leads, check_policy, clear, mended, rate, signal, whole
 
 
 def wavedec(
@@ -17,6 +19,7 @@ def wavedec(
     wavelet: str = "db4",
     level: int,
     mode: str = "symmetric",
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> list[Floats]:
     """Decompose each signal over `level` levels.
@@ -32,6 +35,8 @@ def wavedec(
     mode : str
         How the signal goes on beyond its ends: ``symmetric``, ``reflect``, ``antisymmetric``, ``antireflect``,
         ``zero``, ``constant``, ``smooth``, ``periodic`` or ``periodization``, as in PyWavelets.
+    axis : int, optional
+        As in `bandstop`; coefficients lie along it too.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: "raise" refuses them, "mask" makes NaN of the coefficients
         whose filters meet one, "interpolate" first bridges them by straight lines; a lead without a single finite
@@ -59,17 +64,23 @@ def wavedec(
     [(2, 95), (2, 95), (2, 183)]
     """
     level = whole(level, "level", "0 to 62")
-    array = coerce(x)
+    array = signal(x, axis=axis)
     leads, lost = _mend(as_leads(array), nan_policy)
     out: list[Any] = _core.wavedec(leads, wavelet, mode, level)
     _judge(out, [leads], nan_policy, "x")
     for coefficients in out:
         coefficients[lost] = np.nan
-    return [c.reshape(*array.shape[:-1], c.shape[-1]) for c in out]
+    out = [c.reshape(*array.shape[:-1], c.shape[-1]) for c in out]
+    return out if axis is None else [np.moveaxis(c, -1, axis) for c in out]
 
 
 def waverec(
-    coeffs: Sequence[ArrayLike], *, wavelet: str = "db4", mode: str = "symmetric", nan_policy: NanPolicy = "raise"
+    coeffs: Sequence[ArrayLike],
+    *,
+    wavelet: str = "db4",
+    mode: str = "symmetric",
+    axis: int | None = None,
+    nan_policy: NanPolicy = "raise",
 ) -> Floats:
     """Put signals together again from the coefficients of `wavedec`.
 
@@ -79,6 +90,8 @@ def waverec(
         Approximation, then details from coarse to fine; all float32 give float32, everything else float64.
     wavelet, mode : str
         Those of the decomposition.
+    axis : int, optional
+        The axis of coefficients, and of the samples returned: the last, where none is given.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to coefficients that are NaN or infinite: "raise" refuses them, "mask" makes NaN of the samples
         that have a part of one, "interpolate" first bridges them by straight lines within their level; a lead that has
@@ -101,7 +114,8 @@ def waverec(
     >>> bool(np.allclose(waverec(wavedec(x, level=3)), x))
     True
     """
-    arrays = [coerce(c, name="coeffs") for c in coeffs]
+    # the coarsest of many leads may be few, so nothing is taken for transposed
+    arrays = [signal(c, axis=-1 if axis is None else axis, name="coeffs") for c in coeffs]
     for array in arrays[1:]:
         if array.shape[:-1] != arrays[0].shape[:-1]:
             raise SignalError(f"coeffs: got leads of shape {array.shape[:-1]}, wanted {arrays[0].shape[:-1]}")
@@ -112,7 +126,8 @@ def waverec(
     _judge([x], rows, nan_policy, "coeffs")
     for _, lost in levels:
         x[lost] = np.nan
-    return x.reshape(*arrays[0].shape[:-1], x.shape[-1])
+    x = x.reshape(*arrays[0].shape[:-1], x.shape[-1])
+    return x if axis is None else np.moveaxis(x, -1, axis)
 
 
 def _mend(leads: Floats, nan_policy: NanPolicy) -> tuple[Floats, NDArray[np.bool_] | slice]:
@@ -154,4 +169,4 @@ def baseline_level(fs: float, cutoff: float) -> int:
     >>> baseline_level(360.0, 0.5), baseline_level(360.0, 0.35), baseline_level(125.0, 0.5)
     (8, 9, 6)
     """
-    return _core.baseline_level(fs, cutoff)
+    return _core.baseline_level(rate(fs), cutoff)

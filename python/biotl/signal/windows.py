@@ -1,5 +1,7 @@
 """Windows that slide over a recording, and z-score."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,14 +13,15 @@ from biotl.errors import SignalError
 from biotl.signal._arrays import (
     Floats,
     NanPolicy,
+    along,
     as_leads,
     bridge,
     check_policy,
     clear,
-    coerce,
     mended,
     not_finite,
     real,
+    signal,
     whole,
 )
 
@@ -33,6 +36,7 @@ def windows(
     normalize: Normalize | None = None,
     eps: float = 0.0,
     out: Floats | None = None,
+    axis: int | None = None,
     nan_policy: NanPolicy = "raise",
 ) -> NDArray[Any]:
     """Slide a window over each channel.
@@ -51,6 +55,8 @@ def windows(
     out : ndarray, optional
         Where to write the normalised windows: C-contiguous, of the shape and type of the result. Fresh memory costs
         about as much as the arithmetic, so a loop over recordings gains by keeping it.
+    axis : int, optional
+        The axis of samples of `x`: the last, where none is given; then what is clearly (samples, leads) is refused.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to windows with samples that are NaN or infinite: "raise" refuses them, "mask" makes them NaN (in a
         copy), "interpolate" first puts a straight line between the neighbours of such samples; a channel without a
@@ -81,12 +87,12 @@ def windows(
             raise SignalError(
                 "out: got an array without normalize, wanted None: windows as they are share memory with x"
             )
-        return _views(x, size, hop, nan_policy)
+        return _views(x, size, hop, axis, nan_policy)
     if normalize not in get_args(Normalize):
         raise SignalError(f"normalize: got {normalize!r}, wanted None or zscore")
     if not 0 <= eps < np.inf:
         raise SignalError(f"eps: got {eps}, wanted 0 or more")
-    array = coerce(x)
+    array = signal(x, axis=axis)
     leads, lost = as_leads(array), None
     if nan_policy == "interpolate":
         leads, bad = mended(leads, nan_policy)
@@ -105,9 +111,9 @@ def windows(
     return out
 
 
-def _views(x: ArrayLike, size: int, hop: int, nan_policy: NanPolicy) -> NDArray[Any]:
+def _views(x: ArrayLike, size: int, hop: int, axis: int | None, nan_policy: NanPolicy) -> NDArray[Any]:
     """Return the windows as they are, a view of `x` unless a sample is not finite."""
-    array = real(x)
+    array = along(real(x), axis)
     leads, bad = as_leads(array), None
     if not clear(array):
         bad = ~np.isfinite(leads)
@@ -133,15 +139,15 @@ def _views(x: ArrayLike, size: int, hop: int, nan_policy: NanPolicy) -> NDArray[
     return out
 
 
-def zscore(x: ArrayLike, *, axis: int = -1, nan_policy: NanPolicy = "raise") -> Floats:
+def zscore(x: ArrayLike, *, axis: int | None = None, nan_policy: NanPolicy = "raise") -> Floats:
     """Give each signal mean 0 and standard deviation 1 along `axis`; flat ones become zeros.
 
     Parameters
     ----------
     x : array_like, shape (..., samples)
         float32 stays float32, everything else becomes float64.
-    axis : int
-        The axis of samples.
+    axis : int, optional
+        The axis of samples: the last, where none is given; then what is clearly (samples, leads) is refused.
     nan_policy : {"raise", "mask", "interpolate"}
         As in `windows`, a signal being one window.
 
@@ -159,11 +165,8 @@ def zscore(x: ArrayLike, *, axis: int = -1, nan_policy: NanPolicy = "raise") -> 
     >>> zscore([1.0, 3.0]).tolist(), zscore([7.0, 7.0]).tolist()
     ([-1.0, 1.0], [0.0, 0.0])
     """
-    array = coerce(x)
-    if not -array.ndim <= axis < array.ndim:
-        raise SignalError(f"axis: got {axis}, wanted one of the {array.ndim} of x")
-    moved = coerce(np.moveaxis(array, axis, -1))
-    if moved.size == 0:
-        return np.moveaxis(moved, -1, axis)
-    whole = windows(as_leads(moved), moved.shape[-1], 1, normalize="zscore", nan_policy=nan_policy)
-    return np.moveaxis(whole.reshape(moved.shape), -1, axis)
+    moved = signal(x, axis=axis)
+    if moved.size:
+        rows = windows(as_leads(moved), moved.shape[-1], 1, normalize="zscore", axis=-1, nan_policy=nan_policy)
+        moved = rows.reshape(moved.shape)
+    return moved if axis is None else np.moveaxis(moved, -1, axis)

@@ -36,6 +36,12 @@ impl SosStream {
         })
     }
 
+    /// A stream of its own from here on.
+    fn __deepcopy__(&self, _memo: &Bound<'_, PyAny>) -> Self {
+        let filter = self.filter.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        Self { sections: self.sections.clone(), filter: Mutex::new(filter) }
+    }
+
     /// Forgets what has passed.
     fn reset(&self) {
         *self.filter.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Causal::new(&self.sections);
@@ -76,6 +82,12 @@ impl ResampleStream {
         let x = x.as_slice()?;
         let run = || self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(x);
         Ok(PyArray1::from_vec(py, py.detach(run).map_err(to_py)?))
+    }
+
+    /// A stream of its own from here on.
+    fn __deepcopy__(&self, _memo: &Bound<'_, PyAny>) -> Self {
+        let stream = self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        Self { stream: Mutex::new(stream) }
     }
 
     /// Ends the signal; returns the remaining samples.

@@ -13,6 +13,41 @@ pub use stream::Stream;
 /// Outputs of one phase that share its taps, in two times four lanes.
 const LANES: usize = 8;
 
+/// How a signal goes on beyond its ends, as in `scipy.signal.upfirdn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Zeros.
+    Zero,
+    /// The nearest sample.
+    Edge,
+    /// Mirrored, the last sample twice.
+    Symmetric,
+    /// Mirrored at the last sample.
+    Reflect,
+    /// From the other end on.
+    Wrap,
+    /// On the straight line through the first and the last sample.
+    Line,
+}
+
+impl Beyond {
+    /// Sample of a signal of `n` that stands for sample `at`, none for a zero.
+    fn stands(self, at: isize, n: usize) -> Option<usize> {
+        let (size, inside) = (n as isize, (0..n as isize).contains(&at));
+        let place = match self {
+            _ if inside => at,
+            _ if n == 0 => return None,
+            Self::Zero | Self::Line => return None,
+            Self::Edge => at.clamp(0, size - 1),
+            Self::Wrap => at.rem_euclid(size),
+            Self::Symmetric => (at.rem_euclid(2 * size)).min((-1 - at).rem_euclid(2 * size)),
+            Self::Reflect if n == 1 => 0,
+            Self::Reflect => at.rem_euclid(2 * size - 2).min((-at).rem_euclid(2 * size - 2)),
+        };
+        Some(place as usize)
+    }
+}
+
 /// One sample of each lane, on a cache line of its own: a load across two lines costs double.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
@@ -82,24 +117,25 @@ impl Resampler {
         (j / self.up * self.down) as isize + self.first[j % self.up]
     }
 
-    /// Resamples one lead, zeros beyond its ends; `stop` ends the work early.
+    /// Resamples one lead; `stop` ends the work early.
     ///
     /// # Errors
     /// [`Error::NotFinite`] with the first sample at fault.
-    pub fn run<T: Float>(&self, x: &[T], stop: &AtomicBool, out: &mut [T]) -> Result<()> {
+    pub fn run<T: Float>(&self, x: &[T], beyond: Beyond, stop: &AtomicBool, out: &mut [T]) -> Result<()> {
         if self.up == self.down {
             out.copy_from_slice(x);
         } else {
-            dispatch_lanes(Outputs { resampler: self, x, origin: 0, first: 0, stop, out });
+            dispatch_lanes(Outputs { resampler: self, x, beyond, origin: 0, first: 0, stop, out });
         }
         check(out.iter().fold(true, |finite, y| finite & y.finite()), x)
     }
 }
 
-/// Outputs `first..` from samples `origin..` of a lead that is zero elsewhere.
+/// Outputs `first..` from samples `origin..` of a lead; those before and after them go on as `beyond` says.
 struct Outputs<'a, T> {
     resampler: &'a Resampler,
     x: &'a [T],
+    beyond: Beyond,
     origin: isize,
     first: usize,
     stop: &'a AtomicBool,
@@ -125,7 +161,7 @@ impl<T: Float> Outputs<'_, T> {
     /// lanes, begun at phase 0. What lies over the ends of signal or outputs goes through a copy.
     #[inline(always)]
     fn rounds<V: Lanes, const SHARED: usize, const CHAINS: usize>(self) {
-        let Self { resampler, x, origin, first, stop, out } = self;
+        let Self { resampler, x, beyond, origin, first, stop, out } = self;
         let Resampler { up, down, width, .. } = *resampler;
         let lowest = resampler.first.iter().copied().min().unwrap_or(0);
         let reach = (down + width).next_multiple_of(4);
@@ -136,15 +172,22 @@ impl<T: Float> Outputs<'_, T> {
         while start < first + out.len() && !stop.load(Relaxed) {
             let from = (start / up * down) as isize + lowest - origin;
             let inside = usize::try_from(from).ok().and_then(|from| x.get(from..from + samples));
-            side_by_side::<V, T>(inside.unwrap_or_else(|| around(x, from, &mut some_x)), down, &mut lanes);
+            side_by_side::<V, T>(inside.unwrap_or_else(|| around(x, from, beyond, &mut some_x)), down, &mut lanes);
 
             let whole = start.checked_sub(first).filter(|at| at + outputs <= out.len());
             // the samples of the next round that this one has not read, some for each row
             let new = usize::try_from(from).ok().and_then(|from| x.get(from + samples..)).unwrap_or_default();
             let some = (LANES * down).div_ceil(up.div_ceil(SHARED));
+            // of a long period a short part needs few phases
+            let begin = first.saturating_sub(start);
+            let asked = (first + out.len() - start).saturating_sub(begin);
+            let needed = |phase: usize| asked >= up || (phase + up - begin % up) % up < asked;
             let made = whole.map_or(&mut some_out[..], |at| &mut out[at..at + outputs]);
             for (row, taps) in resampler.rows.chunks_exact(width * SHARED).enumerate() {
                 let phase = SHARED * row;
+                if !(phase..phase + SHARED).any(needed) {
+                    continue;
+                }
                 prefetch(new.get(row * some..(row + 1) * some).unwrap_or_default());
                 let lanes = &lanes[(resampler.first[phase] - lowest) as usize..][..width];
                 let sums = dot::<V, SHARED, CHAINS>(taps.as_chunks().0, lanes);
@@ -163,13 +206,15 @@ impl<T: Float> Outputs<'_, T> {
     }
 }
 
-/// As many samples as `into` holds from `from` on, zeros where `x` has none.
-fn around<'a, T: Float>(x: &[T], from: isize, into: &'a mut [T]) -> &'a [T] {
-    let lead = usize::try_from(-from).unwrap_or(0).min(into.len());
-    let begin = usize::try_from(from).unwrap_or(0).min(x.len());
-    let end = (begin + into.len() - lead).min(x.len());
-    into.fill(T::default());
-    into[lead..][..end - begin].copy_from_slice(&x[begin..end]);
+/// As many samples as `into` holds from `from` on, those that `x` has not as `beyond` says: a line of one
+/// sample is level.
+fn around<'a, T: Float>(x: &[T], from: isize, beyond: Beyond, into: &'a mut [T]) -> &'a [T] {
+    let (first, last) = (x.first().map_or(0.0, |v| v.to_f64()), x.last().map_or(0.0, |v| v.to_f64()));
+    let slope = if beyond == Beyond::Line && x.len() > 1 { (last - first) / (x.len() - 1) as f64 } else { 0.0 };
+    let start = if beyond == Beyond::Line { first } else { 0.0 };
+    for (at, v) in (from..).zip(&mut *into) {
+        *v = beyond.stands(at, x.len()).map_or(T::from_f64(start + slope * at as f64), |at| x[at]);
+    }
     into
 }
 
@@ -260,14 +305,30 @@ mod tests {
     use super::*;
 
     /// The definition: zeros between samples, the filter, every `down`-th.
-    fn plainly(x: &[f64], up: usize, down: usize) -> Vec<f64> {
+    fn plainly(x: &[f64], beyond: Beyond, up: usize, down: usize) -> Vec<f64> {
         let taps = design(up, down);
-        let half = taps.len() / 2;
+        let half = taps.len() as isize / 2;
         let sum = |j: usize| {
-            let reach = |k: usize| (j * down + half).checked_sub(k * up).and_then(|at| taps.get(at));
-            x.iter().enumerate().filter_map(|(k, v)| reach(k).map(|tap| tap * v)).sum()
+            let middle = (j * down) as isize;
+            let samples = (middle - half).div_euclid(up as isize)..=(middle + half).div_euclid(up as isize);
+            let tap = |k: isize| usize::try_from(middle + half - k * up as isize).ok().and_then(|at| taps.get(at));
+            let value = |k: isize| around(x, k, beyond, &mut [0.0])[0];
+            samples.filter_map(|k| tap(k).map(|tap| tap * value(k))).sum()
         };
         (0..(x.len() * up).div_ceil(down)).map(sum).collect()
+    }
+
+    #[test]
+    fn beyond_its_ends_a_signal_goes_on_as_asked() {
+        let row =
+            |beyond: Beyond| (-5..9).map(|at| beyond.stands(at, 3).map_or(-1, |at| at as i32)).collect::<Vec<_>>();
+        assert_eq!(row(Beyond::Zero), [-1, -1, -1, -1, -1, 0, 1, 2, -1, -1, -1, -1, -1, -1]);
+        assert_eq!(row(Beyond::Edge), [0, 0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(row(Beyond::Symmetric), [1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1, 2]);
+        assert_eq!(row(Beyond::Reflect), [1, 0, 1, 2, 1, 0, 1, 2, 1, 0, 1, 2, 1, 0]);
+        assert_eq!(row(Beyond::Wrap), [1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]);
+        assert_eq!(Beyond::Reflect.stands(-7, 1), Some(0));
+        assert_eq!(Beyond::Edge.stands(-1, 0), None);
     }
 
     proptest! {
@@ -276,14 +337,19 @@ mod tests {
             x in prop::collection::vec(-1e3..1e3, 0..400),
             cuts in prop::collection::vec(0usize..60, 0..30),
             (up, down) in (1usize..9, 1usize..9),
+            other in prop::sample::select(vec![
+                Beyond::Zero, Beyond::Symmetric, Beyond::Reflect, Beyond::Wrap, Beyond::Line,
+            ]),
         ) {
             let resampler = Resampler::new(up, down).unwrap();
             let mut whole = vec![0.0; resampler.len_out(x.len())];
-            resampler.run(&x, &AtomicBool::new(false), &mut whole).unwrap();
             let divisor = gcd(up, down);
-            if up != down {
-                for (got, wanted) in whole.iter().zip(plainly(&x, up / divisor, down / divisor)) {
-                    prop_assert!((got - wanted).abs() < 1e-9, "{got} {wanted}");
+            for beyond in [other, Beyond::Edge] {
+                resampler.run(&x, beyond, &AtomicBool::new(false), &mut whole).unwrap();
+                if up != down {
+                    for (got, wanted) in whole.iter().zip(plainly(&x, beyond, up / divisor, down / divisor)) {
+                        prop_assert!((got - wanted).abs() < 1e-9, "{got} {wanted}");
+                    }
                 }
             }
             let mut stream = Stream::new(resampler);

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{Outputs, Resampler};
+use super::{Beyond, Outputs, Resampler};
 use crate::filter::check;
 use crate::simd::dispatch_lanes;
 use crate::{Float, Result};
 
-/// A lead resampled in parts of any length: to the bit what one long part gives.
+/// A lead resampled in parts of any length: to the bit what one long part gives, its ends held beyond it.
 #[derive(Debug, Clone)]
 pub struct Stream<T> {
     resampler: Resampler,
@@ -45,7 +45,7 @@ impl<T: Float> Stream<T> {
         Ok(self.advance(ready))
     }
 
-    /// Ends the stream: the remaining outputs, zeros beyond the last sample.
+    /// Ends the stream: the remaining outputs, the last sample beyond the end.
     pub fn finish(&mut self) -> Vec<T> {
         self.advance(self.resampler.len_out(self.origin + self.past.len()))
     }
@@ -59,6 +59,8 @@ impl<T: Float> Stream<T> {
             dispatch_lanes(Outputs {
                 resampler: &self.resampler,
                 x: &self.past,
+                // the first sample is held while outputs begin before it, the last until the end
+                beyond: Beyond::Edge,
                 origin: self.origin as isize,
                 first: self.written,
                 stop: &AtomicBool::new(false),
