@@ -163,13 +163,16 @@ def median_filter(x, size):
 
 
 def resample(x, up, down):
-    """Zeros between the samples, a windowed sinc, every `down`-th sample."""
+    """Zeros between the samples, a windowed sinc, every `down`-th sample; the nearest sample beyond the ends."""
     rate = max(up, down)
+    beyond = 10 * down
+    x = np.pad(x, beyond, mode="edge")
     t = np.arange(-10 * rate, 10 * rate + 1)
     taps = np.sinc(t / rate) * np.kaiser(len(t), 5.0)
     stuffed = np.zeros(len(x) * up)
     stuffed[::up] = x
-    return np.convolve(stuffed, taps * up / taps.sum())[10 * rate : len(stuffed) + 10 * rate][::down]
+    whole = np.convolve(stuffed, taps * up / taps.sum())[10 * rate : len(stuffed) + 10 * rate]
+    return whole[beyond * up : len(whole) - beyond * up : down]
 
 
 def mirrored(x, i):
@@ -291,3 +294,86 @@ def family(qrs, about):
         spread = np.sqrt(np.average((about[:, 0] - mean[0]) ** 2, weights=weight))
         rows.append([np.mean(weight), *mean, spread])
     return np.array(rows)
+
+
+def heart_rate(x, axes, ahead):
+    """Rate and confidence of each frame of 8 s at 25 Hz, one a second, each looking `ahead` so many frames, or all."""
+    rates, pulse = np.arange(30, 221), []
+    likely, summits = [], []
+    for start in range(0, len(x) - 199, 25):
+        cut = slice(start, start + 200)
+        log, power, odds = frame(x[cut], None if axes is None else axes[:, cut])
+        first = not likely
+        likely.append(np.exp((10 if first else 2.5) * log))
+        summits.append(power)
+        pulse.append(1 / (1 + np.exp(-(2 if first else 1) * odds)))
+    near = np.exp(-np.abs(rates[:, None] - rates) / 1.5)
+    step = 0.995 * near / near.sum(axis=1, keepdims=True) + 0.005 / len(rates)
+    turn = np.array([[0.97, 0.03], [0.01, 0.99]])
+    beliefs = believe(np.array(likely), step, ahead)
+    there = believe(np.stack([1 - np.array(pulse), pulse], axis=1), turn, ahead)[:, 1]
+    found = []
+    for belief, power, share in zip(beliefs, summits, there, strict=True):
+        middle = int(np.argmax([belief[max(k - 5, 0) : k + 6].sum() for k in range(len(rates))]))
+        around = np.arange(max(middle - 6, 0), min(middle + 7, len(rates)))
+        mean = (belief[around] * around).sum() / belief[around].sum()
+        at = around[np.argmax(power[around])]
+        place = mean
+        if around[0] < at < around[-1]:
+            a, b, c = power[at - 1 : at + 2]
+            place = (mean + at + 0.5 * (a - c) / (a - 2 * b + c)) / 2
+        found.append((30 + place, share * belief[np.abs(np.arange(len(rates)) - place) <= 5].sum()))
+    return np.array(found).reshape(-1, 2).T
+
+
+def frame(x, axes):
+    """Log-likelihood of each rate, power at it and its double, and log-odds of a pulse, of 8 s."""
+    y = levelled_frame(x)
+    left = y
+    if axes is not None:
+        columns = np.array(
+            [levelled_frame(axis)[np.clip(np.arange(200) - lag, 0, 199)] for axis in axes for lag in range(-3, 12)]
+        )
+        gram = columns @ columns.T
+        ridge = 0.1 * np.trace(gram) / len(gram) * np.eye(len(gram))
+        left = y - np.linalg.solve(gram + ridge, columns @ y) @ columns
+    hz = np.arange(30, 441) / 60
+    waves = np.hanning(200) * np.exp(-2j * np.pi * hz[:, None] * np.arange(200) / 25)
+    raw, left = np.abs(waves @ y) ** 2, np.abs(waves @ left) ** 2
+    tilted = [power * hz.clip(0.3, 3) ** 0.75 for power in (left, raw)]
+    mixed = 0.9 * tilted[0] / tilted[0].sum() + 0.1 * tilted[1] / tilted[1].sum()
+    third = np.append(mixed[60::3], np.zeros(191))[:191]
+    power = mixed[:191] + 0.4 * mixed[30::2] + 0.5 * np.minimum(np.minimum(mixed[:191], mixed[30::2]), third)
+    power = power / power.mean()
+    at = int(np.argmax(power))
+    line = power[max(at - 8, 0) : at + 9].sum() / 191
+    log = line * np.log(power + 0.1)
+    shares = []
+    for exponent, most, least in ((1, 3, 0.36), (2, 8, 0.31)):
+        weighted = left * hz.clip(0.3, most) ** exponent
+        near = [np.abs(60 * hz - times * (30 + at)) < 9.5 for times in (1, 2, 3)]
+        shares.append(sum(weighted[part].sum() for part in near) / weighted.sum() - least)
+    return log - log.max(), power, np.clip(10 * min(shares), -3, 3)
+
+
+def levelled_frame(y):
+    """A frame less its mean and straight line."""
+    t = np.arange(len(y))
+    return y - np.polyval(np.polyfit(t, y, 1), t)
+
+
+def believe(likely, step, ahead):
+    """Probability of each state in each frame given those before and so many after it, or all."""
+    n = len(likely)
+    states = likely.shape[1] if likely.ndim > 1 else 0
+    out = []
+    for i in range(n):
+        belief = np.full(states, 1 / states) * likely[0]
+        for k in range(1, i + 1):
+            belief = belief / belief.sum() @ step * likely[k]
+        after = np.ones(states)
+        for k in range(n - 1 if ahead is None else min(i + ahead, n - 1), i, -1):
+            after = step @ (likely[k] * after)
+            after /= after.sum()
+        out.append(belief * after / (belief * after).sum())
+    return np.array(out)

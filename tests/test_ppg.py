@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biotl.errors import SignalError
+from biotl.errors import SignalError, SignalWarning
 from biotl.signal import PulseStream, ppg_peaks, rpeaks
 from conftest import data_folder
 
@@ -161,3 +161,126 @@ def test_what_cannot_be_is_refused():
         stream.push(np.zeros(10))
     assert ppg_peaks(np.zeros(1000), 125).shape == (0,)
     assert ppg_peaks(np.zeros(0), 125, motion=np.zeros((3, 0))).shape == (0,)
+
+
+def found_of(crests, pulses, within=0.1):
+    """Return the share of crests that have a pulse within 0.1 s of them."""
+    return (np.abs(pulses[:, None] - crests) <= within).any(axis=0).mean() if len(pulses) else 0.0
+
+
+CRESTS = 0.3 + 0.8 * np.arange(37)
+
+
+def last_sample_lost(x):
+    x[-1] = -60
+    return x
+
+
+def one_glitch(x):
+    x[len(x) // 3] = 55
+    return x
+
+
+def steps(x):
+    x[len(x) // 4 :] -= 30
+    x[len(x) // 2 :] += 12
+    return x
+
+
+def lost_samples(x):
+    x[np.random.default_rng(3).integers(0, len(x), 12)] = -60
+    return x
+
+
+@pytest.mark.parametrize("fs", [25, 64, 125, 500])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("spoil", [last_sample_lost, one_glitch, steps, lost_samples])
+def test_an_outlier_or_a_step_costs_its_own_pulse_and_turns_none(spoil, sign, fs):
+    pulses = ppg_peaks(sign * spoil(ppg(fs) + 40), fs) / fs
+    assert found_of(CRESTS, pulses) >= 35 / 37
+    assert len(pulses) <= 39
+
+
+@pytest.mark.parametrize("fs", [50, 100, 250])
+@pytest.mark.parametrize("bpm", [50, 66, 84, 100])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_narrow_pulses_with_an_undershoot_are_found_at_their_crests(sign, bpm, fs):
+    t = np.arange(30 * fs) / fs
+    phase = (t * bpm / 60 % 1) * 60 / bpm - 0.3
+    x = np.exp(-((phase / 0.05) ** 2) / 2) - 0.45 * np.exp(-(((phase - 0.13) / 0.055) ** 2) / 2)
+    x += 0.12 * np.exp(-(((phase - 0.27) / 0.05) ** 2) / 2)
+    assert np.diff(x).max() < -np.diff(x).min()  # falls faster than it rises
+    pulses = ppg_peaks(sign * x, fs) / fs
+    crests = 0.3 + 60 / bpm * np.arange(int(29.5 * bpm / 60))
+    assert found_of(crests, pulses, 0.05) >= (len(crests) - 2) / len(crests)
+    assert len(pulses) <= len(crests) + 2
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(2.5, 0.1), (3.0, 0.7), (1.7, 0.4)])
+def test_codes_that_wrapped_are_mended_and_named(gain, offset):
+    fs = 125
+    x = gain * ppg(fs) + 0.1 * np.sin(np.arange(30 * fs) / fs / 2) + offset
+    wrapped = x % 1.0
+    assert (np.abs(np.diff(wrapped)) > 0.8).sum() > 60
+    pulses = ppg_peaks(wrapped, fs) / fs
+    assert found_of(CRESTS, pulses) >= 34 / 37
+    assert len(pulses) <= 40
+
+
+def test_a_dicrotic_wave_as_steep_as_the_pulse_does_not_double_the_rate():
+    rng = np.random.default_rng(2)
+    for bpm in (65, 75, 84, 95):
+        at = np.cumsum(np.r_[0.4, 60 / bpm * (1 + 0.02 * rng.standard_normal(60))])
+        t = np.arange(round(125 * at[-1])) / 125
+        half = 0.48 * 60 / bpm
+        waves = ((1.0, 0.0, 0.08), (0.5, 0.2, 0.13), (0.42, half, 0.035))
+        x = sum(a * np.exp(-(((t - beat - d) / w) ** 2) / 2) for beat in at for a, d, w in waves)
+        pulses = ppg_peaks(x + 0.003 * rng.standard_normal(len(t)), 125) / 125
+        assert len(pulses) == pytest.approx(len(at), abs=3)
+        assert found_of(at[1:-2], pulses) > 0.95
+
+
+def test_the_polarity_may_be_stated_and_changes_only_where_much_asks_for_it():
+    x = ppg(125)
+    upright, down = ppg_peaks(x, 125, polarity="up"), ppg_peaks(x, 125, polarity="down")
+    np.testing.assert_array_equal(upright, ppg_peaks(x, 125))
+    np.testing.assert_array_equal(down, ppg_peaks(-x, 125, polarity="up"))
+    assert found_of(CRESTS, down / 125) < 0.2
+    turned = np.concatenate([ppg(125, 60), -ppg(125, 60)])
+    crests = 0.3 + 0.8 * np.arange(149)
+    assert found_of(crests, ppg_peaks(turned, 125) / 125) > 0.95
+    # 5 s of a finger that moves turn nothing
+    moved = ppg(125, 60)
+    moved[3000:3625] = 3 * ppg(125)[::-1][:625]
+    kept = np.delete(0.3 + 0.8 * np.arange(74), range(28, 38))
+    assert found_of(kept, ppg_peaks(moved, 125) / 125) > 0.95
+    with pytest.raises(SignalError, match="polarity: got 'down ', wanted one of auto, up, down"):
+        ppg_peaks(x, 125, polarity="down ")
+
+
+def test_a_stream_keeps_its_polarity_and_may_be_told_it():
+    x = -ppg(125, 60)
+    for stream in (PulseStream(125), PulseStream(125, polarity="down")):
+        found = [stream.push(x[i : i + 200]) for i in range(0, len(x), 200)]
+        assert found_of(0.3 + 0.8 * np.arange(1, 74), np.concatenate([*found, stream.flush()]) / 125) > 0.95
+    with pytest.raises(SignalError, match="polarity"):
+        PulseStream(125, polarity="both")
+
+
+@pytest.mark.parametrize(("bpm", "fs", "rates"), [(600, 500, (300, 800)), (300, 250, (150, 400)), (24, 60, (12, 60))])
+def test_hearts_of_other_animals_are_followed_where_stated_and_spoken_of_where_not(bpm, fs, rates):
+    phase = np.arange(round(fs * 40 * 75 / bpm)) / fs * bpm / 60 % 1
+    x = np.exp(-(((phase - 0.35) / 0.1) ** 2) / 2) + 0.3 * np.exp(-(((phase - 0.7) / 0.1) ** 2) / 2)
+    found = ppg_peaks(x, fs, rate_range=rates)
+    assert len(found) == pytest.approx(50, abs=2)
+    with pytest.warns(SignalWarning, match=r"a rhythm of about \d+ a minute .* is not followed; state the rates"):
+        ppg_peaks(x, fs)
+
+
+def test_a_range_of_rates_that_cannot_be_is_refused():
+    x = ppg(125)
+    for rates in ((0, 100), (200, 100), (30, 900), (40, np.inf), 60, (1, 2, 3), ("a", "b")):
+        with pytest.raises(SignalError, match="rate_range: got"):
+            ppg_peaks(x, 125, rate_range=rates)
+    with pytest.raises(SignalError, match=r"fs: got 60 Hz, wanted at least 66\.6667 Hz for rates up to 800 a minute"):
+        ppg_peaks(x, 60, rate_range=(300, 800))

@@ -1,11 +1,14 @@
 """R peaks: floors on real records, rates, polarities, leads, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from biotl.errors import SignalError
+from biotl.errors import SignalError, SignalWarning
 from biotl.records import read
 from biotl.signal import delineate, ppg_peaks, rpeaks
+from biotl.signal._hum import without_hum
 
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
 
@@ -213,3 +216,67 @@ def test_samples_that_are_too_large_are_not_called_infinite(size):
 def test_a_cube_is_refused_by_its_shape():
     with pytest.raises(SignalError, match=r"got shape \(2, 2, 5\)"):
         rpeaks(np.zeros((2, 2, 5)), 360)
+
+
+def animal(bpm, fs, qrs, seconds):
+    """Return an ECG of so many beats a minute, its beats in samples, and their QRS of so many seconds."""
+    rng = np.random.default_rng(4)
+    gap = 60 / bpm
+    beats = np.cumsum(np.r_[gap / 2, gap * (1 + 0.02 * rng.standard_normal(int(seconds / gap) - 2))])
+    t = np.arange(round(seconds * fs)) / fs
+    waves = ((0.12, -0.3 * min(gap, 0.5), 2 * qrs), (1.0, 0.0, qrs), (0.25, 0.3 * min(gap, 0.9), 0.08 * min(gap, 0.6)))
+    x = sum(a * np.exp(-(((t - beat - d) / w) ** 2) / 2) for beat in beats for a, d, w in waves)
+    return x + 0.02 * rng.standard_normal(len(t)), beats * fs
+
+
+@pytest.mark.parametrize(
+    ("bpm", "fs", "qrs", "rates"),
+    [
+        (600, 1000, 0.0025, (300, 800)),  # mouse
+        (600, 2000, 0.0025, (300, 800)),
+        (380, 1000, 0.004, (200, 500)),  # rat
+        (330, 500, 0.006, (100, 350)),  # newborn in tachycardia
+        (28, 500, 0.018, None),  # horse
+        (28, 250, 0.018, (10, 80)),
+    ],
+)
+def test_hearts_far_from_a_mans_rate_are_followed(bpm, fs, qrs, rates):
+    x, beats = animal(bpm, fs, qrs, 20 if bpm > 100 else 90)
+    found = rpeaks(x, fs, rate_range=rates)
+    near = np.abs(found[:, None] - beats) <= 0.15 * fs * 60 / max(bpm, 60)
+    assert near.any(axis=0).mean() > 0.97
+    assert near.any(axis=1).mean() > 0.97
+
+
+@pytest.mark.parametrize(("bpm", "fs", "qrs"), [(320, 360, 0.008), (430, 500, 0.004), (600, 1000, 0.0025)])
+def test_a_rate_beyond_the_limit_is_never_lost_without_a_word(bpm, fs, qrs):
+    x, beats = animal(bpm, fs, qrs, 30)
+    with pytest.warns(
+        SignalWarning, match=r"rpeaks: a rhythm of about \d+ a minute at 0 s, above 280, is not followed"
+    ):
+        found = rpeaks(x, fs)
+    assert len(found) < 0.9 * len(beats)
+    with pytest.raises(SignalError, match="rate_range"):
+        rpeaks(x, fs, rate_range=(900, 300))
+
+
+@pytest.mark.parametrize(("hz", "fs"), [(50, 125), (60, 360), (50.2, 500), (59.9, 250), (400, 1000)])
+def test_hum_three_times_as_high_as_the_r_wave_hides_no_beat(hz, fs):
+    x, beats = animal(70, fs, 0.012, 60)
+    t = np.arange(len(x)) / fs
+    hum = 3 * np.sin(2 * np.pi * hz * t + 1) + (0.8 * np.sin(4 * np.pi * hz * t) if 4 * hz < fs else 0)
+    for leads in (x + hum, np.stack([x, -0.5 * x + hum])):
+        found = rpeaks(leads, fs)
+        assert (np.abs(found[:, None] - beats).min(axis=0) <= 0.03 * fs).mean() > 0.97
+        assert len(found) <= len(beats) + 1
+
+
+@pytest.mark.parametrize("record", ["104", "200", "207", "231"])
+def test_recordings_as_they_are_raise_no_word_about_their_rate_and_no_filter(mitdb, record):
+    import wfdb
+
+    x = wfdb.rdrecord(str(mitdb / record), sampto=36_000).p_signal.T
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rpeaks(x, 360)
+    np.testing.assert_array_equal(without_hum(np.ascontiguousarray(x), 360), x)

@@ -25,6 +25,10 @@ class SignalError(BiotlError, ValueError):
     exit_code = 3
 
 
+class SignalWarning(UserWarning):
+    """A signal of which a kernel knows that its answer misses something."""
+
+
 class RecordError(BiotlError, ValueError):
     """A file that does not hold what it says, or what the caller needs.
 

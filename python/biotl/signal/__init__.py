@@ -3,6 +3,7 @@
 from .baseline import median_filter, remove_baseline
 from .delineate import Wave, Waves, delineate
 from .filter import bandpass, bandstop, highpass, lowpass, notch
+from .heart_rate import HeartRate, HeartRateStream, heart_rate
 from .kmeans import Clusters, assign, kmeans
 from .ppg import PulseStream, ppg_peaks
 from .quality import Quality, quality
@@ -17,6 +18,8 @@ __all__ = [
     "WAVES",
     "Clusters",
     "FilterStream",
+    "HeartRate",
+    "HeartRateStream",
     "PulseStream",
     "Quality",
     "RPeakStream",
@@ -30,6 +33,7 @@ __all__ = [
     "bandstop",
     "baseline_level",
     "delineate",
+    "heart_rate",
     "highpass",
     "kmeans",
     "lowpass",

@@ -1,6 +1,8 @@
 """Pulses of a photoplethysmogram."""
 
-from typing import Literal, overload
+from __future__ import annotations
+
+from typing import Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,13 +10,33 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 
-from ._arrays import NanPolicy, Scored, as_leads, bridge, check_policy, coerce, covered, joined
+from ._arrays import (
+    NanPolicy,
+    Scored,
+    as_leads,
+    bridge,
+    check_policy,
+    coerce,
+    covered,
+    joined,
+    one_channel,
+    rate,
+    refuse_transposed,
+)
+from ._results import Stream
+from ._tempo import scale, warn_beyond
+
+Polarity = Literal["auto", "up", "down"]
 
 RISE_S = 0.15
 HOP_S = 0.5
 HISTORY_S = 30.0
 REFRACTORY_S = 0.25
 SHIFT_S = 0.1
+# evidence that pulses point as in the last look: as much as two stretches of 8 s may give
+KEPT = 3.0
+# evidence that they point up, as the core takes it
+SIGN = {"auto": 0.0, "up": np.inf, "down": -np.inf}
 
 
 @overload
@@ -23,18 +45,29 @@ def ppg_peaks(
     fs: float,
     *,
     motion: ArrayLike | None = None,
+    polarity: Polarity = "auto",
+    rate_range: tuple[float, float] | None = None,
     nan_policy: NanPolicy = "raise",
     scores: Literal[False] = False,
 ) -> NDArray[np.int64]: ...
 @overload
 def ppg_peaks(
-    x: ArrayLike, fs: float, *, motion: ArrayLike | None = None, nan_policy: NanPolicy = "raise", scores: Literal[True]
+    x: ArrayLike,
+    fs: float,
+    *,
+    motion: ArrayLike | None = None,
+    polarity: Polarity = "auto",
+    rate_range: tuple[float, float] | None = None,
+    nan_policy: NanPolicy = "raise",
+    scores: Literal[True],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def ppg_peaks(
     x: ArrayLike,
     fs: float,
     *,
     motion: ArrayLike | None = None,
+    polarity: Polarity = "auto",
+    rate_range: tuple[float, float] | None = None,
     nan_policy: NanPolicy = "raise",
     scores: bool = False,
 ) -> NDArray[np.int64] | tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -43,12 +76,19 @@ def ppg_peaks(
     Parameters
     ----------
     x : array_like, shape (samples,)
-        PPG in any unit, unfiltered, pulses pointing up or down.
+        PPG in any unit, unfiltered, pulses pointing up or down. Steps, spikes and codes that wrapped are mended: a
+        jump counts as what its neighbours would have it be.
     fs : float
         Sampling rate in Hz, at least 20.
     motion : array_like, shape (axes, samples), optional
         An accelerometer beside the sensor, in any unit: what a linear filter of it explains of the slope of `x` is
         taken off before. Its samples that are not finite are bridged under any policy but "raise".
+    polarity : {"auto", "up", "down"}
+        Which way pulses point; "auto" tells it from their shape, 8 s by 8 s, and changes only where several in a row
+        ask for it.
+    rate_range : (float, float), optional
+        Rates that may be, in beats per minute; from 30 to 240 where none is given. Beyond, as of mice, time is taken
+        slower or faster; the second may be up to 8 times the first.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: refuse them, bridge them by a straight line, or bridge them
         and drop the pulses that have one in the 0.15 s before their peak.
@@ -67,7 +107,12 @@ def ppg_peaks(
     ------
     SignalError
         If `x` is not one channel, `motion` not axes of its length, `fs` below 20 Hz, or a sample is not finite under
-        "raise".
+        "raise"; if `polarity` or `rate_range` is not as above.
+
+    Warns
+    -----
+    SignalWarning
+        If the signal keeps a rhythm beyond the rates looked for.
 
     Notes
     -----
@@ -93,20 +138,23 @@ def ppg_peaks(
     13
     """
     check_policy(nan_policy)
-    channel = coerce(x)
-    if channel.ndim != 1:
-        raise SignalError(f"x: got shape {channel.shape}, wanted one channel of shape (samples,)")
+    if polarity not in get_args(Polarity):
+        raise SignalError(f"polarity: got {polarity!r}, wanted one of {', '.join(get_args(Polarity))}")
+    channel, fs = one_channel(x), rate(fs)
     bad = None if nan_policy == "raise" else ~np.isfinite(as_leads(channel))
     if bad is not None and bad.any():
         channel = bridge(as_leads(channel), bad)[0]
-    peaks, score = _core.ppg_peaks(channel, motion_axes(motion, len(channel), nan_policy), float(fs))
+    times = scale("ppg_peaks", fs, rate_range, 20)
+    axes = motion_axes(motion, len(channel), nan_policy)
+    peaks, score, _ = _core.ppg_peaks(channel, axes, fs / times, SIGN[polarity])
+    warn_beyond("ppg_peaks", channel, lambda steps: steps, fs / times, peaks)
     if nan_policy == "mask" and bad is not None:
         kept = ~covered(bad, peaks - round(RISE_S * fs), peaks + 1)[0]
         peaks, score = peaks[kept], score[kept]
     return (peaks, score) if scores else peaks
 
 
-class PulseStream:
+class PulseStream(Stream):
     """Pulses of an endless photoplethysmogram, each reported at most `delay_s` after its crest was heard.
 
     What is found depends on the samples alone, not on the parts they come in: every 0.5 s, and not in between, the last
@@ -118,6 +166,8 @@ class PulseStream:
         Sampling rate in Hz, at least 20.
     delay_s : float
         Longest time between a crest and its report, at least 1 s.
+    polarity : {"auto", "up", "down"}
+        As of `ppg_peaks`; what the last look found counts as evidence in the next.
 
     Attributes
     ----------
@@ -134,12 +184,16 @@ class PulseStream:
     25
     """
 
-    def __init__(self, fs: float, *, delay_s: float = 3.0) -> None:
+    def __init__(self, fs: float, *, delay_s: float = 3.0, polarity: Polarity = "auto") -> None:
+        fs = rate(fs)
+        if polarity not in get_args(Polarity):
+            raise SignalError(f"polarity: got {polarity!r}, wanted one of {', '.join(get_args(Polarity))}")
         if not 1.0 <= delay_s <= 1e6:
             raise SignalError(f"delay_s: got {delay_s}, wanted at least 1 s and at most 1e6 s")
         if not 20 <= fs <= 1e5:
             raise SignalError(f"fs: got {fs}, wanted 20 to 100000 Hz")
-        self.fs, self.delay_s = float(fs), float(delay_s)
+        self.fs, self.delay_s = fs, float(delay_s)
+        self._sign = SIGN[polarity]
         self._hop = round(HOP_S * fs)
         self._kept = round((HISTORY_S + delay_s) * fs)
         self._held = np.empty((0, 0))
@@ -163,9 +217,7 @@ class PulseStream:
         SignalError
             If `x` is not one channel, or `motion` not as many axes as before and as long as `x`.
         """
-        channel = coerce(x)
-        if channel.ndim != 1:
-            raise SignalError(f"x: got shape {channel.shape}, wanted one channel of shape (samples,)")
+        channel = one_channel(x)
         axes = np.empty((0, len(channel))) if motion is None else coerce(motion, name="motion")
         if axes.ndim != 2 or axes.shape[1] != len(channel):
             raise SignalError(f"motion: got shape {axes.shape}, wanted (axes, {len(channel)}), as long as x")
@@ -193,9 +245,11 @@ class PulseStream:
 
     def _find(self, ahead: int) -> Scored:
         """Return the pulses not yet returned that have `ahead` samples after them, and their scores."""
-        motion = self._held[1:] if len(self._held) > 1 else None
-        first = self._heard - self._held.shape[1]
-        peaks, score = ppg_peaks(self._held[0], self.fs, motion=motion, nan_policy="interpolate", scores=True)
+        held = bridge(self._held, ~np.isfinite(self._held))
+        first = self._heard - held.shape[1]
+        peaks, score, up = _core.ppg_peaks(held[0], held[1:].astype(np.float32), self.fs, self._sign)
+        if np.isfinite(self._sign):
+            self._sign = KEPT if up else -KEPT
         peaks = peaks + first
         earliest = self._last + REFRACTORY_S * self.fs if self._last >= 0 else -1
         if ahead:
@@ -211,7 +265,8 @@ def motion_axes(motion: ArrayLike | None, samples: int, nan_policy: NanPolicy) -
     if motion is None:
         return np.empty((0, samples), dtype=np.float32)
     axes = coerce(motion, name="motion")
-    if axes.ndim != 2 or axes.shape[1] != samples:
+    if axes.shape != (len(axes), samples):
+        refuse_transposed(axes, "motion", hint=f", of shape (axes, {samples})")
         raise SignalError(f"motion: got shape {axes.shape}, wanted (axes, {samples}), as long as x")
     bad = ~np.isfinite(axes)
     if nan_policy == "raise" and bad.any():

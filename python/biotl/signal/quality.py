@@ -1,5 +1,7 @@
 """How good an ECG or a PPG is, window by window, and why not."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -7,11 +9,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from biotl import _core
 from biotl.errors import SignalError
 
-from ._arrays import as_leads, bridge, coerce
-from .ppg import motion_axes, ppg_peaks
-from .rpeaks import rpeaks
+from ._arrays import as_leads, bridge, one_channel, rate
+from ._results import Result
+from .heart_rate import FRAME_HZ
+from .ppg import motion_axes
+from .resample import ratio
+from .rpeaks import found
 
 BEAT_S = {"ecg": (0.1, 0.15), "ppg": (0.25, 0.35)}
 BAND_HZ = {"ecg": (0.7, 40.0), "ppg": (0.5, 8.0)}
@@ -20,6 +26,10 @@ HARMONIC_HZ = 0.2
 PULSE_HZ = (0.6, 3.6)
 RATE_BPM = (25.0, 220.0)
 LARGEST = 1e100
+# a score below this is never without a reason
+UNSURE = 0.5
+# multiples of the pulse rate that narrow pulses have power at, and Hz around each
+MULTIPLES, LINE_HZ = np.arange(1, 7), 0.25
 AGREE_S = 0.1
 # of likeness, sureness, agreement and in_band, each with what it says where there is less of it; of an ECG chosen on
 # MIT-BIH DS1 with noise, so that neither ectopic beats nor a high T wave are a fault
@@ -29,8 +39,8 @@ LEAST = {
 }
 
 
-@dataclass(frozen=True)
-class Quality:
+@dataclass(frozen=True, eq=False, repr=False)
+class Quality(Result):
     """One entry a window.
 
     Parameters
@@ -40,11 +50,11 @@ class Quality:
     score : ndarray of float32, shape (windows,)
         0 for none to 1 for the best, a product less what is missing, flat or clipped. Of an ECG: likeness, sureness,
         agreement and the root of the share in band. Of a PPG: dominance, the square of agreement, and the roots of
-        repetition and sureness. Of a PPG with its motion: agreement, what is not shaken, and the roots of repetition
-        and of the share in band.
+        repetition and sureness. Of a PPG with its motion: posterior.
     reasons : tuple of tuple of str, length windows
-        What keeps the score down: missing, flat, clipped, few beats, unlike beats, unsure beats, detectors disagree,
-        out of band, rate, motion; empty where nothing does.
+        What keeps the score down: missing, flat, clipped, jumps, few beats, unlike beats, unsure beats, detectors
+        disagree, out of band, rate, motion; empty where nothing does. Of a PPG no score below 0.5 is without: where
+        none of these is worse than its limit, it is "rate unsure".
     missing, flat, clipped : ndarray of float32, shape (windows,)
         Share of samples that are not finite, that repeat the one before for 0.2 s or more, and that lie in such a run
         at the largest or smallest value of the window.
@@ -57,14 +67,21 @@ class Quality:
         fibrillate.
     agreement : ndarray of float32, shape (windows,)
         Of an ECG, the F1 of the beats against those of a plain energy detector within 0.1 s. Of a PPG,
-        ``2 ** -octaves`` between the pulse rate and the strongest frequency from 0.6 to 3.6 Hz.
+        ``2 ** -octaves`` between the strongest frequency from 0.6 to 3.6 Hz and the nearest multiple of the pulse rate:
+        the strongest of narrow pulses is one of their harmonics.
     in_band : ndarray of float32, shape (windows,)
         Share of the spectral power where beats have theirs: of an ECG from 4 to 20 Hz, of a PPG within 0.2 Hz of the
         pulse rate, its double and its triple.
     repetition : ndarray of float32, shape (windows,)
         Autocorrelation at the median interval, at least 0.
     dominance : ndarray of float32, shape (windows,)
-        1 less the power of the second summit of the spectrum from 0.6 to 3.6 Hz against the first.
+        1 less the power of the largest rival from 0.6 to 3.6 Hz against that of the strongest frequency: of an ECG
+        what is beside that, of a PPG what is beside the multiples of the pulse rate.
+    posterior : ndarray of float32, shape (windows,)
+        Of a PPG with its motion, the probability by `heart_rate`, offline, that the strongest frequency of the PPG as
+        it is lies within 5 beats a minute of the heart rate; else 0.
+    jumps : ndarray of float32, shape (windows,)
+        Of a PPG, how many samples are a step, a spike or a wrap of the codes from the one before.
     shaken : ndarray of float32, shape (windows,)
         Share of the power of the motion within 0.2 Hz of the strongest frequency of the signal; 0 without motion.
     skewness : ndarray of float32, shape (windows,)
@@ -87,6 +104,8 @@ class Quality:
     in_band: NDArray[np.float32]
     repetition: NDArray[np.float32]
     dominance: NDArray[np.float32]
+    posterior: NDArray[np.float32]
+    jumps: NDArray[np.float32]
     shaken: NDArray[np.float32]
     skewness: NDArray[np.float32]
     rate: NDArray[np.float32]
@@ -112,7 +131,7 @@ def quality(
         What it should be.
     motion : array_like, shape (axes, samples), optional
         An accelerometer beside a PPG, in any unit: pulses are found with it, and its rhythm is not taken for theirs.
-        Samples that are not finite are bridged.
+        Samples that are not finite are bridged. The recording is then to be 9 s long at least.
     window_s : float
         Length of the windows in seconds, at least 4; a remainder shorter than half of it is left out.
 
@@ -138,9 +157,7 @@ def quality(
     >>> quality(np.concatenate([ecg, np.zeros(3600)]), 360, kind="ecg").reasons
     ((), ('flat', 'few beats'))
     """
-    channel = coerce(x)
-    if channel.ndim != 1:
-        raise SignalError(f"x: got shape {channel.shape}, wanted one channel of shape (samples,)")
+    channel, fs = one_channel(x), rate(fs)
     if kind not in BEAT_S:
         raise SignalError(f"kind: got {kind!r}, wanted 'ecg' or 'ppg'")
     if not window_s >= 4:
@@ -157,6 +174,9 @@ def quality(
     if kind == "ecg" and len(axes):
         raise SignalError("motion: got an accelerometer beside an ECG, wanted a PPG")
     rows = [_window(whole[a : a + size], bad[a : a + size], axes[:, a : a + size], fs, kind) for a in start]
+    if len(axes):
+        for row, value in zip(rows, _posterior(whole, axes, fs, start, size), strict=True):
+            row["posterior"] = value
     names = [field.name for field in fields(Quality)][3:]
     columns = {name: np.array([row.get(name, 0.0) for row in rows], dtype=np.float32) for name in names}
     c = SimpleNamespace(**columns)
@@ -166,6 +186,7 @@ def quality(
         "missing": c.missing > 0.1,
         "flat": c.flat > 0.2,
         "clipped": c.clipped > 0.05,
+        "jumps": c.jumps > 0,
         "few beats": few,
         **{name: ~few & (value < least) for (name, least), value in judged},
         "rate": ~few & ((c.rate < RATE_BPM[0]) | (c.rate > RATE_BPM[1])),
@@ -174,11 +195,13 @@ def quality(
     if kind == "ecg":
         score = c.likeness.clip(0, 1) * c.sureness * c.agreement * np.sqrt(c.in_band)
     elif len(axes):
-        score = np.sqrt(c.repetition * c.in_band) * c.agreement * (1 - c.shaken)
+        score = c.posterior
     else:
         score = c.dominance * c.agreement**2 * np.sqrt(c.repetition * c.sureness)
     score = score * (1 - c.clipped) * (1 - c.flat) * (1 - c.missing)
     score[few] = 0
+    named = np.any(list(wrong.values()), axis=0)
+    wrong["rate unsure"] = (kind == "ppg") & ~named & (score < UNSURE)
     reasons = tuple(tuple(name for name in wrong if wrong[name][i]) for i in range(len(rows)))
     return Quality(start=start, score=score, reasons=reasons, **columns)
 
@@ -190,13 +213,20 @@ def _window(
     still = _runs(np.diff(x, prepend=np.nan) == 0, max(2, round(0.2 * fs)))
     clipped = still & ((x == x.max()) | (x == x.min())) & (np.ptp(x) > 0)
     if kind == "ecg":
-        peaks, scores = rpeaks(x, fs, scores=True)
+        peaks, scores = found(x[None], fs, "raise")
     else:
-        peaks, scores = ppg_peaks(x, fs, motion=axes if len(axes) else None, scores=True)
+        peaks, scores, _ = _core.ppg_peaks(x, np.ascontiguousarray(axes), fs, 0.0)
     centred = x - x.mean()
     spread = centred.std()
     skewness = float(np.mean(centred**3) / spread**3) if spread > 0 else 0.0
-    known = {"missing": bad.mean(), "flat": still.mean(), "clipped": clipped.mean(), "skewness": skewness}
+    jumps = 0 if kind == "ecg" else len(_core.ppg_jumps(x, fs))
+    known = {
+        "jumps": jumps,
+        "missing": bad.mean(),
+        "flat": still.mean(),
+        "clipped": clipped.mean(),
+        "skewness": skewness,
+    }
     if len(peaks) < 3 or spread == 0:
         return known | {"rate": np.nan}
     intervals = np.diff(peaks) / fs
@@ -214,14 +244,15 @@ def _window(
     power, f = _power(x, fs, BAND_HZ[kind])
     beating = (f >= PULSE_HZ[0]) & (f <= PULSE_HZ[1])
     strongest = float(f[beating][power[beating].argmax()])
-    rivals = beating & (np.abs(f - strongest) > 0.25)
-    dominance = 1 - float(power[rivals].max() / max(power[beating].max(), 1e-300))
+    own = strongest if kind == "ecg" else rate / 60 * MULTIPLES
+    rivals = beating & (np.abs(f[:, None] - own).min(axis=1) > LINE_HZ)
+    dominance = 1 - float(power[rivals].max(initial=0) / max(power[beating].max(), 1e-300))
     if kind == "ecg":
         inside = (f >= QRS_HZ[0]) & (f <= QRS_HZ[1])
         agreement = _f1(peaks, _energy_beats(clean, fs), AGREE_S * fs)
     else:
         inside = np.abs(f[:, None] * 60 / rate - [1, 2, 3]).min(axis=1) < HARMONIC_HZ * 60 / rate
-        agreement = 2.0 ** -abs(np.log2(rate / 60 / strongest))
+        agreement = 2.0 ** -float(np.abs(np.log2(rate / 60 * MULTIPLES / strongest)).min())
     in_band = float(power[inside].sum() / max(power.sum(), 1e-300))
     shaking = sum((_power(axis.astype(np.float64), fs, BAND_HZ[kind])[0] for axis in axes), np.zeros(len(f)))
     shaken = float(shaking[np.abs(f - strongest) < HARMONIC_HZ].sum() / max(shaking.sum(), 1e-300))
@@ -236,6 +267,23 @@ def _window(
         "shaken": shaken,
         "rate": rate,
     }
+
+
+def _posterior(
+    x: NDArray[np.float64], axes: NDArray[np.float32], fs: float, start: NDArray[np.int64], size: int
+) -> list[float]:
+    """Return, window by window, how likely the strongest frequency is the heart rate, 0 for less than a frame."""
+    stream = _core.HeartRateStream(*ratio(fs, FRAME_HZ), len(axes), None)
+    rows = np.concatenate([stream.push(np.concatenate([x[None], axes])), stream.finish()])
+    if not len(rows):
+        return [0.0] * len(start)
+    # a window without the middle of a frame takes the nearest
+    middle = (start + size / 2) / fs
+    inside = [np.abs(rows[:, 0] - at) <= max(size / fs / 2 - 4, 0) + 1e-6 for at in middle]
+    nearest = [np.abs(rows[:, 0] - at).argmin() for at in middle]
+    return [
+        float(rows[part, -1].mean() if part.any() else rows[k, -1]) for part, k in zip(inside, nearest, strict=True)
+    ]
 
 
 def _gain(f: NDArray[Any], band: tuple[float, float]) -> NDArray[np.float64]:

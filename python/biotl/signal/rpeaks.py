@@ -1,5 +1,7 @@
 """R peaks of an ECG."""
 
+from __future__ import annotations
+
 from typing import Literal, overload
 
 import numpy as np
@@ -8,7 +10,24 @@ from numpy.typing import ArrayLike, NDArray
 from biotl import _core
 from biotl.errors import SignalError
 
-from ._arrays import Floats, NanPolicy, Scored, as_leads, bridge, check_policy, coerce, covered, joined
+from ._arrays import (
+    Floats,
+    NanPolicy,
+    Scored,
+    as_leads,
+    bridge,
+    check_policy,
+    clear,
+    coerce,
+    covered,
+    joined,
+    rate,
+    refuse_transposed,
+    signal,
+)
+from ._hum import without_hum
+from ._results import Stream
+from ._tempo import scale, warn_beyond
 
 REFRACTORY_S = 0.2
 QRS_S = 0.05
@@ -19,14 +38,32 @@ SETTLED_S = 0.05
 
 @overload
 def rpeaks(
-    x: ArrayLike, fs: float, *, nan_policy: NanPolicy = "raise", scores: Literal[False] = False
+    x: ArrayLike,
+    fs: float,
+    *,
+    rate_range: tuple[float, float] | None = None,
+    axis: int | None = None,
+    nan_policy: NanPolicy = "raise",
+    scores: Literal[False] = False,
 ) -> NDArray[np.int64]: ...
 @overload
 def rpeaks(
-    x: ArrayLike, fs: float, *, nan_policy: NanPolicy = "raise", scores: Literal[True]
+    x: ArrayLike,
+    fs: float,
+    *,
+    rate_range: tuple[float, float] | None = None,
+    axis: int | None = None,
+    nan_policy: NanPolicy = "raise",
+    scores: Literal[True],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 def rpeaks(
-    x: ArrayLike, fs: float, *, nan_policy: NanPolicy = "raise", scores: bool = False
+    x: ArrayLike,
+    fs: float,
+    *,
+    rate_range: tuple[float, float] | None = None,
+    axis: int | None = None,
+    nan_policy: NanPolicy = "raise",
+    scores: bool = False,
 ) -> NDArray[np.int64] | tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Find the R peaks of one heart in one or more ECG leads.
 
@@ -37,6 +74,11 @@ def rpeaks(
         its own beats, and the more so the further they stand out.
     fs : float
         Sampling rate in Hz; made for 100 to 1000, refused below 50.
+    rate_range : (float, float), optional
+        Rates that may be, in beats per minute; from 15 to 280 where none is given. Above, as of mice ((300, 800)), time
+        is taken slower, at a rate of samples of 50 Hz or more then; the second may be up to 18 times the first.
+    axis : int, optional
+        The axis of samples: the last, where none is given; then what is clearly (samples, leads) is refused.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: refuse them, bridge them by a straight line, or bridge them
         and drop the beats within 0.05 s of one.
@@ -55,10 +97,16 @@ def rpeaks(
     Raises
     ------
     SignalError
-        If `x` is not (leads, samples), or a sample is not finite under "raise".
+        If `x` is not (leads, samples), a sample is not finite under "raise", or `rate_range` is not as above.
+
+    Warns
+    -----
+    SignalWarning
+        If the signal keeps a rhythm beyond the rates looked for.
 
     Notes
     -----
+    Hum of a lead that has three times the power of all else in it is taken off first, 4 Hz around each of its lines.
     The first two derivatives of a Gaussian, averaged leads at 150 to 300 Hz, give an envelope (after [1]_, which uses
     the first alone). Each of its maxima is judged by two networks of one hidden layer: the first sees its amplitude
     against the local level, its width and slope at four scales and its neighbours; the second also the rhythm and the
@@ -79,23 +127,30 @@ def rpeaks(
     array([180, 540, 900])
     """
     check_policy(nan_policy)
-    array = coerce(x)
+    array, fs = signal(x, axis=axis), rate(fs)
     if array.ndim > 2:
         raise SignalError(f"x: got shape {array.shape}, wanted (samples,) or (leads, samples)")
-    leads: Floats = as_leads(array)
-    bad = None if nan_policy == "raise" else ~np.isfinite(leads)
-    if bad is None or not bad.any():
-        peaks, score = _core.rpeaks(leads, float(fs))
-    else:
-        peaks, score = _core.rpeaks(bridge(leads, bad), float(fs))
-        if nan_policy == "mask":
-            reach = round(QRS_S * fs)
-            kept = ~covered(bad, peaks - reach, peaks + reach + 1).any(axis=0)
-            peaks, score = peaks[kept], score[kept]
+    times = scale("rpeaks", fs, rate_range, 50)
+    peaks, score = found(as_leads(array), fs / times, nan_policy)
+    if array.size and clear(array):
+        warn_beyond("rpeaks", as_leads(array)[0], np.abs, fs / times, peaks)
     return (peaks, score) if scores else peaks
 
 
-class RPeakStream:
+def found(leads: Floats, fs: float, nan_policy: NanPolicy) -> Scored:
+    """Return R peaks and their probabilities in leads (leads, samples)."""
+    bad = None if nan_policy == "raise" else ~np.isfinite(leads)
+    if bad is None or not bad.any():
+        return _core.rpeaks(without_hum(leads, fs), fs)
+    peaks, score = _core.rpeaks(without_hum(bridge(leads, bad), fs), fs)
+    if nan_policy == "mask":
+        reach = round(QRS_S * fs)
+        kept = ~covered(bad, peaks - reach, peaks + reach + 1).any(axis=0)
+        peaks, score = peaks[kept], score[kept]
+    return peaks, score
+
+
+class RPeakStream(Stream):
     """R peaks of an endless ECG, each reported at most `delay_s` after it was heard.
 
     The signal is looked at in hops of 0.25 s and 16 s back, whatever the lengths of the parts it comes in, so these
@@ -128,9 +183,10 @@ class RPeakStream:
     def __init__(self, fs: float, *, delay_s: float = 3.0) -> None:
         if not 1.0 <= delay_s <= 1e6:
             raise SignalError(f"delay_s: got {delay_s}, wanted at least 1 s and at most 1e6 s")
+        fs = rate(fs)
         if not 50 <= fs <= 1e9:
             raise SignalError(f"fs: got {fs}, wanted at least 50 Hz and at most 1e9 Hz")
-        self.fs, self.delay_s = float(fs), float(delay_s)
+        self.fs, self.delay_s = fs, float(delay_s)
         self._hop = max(1, round(HOP_S * fs))
         self._parts: list[Floats] = []
         self._waiting = 0
@@ -158,19 +214,20 @@ class RPeakStream:
         array = coerce(x)
         if array.ndim > 2:
             raise SignalError(f"x: got shape {array.shape}, wanted (samples,) or (leads, samples)")
+        refuse_transposed(array, least=300, hint="; a part has its samples last")
         new: Floats = as_leads(array)
         if self._held is None:
             self._held = new[:, :0].copy()
         elif len(new) != len(self._held):
             raise SignalError(f"x: got {len(new)} leads, wanted {len(self._held)} as before")
-        found = []
+        sure = []
         while self._waiting + new.shape[1] >= self._hop:
             part, new = np.split(new, [self._hop - self._waiting], axis=1)
             self._parts.append(part)
-            found.append(self._find(round((self.delay_s - HOP_S - SETTLED_S) * self.fs)))
+            sure.append(self._find(round((self.delay_s - HOP_S - SETTLED_S) * self.fs)))
         self._parts.append(new.copy())
         self._waiting += new.shape[1]
-        peaks, self.scores = joined(found)
+        peaks, self.scores = joined(sure)
         return peaks
 
     def flush(self) -> NDArray[np.int64]:
@@ -184,7 +241,7 @@ class RPeakStream:
         self._parts, self._waiting = [], 0
         surplus = max(0, held.shape[1] - round((HISTORY_S + self.delay_s) * self.fs))
         self._held, self._first = held[:, surplus:], self._first + surplus
-        peaks, score = rpeaks(self._held, self.fs, nan_policy="interpolate", scores=True)
+        peaks, score = found(np.ascontiguousarray(self._held), self.fs, "interpolate")
         peaks, end = peaks + self._first, self._first + self._held.shape[1] - ahead
         # A beat that is taken for one only now that it is older than the delay comes too late.
         earliest = max(

@@ -6,6 +6,7 @@
 pub mod error;
 pub mod filter;
 pub mod float;
+pub mod heart_rate;
 pub mod kmeans;
 pub mod median;
 pub mod peaks;

@@ -4,6 +4,7 @@
 
 mod error;
 mod filter;
+mod heart_rate;
 mod interrupt;
 mod kmeans;
 mod leads;
@@ -25,6 +26,8 @@ mod _core {
     #[pymodule_export]
     use super::filter::{design_notch, design_sos, sos_reach, sosfilt, sosfiltfilt};
     #[pymodule_export]
+    use super::heart_rate::HeartRateStream;
+    #[pymodule_export]
     use super::kmeans::{assign, kmeans_fit};
     #[pymodule_export]
     use super::matrix::empty;
@@ -33,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::peaks::{rpeak_features, rpeaks};
     #[pymodule_export]
-    use super::ppg::ppg_peaks;
+    use super::ppg::{ppg_jumps, ppg_peaks};
     #[pymodule_export]
     use super::resample::resample;
     #[pymodule_export]

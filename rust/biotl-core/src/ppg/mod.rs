@@ -4,18 +4,23 @@
 //! steepest and most even, so that a burst of motion has to be both stronger and in step to be taken for pulses; what an
 //! accelerometer explains of the slope is taken off before, where there is one.
 
-mod motion;
+mod dicrotic;
+pub(crate) mod jumps;
+pub(crate) mod motion;
+mod polarity;
 mod tempo;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::peaks::average::average;
+use crate::peaks::average::{average, running_sum};
 use crate::peaks::level::levels;
-use crate::{Error, Float, Result};
+use crate::{Error, Float, Result, filter};
 use tempo::Event;
 
 /// Width of the Gaussian whose derivative measures the slope, in seconds.
 const SIGMA_S: f64 = 0.035;
+/// Heights are taken above their mean over this long, in seconds: breath and drift are slower.
+const LEVEL_S: f64 = 1.5;
 /// Length of the blocks whose largest slopes make the local level, in seconds.
 const BLOCK_S: f64 = 1.5;
 /// Share of the local level that a rise must reach, and beyond which steeper is no better.
@@ -27,6 +32,8 @@ const GATE: (usize, f32) = (5, 0.08);
 /// From how long before a rise to how long after it pulses should be alike, in seconds, and correlations with the pulses
 /// around that count nothing.
 const ALIKE: (f64, f64, f32) = (0.2, 0.3, 0.4);
+/// A rise within this many seconds of a jump that was mended follows it.
+const FOLLOWS_S: f64 = 0.08;
 /// What is up within this many seconds is up at once; the share of its height by which a pulse may be, and a step is.
 const AT_ONCE: (f64, f32, f32) = (1.0 / 30.0, 0.65, 0.85);
 
@@ -36,6 +43,33 @@ pub struct Pulses {
     pub at: Vec<i64>,
     /// How far its rise stands above those that were passed over beside it: 0 to 1.
     pub score: Vec<f32>,
+    /// Whether pulses point up where the channel ends.
+    pub up: bool,
+}
+
+/// Which way pulses point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Polarity {
+    /// Up in the signal as it is.
+    Up,
+    /// Down: the sensor counts less light for more blood.
+    Down,
+    /// As their shape says, with evidence from before that they point up, if positive, or down.
+    Shape(f32),
+}
+
+/// Samples where the channel jumps, each the first after a jump: a step, a spike, a wrap of the codes.
+///
+/// # Errors
+/// A rate below 20 Hz, or a sample that is not finite.
+pub fn ppg_jumps<T: Float>(x: &[T], fs: f64) -> Result<Vec<i64>> {
+    check_rate(fs)?;
+    filter::check(x.iter().all(|v| v.finite()), x)?;
+    Ok(jumps::jumps(x, fs).into_iter().map(|jump| jump.at as i64).collect())
+}
+
+fn check_rate(fs: f64) -> Result<()> {
+    if (20.0..=100_000.0).contains(&fs) { Ok(()) } else { Err(Error::parameter("fs", fs, "20 to 100000 Hz")) }
 }
 
 /// Pulses of one channel, less what the axes of an accelerometer explain, as long as the channel, if any; `stop` ends the
@@ -43,28 +77,32 @@ pub struct Pulses {
 ///
 /// # Errors
 /// A rate below 20 Hz, axes of another length, or a sample that is not finite.
-pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64, stop: &AtomicBool) -> Result<Pulses> {
-    let mut pulses = Pulses { at: Vec::new(), score: Vec::new() };
-    if !(20.0..=100_000.0).contains(&fs) {
-        return Err(Error::parameter("fs", fs, "20 to 100000 Hz"));
-    }
+pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64, polarity: Polarity, stop: &AtomicBool) -> Result<Pulses> {
+    let mut pulses = Pulses { at: Vec::new(), score: Vec::new(), up: true };
+    check_rate(fs)?;
     if let Some(axis) = axes.iter().find(|axis| axis.len() != x.len()) {
         return Err(Error::parameter("motion", format!("{} samples", axis.len()), format!("{} as of x", x.len())));
     }
     let step = ((fs / 120.0) as usize).max(1);
     let low_fs = fs / step as f64;
-    let mut low = average(x, step)?.0;
+    filter::check(x.iter().all(|v| v.finite()), x)?;
+    let jumps = jumps::jumps(x, fs);
+    let mut low = if jumps.is_empty() { average(x, step)? } else { average(&jumps::mend(x, &jumps), step)? }.0;
     let mut slope = slopes(&low, low_fs);
     if !axes.is_empty() {
         let lows = axes.iter().map(|axis| Ok(slopes(&average(axis, step)?.0, low_fs))).collect::<Result<Vec<_>>>()?;
         slope = motion::without(&slope, &lows, low_fs);
     }
-    // Blood rushes in faster than it runs off, so a steep fall means a sensor that counts downwards.
-    if slope.iter().map(|&v| f64::from(v).powi(3)).sum::<f64>() < 0.0 {
-        for v in slope.iter_mut().chain(&mut low) {
-            *v = -*v;
-        }
+    let mut height = heights(&slope, low_fs);
+    let signs = match polarity {
+        Polarity::Up => vec![1.0; low.len()],
+        Polarity::Down => vec![-1.0; low.len()],
+        Polarity::Shape(prior) => polarity::signs(&slope, &height, low_fs, prior),
+    };
+    for values in [&mut slope, &mut low, &mut height] {
+        values.iter_mut().zip(&signs).for_each(|(v, sign)| *v *= sign);
     }
+    pulses.up = signs.last().is_none_or(|&sign| sign > 0.0);
     if stop.load(Relaxed) {
         return Ok(pulses);
     }
@@ -73,11 +111,13 @@ pub fn ppg_peaks<T: Float>(x: &[T], axes: &[&[f32]], fs: f64, stop: &AtomicBool)
         return Ok(pulses);
     }
     let chain = tempo::chain(&slope, &rises, low_fs, stop);
+    let chain = dicrotic::without(&chain, &rises, &slope, low_fs);
     if stop.load(Relaxed) {
         return Ok(pulses);
     }
+    let jumps: Vec<usize> = jumps.iter().filter(|jump| !jump.wrap).map(|jump| jump.at / step).collect();
     let mut score = scores(&slope, &rises, &chain, low_fs);
-    for (score, gradual) in score.iter_mut().zip(gradual(&low, &rises, &chain, low_fs)) {
+    for (score, gradual) in score.iter_mut().zip(gradual(&low, &rises, &chain, &jumps, low_fs)) {
         *score *= gradual;
     }
     for (n, event) in chain.iter().enumerate() {
@@ -103,6 +143,23 @@ fn slopes(low: &[f32], fs: f64) -> Vec<f32> {
             pairs.map(|(k, c)| c * (low[(i + k + 1).min(last)] - low[i.saturating_sub(k + 1)])).sum()
         })
         .collect()
+}
+
+/// Heights above their mean over `LEVEL_S`, from the slope, so that what was taken off it is not in them.
+fn heights(slope: &[f32], fs: f64) -> Vec<f32> {
+    let (mut height, mut sum) = (vec![0.0; slope.len()], Vec::new());
+    let mut total = 0.0;
+    for (h, &v) in height.iter_mut().zip(slope) {
+        total += f64::from(v);
+        *h = total as f32;
+    }
+    running_sum(&height, 0, &mut sum);
+    let half = ((LEVEL_S / 2.0 * fs) as usize).max(1);
+    for i in 0..slope.len() {
+        let (from, to) = (i.saturating_sub(half), (i + half + 1).min(slope.len()));
+        height[i] -= ((sum[to] - sum[from]) / (to - from) as f64) as f32;
+    }
+    height
 }
 
 /// Maxima of the slope, and how steep they are against the local level.
@@ -158,12 +215,17 @@ fn scores(slope: &[f32], rises: &[(usize, f32)], chain: &[Event], fs: f64) -> Ve
 }
 
 /// Whether each rise of the chain, with those around, takes its time as that of a pulse, 1, or is up at once as a step or
-/// a spike, 0.
-fn gradual(low: &[f32], rises: &[(usize, f32)], chain: &[Event], fs: f64) -> Vec<f32> {
+/// a spike, or what follows one, 0.
+fn gradual(low: &[f32], rises: &[(usize, f32)], chain: &[Event], jumps: &[usize], fs: f64) -> Vec<f32> {
     let (before, after) = ((ALIKE.0 * fs) as usize, (ALIKE.1 * fs) as usize);
     let at_once = ((AT_ONCE.0 * fs).round() as usize).max(1);
     let share = |event: &Event| {
         let rise = rises[event.index].0;
+        let near = (FOLLOWS_S * fs) as usize;
+        let jump = jumps.partition_point(|&at| at + near < rise);
+        if jumps.get(jump).is_some_and(|&at| at <= rise + near) {
+            return 1.0;
+        }
         let wave = &low[rise.saturating_sub(before)..(rise + after).min(low.len())];
         let (foot, top) = wave.iter().fold((f32::MAX, f32::MIN), |(foot, top), &v| (v.min(foot), v.max(top)));
         let jump = wave.windows(at_once + 1).map(|w| w[at_once] - w[0]).fold(0.0, f32::max);
@@ -211,7 +273,7 @@ mod tests {
     fn either_sign_and_any_rate_gives_every_pulse_once() {
         for fs in [30.0, 64.0, 125.0, 500.0] {
             for sign in [1.0, -1.0] {
-                let found = ppg_peaks(&pulses(fs, 40.0, sign), &[], fs, &GO).unwrap().at;
+                let found = ppg_peaks(&pulses(fs, 40.0, sign), &[], fs, Polarity::Shape(0.0), &GO).unwrap().at;
                 assert!((48..=51).contains(&found.len()), "{fs} Hz, {sign}: {}", found.len());
             }
         }
@@ -219,14 +281,14 @@ mod tests {
 
     #[test]
     fn a_flat_line_has_no_pulse() {
-        assert!(ppg_peaks(&[1.0_f32; 1000], &[], 125.0, &GO).unwrap().at.is_empty());
-        assert!(ppg_peaks::<f32>(&[], &[], 125.0, &GO).unwrap().at.is_empty());
+        assert!(ppg_peaks(&[1.0_f32; 1000], &[], 125.0, Polarity::Shape(0.0), &GO).unwrap().at.is_empty());
+        assert!(ppg_peaks::<f32>(&[], &[], 125.0, Polarity::Shape(0.0), &GO).unwrap().at.is_empty());
     }
 
     proptest! {
         #[test]
         fn pulses_ascend_and_lie_inside(x in proptest::collection::vec(-5.0_f32..5.0, 0..2000), fs in 20.0..300.0_f64) {
-            let found = ppg_peaks(&x, &[], fs, &GO).unwrap().at;
+            let found = ppg_peaks(&x, &[], fs, Polarity::Shape(0.0), &GO).unwrap().at;
             prop_assert!(found.windows(2).all(|w| w[0] < w[1]));
             prop_assert!(found.iter().all(|&p| p >= 0 && (p as usize) < x.len()));
         }

@@ -79,7 +79,7 @@ fn residual(slope: &[f32], axes: &[Vec<f32>], lags: &[i64], span: std::ops::Rang
 }
 
 /// The solution of a symmetric positive definite system, of which the lower half is given, by Cholesky.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
+pub fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     let n = b.len();
     for i in 0..n {
         for j in 0..=i {
