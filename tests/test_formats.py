@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 import formats
 from biotl.errors import MissingExtraError, RecordError
-from biotl.records import endomondo, healthkit, read
+from biotl.records import endomondo, healthkit, read, spcup
 
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 TWELVE = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -168,6 +168,31 @@ def test_times_beside_a_signal_give_the_rate_where_nothing_else_does(tmp_path):
     np.savez(tmp_path / "b.npz", ecg=np.arange(3.0), t=np.array([0.0, 0.1, 0.9]))
     with pytest.raises(RecordError, match=r"t: got steps from 0.1 to 0.8 s, wanted two rows or more, evenly"):
         read(tmp_path / "b.npz")
+
+
+def test_of_several_arrays_the_one_with_a_row_a_name_is_the_signal(tmp_path):
+    values = formats.codes(n=500)
+    about = {"channels": ["ECG", "PPG"], "fs": 100, "scale": 0.01, "numerics": np.zeros((5, 9)), "ref_x": np.arange(40)}
+    np.savez(tmp_path / "a.npz", x=values.astype(np.int16), **about)
+    record = read(tmp_path / "a.npz")
+    assert (record.channels, record.fs) == (("ECG", "PPG"), 100.0)
+    np.testing.assert_allclose(record.signal, values / 100, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "first", "subject"),
+    [("DATA_03_TYPE02.mat", 6, "ECG", "03"), ("TEST_S07_T02.mat", 5, "PPG1", "S07")],
+)
+def test_files_of_the_signal_processing_cup_are_known_by_name_and_shape(tmp_path, name, rows, first, subject):
+    signal = formats.codes(leads=rows).astype(float)
+    savemat(tmp_path / name, {"sig": signal})
+    record = read(tmp_path / name)
+    assert (record.fs, record.channels[0], record.channels[-1], record.subject) == (125.0, first, "ACC_Z", subject)
+    np.testing.assert_array_equal(record.signal, signal.astype(np.float32))
+    savemat(tmp_path / "True_S07_T02.mat", {"BPM0": np.array([[80.5], [81.0]])})
+    assert spcup.heart_rate(tmp_path / "True_S07_T02.mat").tolist() == [80.5, 81.0]
+    with pytest.raises(RecordError, match="BPM0: got none, wanted the heart rate of each window"):
+        spcup.heart_rate(tmp_path / name)
 
 
 def test_structures_are_looked_into(tmp_path):

@@ -22,6 +22,30 @@ def test_a_mat_beside_a_header_is_a_wfdb_record(tmp_path):
     assert (record.fs, record.channels, record.units) == (500.0, ("I", "II"), ("mV", "mV"))
 
 
+@pytest.mark.parametrize("version", ["4", "5"])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_mat_that_was_saved_again_beside_its_header_gives_val_itself(tmp_path, version, compressed):
+    codes = np.round(800 * np.sin(np.arange(500) / 9)).astype(np.int16)[None]
+    how = {"format": version, "do_compression": compressed and version == "5"}
+    for kind in (np.int16, np.float64):
+        savemat(tmp_path / "c.mat", {"val": codes.astype(kind)}, **how)
+        (tmp_path / "c.hea").write_text(f"c 1 250 500\nc.mat 16+24 500(-3)/mV 16 0 0 {codes.sum() % 65536} 0 II\n")
+        if version == "4" and kind is np.float64:
+            continue  # a header that says so is wrong for it, and its checksum tells
+        for name in ("c", "c.hea", "c.mat"):
+            assert read(tmp_path / name).signal == pytest.approx((codes + 3) / 500, abs=1e-6)
+    savemat(tmp_path / "c.mat", {"val": codes + 0.5})
+    with pytest.raises(RecordError, match=r"c\.mat: val: got no variable val of whole numbers .* version 5"):
+        read(tmp_path / "c")
+
+
+def test_a_mat_that_its_header_does_not_name_stands_for_itself(tmp_path):
+    savemat(tmp_path / "c.mat", {"ecg": np.arange(9.0), "fs": 50})
+    (tmp_path / "c.hea").write_text("c 1 250 2\nc.dat 16\n")
+    (tmp_path / "c.dat").write_bytes(bytes(4))
+    assert (read(tmp_path / "c.mat").channels, read(tmp_path / "c").fs) == (("ecg",), 250.0)
+
+
 def test_plain_variables_name_channels_units_and_rate(tmp_path):
     signal = np.random.default_rng(0).normal(size=(2, 50))
     about = {"Fs": 125.0, "channels": np.array(["ECG", "PPG"], object), "units": np.array(["mV", "NU"], object)}

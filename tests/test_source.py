@@ -71,7 +71,8 @@ def test_find_lists_each_recording_once_however_it_is_named(tmp_path):
     path = write_wfdb(ecg(3, duration_s=5.0), tmp_path)
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "b.csv").write_text("t_s,x\n0,1\n1,2\n")
-    (tmp_path / "sub" / "notes.md").write_text("no")
+    for name in ("notes.md", "LICENSE.txt", "settings.xml"):
+        (tmp_path / "sub" / name).write_text("<a>version 2 of 3</a>")
     names = [tmp_path / "s000.atr", tmp_path / "s000.hea", path, tmp_path / "s000.dat"]
     assert list(find(names)) == [path]
     assert list(find([tmp_path, *names])) == [path, tmp_path / "sub" / "b.csv"]

@@ -193,6 +193,14 @@ def test_a_row_that_is_missing_is_nan_and_a_pause_is_one_too(tmp_path):
     assert record.signal[0, kept].tolist() == kept
 
 
+def test_a_track_of_vitaldb_gives_its_first_two_times_and_leaves_the_rest(tmp_path):
+    rows = ["Time,SNUADC/ECG_II", "0,1", "0.002,2", *(f",{i}" for i in range(3, 40))]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    record = read(tmp_path / "a.csv")
+    assert (record.fs, record.channels) == (500.0, ("SNUADC/ECG_II",))
+    assert record.signal[0].tolist() == list(range(1, 40))
+
+
 def test_uneven_times_are_refused_by_their_steps_and_a_clock_that_jitters_is_named(tmp_path):
     rng = np.random.default_rng(3)
     times = np.arange(N) / 50

@@ -196,6 +196,35 @@ def test_a_segment_may_come_again_but_holds_no_more_values_for_it(tmp_path):
         wfdb.read(tmp_path / "n")
 
 
+def test_a_gap_may_be_longer_than_what_was_recorded_and_may_be_all(tmp_path):
+    named(tmp_path, "s1", 50, [("I", 200), ("II", 100)], 1)
+    hours = 2 * 3600 * 250
+    (tmp_path / "m.hea").write_text(f"m/3 2 250 {100 + hours}\ns1 50\n~ {hours}\ns1 50\n")
+    found = wfdb.read(tmp_path / "m").signal
+    assert found.shape == (2, 100 + hours)
+    assert np.isnan(found[:, 50:-50]).all()
+    assert not np.isnan(found[:, [49, -50]]).any()
+    (tmp_path / "g_layout.hea").write_text("g_layout 1 250 0\n~ 0 200/mV 12 0 0 0 0 II\n")
+    (tmp_path / "g.hea").write_text("g/2 1 250 90000\ng_layout 0\n~ 90000\n")
+    gone = wfdb.read(tmp_path / "g")
+    assert (gone.channels, gone.signal.shape) == (("II",), (1, 90000))
+    assert np.isnan(gone.signal).all()
+
+
+@pytest.mark.parametrize("name", ["100", "b7", "3"])
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_record_may_be_named_with_its_folder(tmp_path, name, moved):
+    home = tmp_path if moved else tmp_path / "ward"
+    home.mkdir(exist_ok=True)
+    (tmp_path / f"{name}.hea").write_text(f"ward/{name} 2 250 3\nward/{name}.dat 16\nward/{name}.dat 16\n")
+    (home / f"{name}.dat").write_bytes(np.arange(6, dtype="<i2").tobytes())
+    assert wfdb.read_codes(tmp_path / name).tolist() == [[0, 2, 4], [1, 3, 5]]
+    for odd in ("/etc/x.dat", "../x.dat", "a/../x.dat", "a//x.dat"):
+        (tmp_path / f"{name}.hea").write_text(f"{name} 1 250 3\n{odd} 16\n")
+        with pytest.raises(RecordError, match=r"line 2, file: got .*, wanted a name in the folder of the header"):
+            wfdb.read(tmp_path / name)
+
+
 def test_signals_of_one_name_are_all_kept(tmp_path):
     named(tmp_path, "s1", 50, [("ECG", 200), ("ECG", 100)], 1)
     (tmp_path / "m_layout.hea").write_text("m_layout 2 250 0\n~ 0 1 12 0 0 0 0 ECG\n~ 0 1 12 0 0 0 0 ECG\n")

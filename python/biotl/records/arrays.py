@@ -39,9 +39,10 @@ def from_arrays(path: Path, arrays: Mapping[str, Any], *, fs: float | None = Non
     The rate is a scalar ``fs`` (``Fs``, ``freq``, ``samplingRate`` and the like), ``NAME_fs`` beside each channel
     ``NAME``, the steps of an array ``t`` or ``time``, or what the caller states. Channel names are ``channels``
     (``names``, ``leads``), units ``units`` or ``NAME_units``; a unit that is not given is ``""``. Times, peaks and
-    labels are no channels. The longer axis of a two-dimensional array is time. Arrays in structures are known by the
-    name of the innermost. The exports of LabChart (``data`` cut by ``datastart`` and ``dataend``) and of AcqKnowledge
-    (``isi``) are understood.
+    labels are no channels. The longer axis of a two-dimensional array is time; of several arrays, the one with a row a
+    name is the signal. Whole numbers beside a scalar ``scale`` or ``gain`` are multiplied, or divided, by it. Arrays in
+    structures are known by the name of the innermost. The exports of LabChart (``data`` cut by ``datastart`` and
+    ``dataend``) and of AcqKnowledge (``isi``) are understood.
 
     Parameters
     ----------
@@ -72,6 +73,9 @@ def from_arrays(path: Path, arrays: Mapping[str, Any], *, fs: float | None = Non
     if {"data", "datastart", "dataend", "samplerate"} <= arrays.keys():
         return _labchart(path, arrays)
     signals = {name: np.squeeze(value) for name, value in arrays.items() if _is_signal(name, value)}
+    named = [name for name, value in signals.items() if value.ndim == 2 and _is_named(arrays, min(value.shape))]
+    if len(signals) > 1 and len(named) == 1:  # as many rows as there are names of channels: the rest is no signal
+        signals = {named[0]: signals[named[0]]}
     longest = max((max(value.shape) for value in signals.values()), default=0)
     times = {name: np.ravel(value) for name, value in arrays.items() if _is_time(name, value, longest)}
     shapes = ", ".join(f"{name} {value.shape}" for name, value in signals.items())[:160] or "no numeric array"
@@ -94,10 +98,8 @@ def from_arrays(path: Path, arrays: Mapping[str, Any], *, fs: float | None = Non
             raise RecordError(str(path), field, f"{len(texts)} names", f"{len(signal)}, one a channel")
     rate, place = _rate(path, arrays, list(signals), times, fs)
     subject = next(iter(_texts(arrays, _SUBJECT)), "") or path.stem
-    with np.errstate(over="ignore", invalid="ignore"):
-        signal = np.ascontiguousarray(signal, np.float32)
-    signal = clock.spread(signal, place)
-    return Record(path.stem, signal, rate, names, tuple(map(_ascii, units)), subject, source=path)
+    values = clock.spread(_physical(arrays, signal), place)
+    return Record(path.stem, values, rate, names, tuple(map(_ascii, units)), subject, source=path)
 
 
 def flat(arrays: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -144,6 +146,23 @@ def _is_known(name: str) -> bool:
 
 def _is_signal(name: str, value: NDArray[Any]) -> bool:
     return not _is_known(name) and value.dtype.kind in "fiub" and value.size > 1
+
+
+def _is_named(arrays: Arrays, n: int) -> bool:
+    return n > 1 and len(_texts(arrays, _NAMES, n)) == n
+
+
+def _physical(arrays: Arrays, signal: NDArray[Any]) -> NDArray[np.float32]:
+    """Values as float32; whole numbers beside a scalar ``scale`` or ``gain`` are steps of it."""
+    factors = {key: float(np.ravel(arrays[key])[0]) for key in ("scale", "gain") if _is_scalar(arrays.get(key))}
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        if signal.dtype.kind in "iu" and factors:
+            signal = signal * factors.get("scale", 1.0) / factors.get("gain", 1.0)
+        return np.ascontiguousarray(signal, np.float32)
+
+
+def _is_scalar(value: NDArray[Any] | None) -> bool:
+    return value is not None and value.size == 1 and value.dtype.kind in "fiu"
 
 
 def _is_time(name: str, value: NDArray[Any], n: int) -> bool:

@@ -139,11 +139,14 @@ def _arrays(path: Path, group: Any, depth: int = 0) -> dict[str, Any]:
     """Named arrays and, beside them, the attributes that state a rate, a unit or names."""
     if depth > _DEPTH:
         raise RecordError(str(path), group.name[:80], f"more than {_DEPTH} levels", "a file of named arrays")
-    out: dict[str, Any] = {key: np.asarray(value) for key, value in group.attrs.items() if np.size(value) < 1000}
-    for name, node in group.items():
+    out: dict[str, Any] = {str(key): np.asarray(value) for key, value in group.attrs.items() if np.size(value) < 1000}
+    for key, node in group.items():
+        name = key if isinstance(key, str) else key.decode("latin-1")
         if hasattr(node, "dtype"):
             out[name] = _load(path, node)
-            out |= {f"{name}_{key}": np.asarray(value) for key, value in node.attrs.items() if np.size(value) < 1000}
+            out |= {
+                f"{name}_{about}": np.asarray(value) for about, value in node.attrs.items() if np.size(value) < 1000
+            }
         else:
             out[name] = _arrays(path, node, depth + 1)
     return {key: _text(value) for key, value in out.items()}

@@ -3,6 +3,7 @@
 import gzip
 import re
 import struct
+import zlib
 from pathlib import Path
 
 from biotl.errors import RecordError
@@ -146,7 +147,7 @@ def _unpacked(path: Path) -> bytes:
     try:
         with gzip.open(path) as file:
             return file.read(4)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return b""
 
 

@@ -1,10 +1,11 @@
 """MATLAB files: PhysioNet's ``val`` beside a header, or plain variables."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 from biotl.errors import MissingExtraError, RecordError
-from biotl.records import wfdb
+from biotl.records import mat5, spcup, wfdb
 from biotl.records.arrays import from_arrays
 from biotl.records.record import Record
 
@@ -39,7 +40,8 @@ def read(path: str | Path, *, fs: float | None = None) -> Record:
     header = path.with_suffix(".hea")
     if header.is_file() and path.name.encode() in header.read_bytes():
         return wfdb.read(path.with_suffix(""))
-    return from_arrays(path, variables(path), fs=fs)
+    found = variables(path)
+    return spcup.from_variables(path, found) if spcup.is_spcup(path, found) else from_arrays(path, found, fs=fs)
 
 
 def variables(path: Path) -> dict[str, Any]:
@@ -57,8 +59,11 @@ def variables(path: Path) -> dict[str, Any]:
         from scipy.io import loadmat
     except ImportError as error:
         raise MissingExtraError("scipy", "mat") from error
+    data = path.read_bytes()
+    if data.startswith(b"MATLAB 5.0"):
+        mat5.check(path, data)
     try:
-        with path.open("rb") as file:
+        with io.BytesIO(data) as file:
             found = loadmat(file, simplify_cells=True)  # type: ignore[arg-type]  # the stubs know no open files
     except Exception as error:  # loadmat meets damage with whatever exception comes first
         got = f"{type(error).__name__}: {error}"[:160]

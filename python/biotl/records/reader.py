@@ -165,9 +165,7 @@ def find(paths: Iterable[str | Path]) -> Iterator[Path]:
     """
     seen: set[Path] = set()
     for path in map(Path, paths):
-        inside = (
-            sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES) if path.is_dir() else [path]
-        )
+        inside = sorted(filter(_is_recording, path.rglob("*"))) if path.is_dir() else [path]
         for file in inside:
             stem = wfdb.stem(file)
             one = stem if stem.with_name(f"{stem.name}.hea").is_file() or stem.suffix == ".hea" else file
@@ -176,6 +174,16 @@ def find(paths: Iterable[str | Path]) -> Iterator[Path]:
             if one.resolve() not in seen:
                 seen.add(one.resolve())
                 yield one
+
+
+def _is_recording(file: Path) -> bool:
+    suffix = file.suffix.lower()
+    if suffix not in {".txt", ".xml"}:
+        return suffix in _SUFFIXES
+    try:  # a licence is a text as well
+        return kinds.kind_of(file) != "csv"
+    except RecordError:
+        return False
 
 
 def read_many(

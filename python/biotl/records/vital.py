@@ -1,5 +1,7 @@
 """VitalDB's ``.vital`` files, through the vitaldb package: waveforms at their own rates, numerics left out."""
 
+import contextlib
+import io
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -48,9 +50,12 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
     try:
         with path.open("rb"):  # the package answers a missing file by nothing
             pass
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # the package leaves the file to the garbage collector
+        told = io.StringIO()  # the package prints what it meets, and goes on with what it has
+        with warnings.catch_warnings(), contextlib.redirect_stdout(told):
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves the file to the garbage collector
             vital = vitaldb.VitalFile(str(path))
+        if told.getvalue():
+            raise ValueError(told.getvalue())
         tracks = {name: (track.type, float(track.srate or 0), str(track.unit)) for name, track in vital.trks.items()}
         seconds = float(vital.dtend) - float(vital.dtstart)
     except Exception as error:  # vitaldb meets damage with whatever exception comes first
