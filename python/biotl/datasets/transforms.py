@@ -18,7 +18,9 @@ Sample = dict[str, NDArray[Any]]
 class Transform(Protocol):
     """A change of a sample; ``always``: in validation too, as a task of restoring what is hidden needs."""
 
-    always: bool
+    @property
+    def always(self) -> bool:
+        """Whether validation needs it too."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the changed sample; it may write into the one it gets."""

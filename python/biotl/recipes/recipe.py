@@ -108,6 +108,8 @@ class Recipe:
     learn : callable, optional
         ``(ready, resume=)`` to the task and its result, where something else than stages is learnt, such as trees; it
         leaves a checkpoint of each stage as the trainer does.
+    pretrains : bool
+        It has no answer of its own: its demo runs `biotl pretrain`, and predicts embeddings.
     """
 
     config: type[RunConfig]
@@ -122,6 +124,7 @@ class Recipe:
     synthesize: Callable[[Path, int], None]
     limits: tuple[str, ...] = ()
     learn: "Callable[..., tuple[Task, Result]] | None" = None
+    pretrains: bool = False
 
 
 def entries(config: RunConfig) -> list[Entry]:

@@ -11,7 +11,9 @@ from biotl.recipes.recipe import Recipe
 
 RECIPES = {
     "beats": "biotl.recipes.beats",
+    "butppg": "biotl.recipes.butppg",
     "ecgbert": "biotl.recipes.ecgbert",
+    "ssl_pretrain": "biotl.recipes.ssl_pretrain",
     "value": "biotl.recipes.value",
     "window_class": "biotl.recipes.window_class",
 }
