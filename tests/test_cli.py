@@ -246,3 +246,47 @@ def test_a_signal_gives_its_code_though_a_library_wraps_it_and_the_interpreter_e
     )
     assert run.returncode == code, run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_importing_the_main_module_runs_nothing():
+    run = subprocess.run([sys.executable, "-c", "import biotl.__main__"], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("closing", [">&-", "> /dev/full", "| true"])
+def test_a_stdout_that_nobody_reads_ends_without_a_traceback(closing, tmp_path):
+    command = f"{sys.executable} -m biotl recipes {closing}"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr.splitlines()) <= 1
+
+
+def test_an_error_is_at_most_a_line_of_three_hundred_characters_with_its_end(monkeypatch, capsys):
+    def fail(*_, **__):
+        raise ConfigError("a.yaml: " + "x" * 2000 + "; try this")
+
+    monkeypatch.setattr("biotl.deploy.describe.describe", fail)
+    assert main(["inspect", "x"]) == 2
+    line = capsys.readouterr().err
+    assert len(line) < 320
+    assert line.startswith("biotl: a.yaml: ")
+    assert line.endswith("; try this\n")
+
+
+@pytest.mark.parametrize(("module", "extra"), [("torch", "train"), ("onnxruntime", "onnx"), ("sklearn", "train")])
+def test_a_library_that_is_not_there_is_one_line_and_exit_code_5(module, extra, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=f"{module}.inner")
+
+    monkeypatch.setattr("biotl.deploy.describe.describe", fail)
+    assert main(["inspect", "x"]) == 5
+    assert capsys.readouterr().err == f"biotl: {module} is not installed: pip install 'biotl[{extra}]'\n"
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_extra(monkeypatch):
+    def fail(*_, **__):
+        raise ModuleNotFoundError("No module named 'biotl.nothing'", name="biotl.nothing")
+
+    monkeypatch.setattr("biotl.deploy.describe.describe", fail)
+    with pytest.raises(ModuleNotFoundError):
+        main(["inspect", "x"])
