@@ -1,6 +1,7 @@
 """The house of DESIGN: data moves one way, and torch stays above models/."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +59,36 @@ def test_a_light_import_loads_no_heavy_library(module):
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+ECGBERT_ONLY = {
+    "models/ecgbert.py",
+    "models/registry.py",
+    "recipes/ecgbert.py",
+    "recipes/registry.py",
+    "recipes/convert.py",
+}
+"""Where ECGBERT may be named, beside `models/foreign*`, its command `convert`, and the files of sentences."""
+
+
+def test_nothing_but_its_own_files_imports_or_branches_on_ecgbert():
+    own = re.compile(r"models/foreign.*|cli/convert\.py|datasets/(sentences|vocabulary)\.py")
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name in ECGBERT_ONLY or own.fullmatch(name):
+            continue
+        tree = ast.parse(path.read_text())
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        said = [
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+        ]
+        named = [name for name in imported(path) if "ecgbert" in name.lower()]
+        assert not named, f"{path} imports {named}"
+        assert not [text for text in said if text.lower() == "ecgbert"], f"{path} branches on ECGBERT"
+
+
+def test_a_recipe_file_is_short():
+    sizes = {path.name: len(path.read_text().splitlines()) for path in (PACKAGE / "recipes").glob("*.py")}
+    assert not {name: n for name, n in sizes.items() if n > 160}

@@ -65,6 +65,14 @@ def test_an_encoder_is_exported_of_a_finished_run_too(finished, tmp_path, capsys
     assert made.value.shape == (len(made), 16)
 
 
+def test_a_stage_that_did_not_train_the_output_is_not_exported(finished, tmp_path, capsys):
+    assert main(["export", str(finished), str(tmp_path / "m.onnx"), "--stage", "pretrain"]) == 2
+    assert "logits was not trained" in capsys.readouterr().err
+    assert not (tmp_path / "m.onnx").exists()
+    assert main(["export", str(finished), str(tmp_path / "e.onnx"), "--stage", "pretrain", "--embeddings"]) == 0
+    assert main(["export", str(finished), str(tmp_path / "m.onnx"), "--stage", "nothing"]) == 3
+
+
 def test_evaluate_gives_the_figures_of_the_run(finished, config, capsys):
     recordings = [str(config.parent / "mitdb" / name) for name in DS2 if name not in {"100", "103"}]
     assert main(["evaluate", str(finished / "model.onnx"), *recordings, "--json"]) == 0

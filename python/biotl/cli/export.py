@@ -22,7 +22,7 @@ def export(
     Network, preprocessing, what was fitted for it, decision and lineage. It is written only if onnxruntime computes
     what torch does, to 1e-5, on batches of 1, 3 and 17.
     """
-    from biotl.recipes.publish import export_run
+    from biotl.recipes.export import export_run
 
     difference = export_run(run, output, stage=stage, embeddings=embeddings)
     text = f"{output}  torch and onnxruntime differ by at most {difference:.1g}"

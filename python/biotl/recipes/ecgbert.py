@@ -14,7 +14,7 @@ from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
 from biotl.datasets.samples import sides
 from biotl.datasets.spec import SentenceSpec
-from biotl.datasets.transforms import HideTokens, MaskedTokens
+from biotl.datasets.transforms import HideTokens, MaskedTokens, Transform
 from biotl.recipes import synthetic
 from biotl.recipes.recipe import Data, Recipe, RunConfig
 from biotl.scoring.baselines import beats as baselines
@@ -66,7 +66,8 @@ def views(ready: "Ready") -> "dict[str, View]":
     from biotl.training.data import View
 
     made = {}
-    for name, transform in {"beats": HideTokens(ready.config.data.hide), "tokens": MaskedTokens()}.items():
+    transforms: dict[str, Transform] = {"beats": HideTokens(ready.config.data.hide), "tokens": MaskedTokens()}
+    for name, transform in transforms.items():
         of = sides(ready.store, ready.preprocessor, ready.split, transforms=(transform,))
         made[name] = View(of["train"], of["validation"])
     return made
@@ -76,7 +77,8 @@ def model(ready: "Ready", views: "Mapping[str, View]") -> Named:  # noqa: ARG001
     """Return the model with an output for each class; one for two classes where a stage's loss is ``bce``."""
     config = ready.config
     single = any(term.name == "bce" for stage in config.stages for term in stage.loss)
-    return Named(name=config.model.name, classes=1 if single else len(ready.target.labels), **config.model.args)
+    classes = 1 if single else len(ready.target.labels)
+    return Named.model_validate({"name": config.model.name, "classes": classes, **config.model.args})
 
 
 def table(of: Preprocessor, prepared: Prepared) -> NDArray[Any]:  # noqa: ARG001

@@ -28,7 +28,7 @@ class Ready:
     """Everything before the first update: who is where, prepared and fitted, and who was refused."""
 
     recipe: Recipe
-    config: RunConfig
+    config: Any  # the recipe's own, whose data has more than every run's
     entries: dict[str, Entry]
     split: Split
     preprocessor: Preprocessor

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from biotl.config import Named
 from biotl.datasets.labels import Target, WindowValue
@@ -44,7 +44,7 @@ def model(ready: "Ready", views: "Mapping[str, View]") -> Named:  # noqa: ARG001
     return windows.model(ready, 1, offset=round(offset, 6), scale=round(scale, 6) or 1.0)
 
 
-def answer_baselines(train, test, *, labels, seed):  # noqa: ANN001, ANN201, ARG001
+def answer_baselines(train: Sequence[Any], test: Sequence[Any], *, seed: int, **_: Any) -> dict[str, list[Any]]:
     """Answer by mean, ridge regression and boosting on features of each window."""
     return baselines.values(train, test, seed=seed)
 

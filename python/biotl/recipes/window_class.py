@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -61,7 +61,7 @@ def synthesize(folder: Path, seed: int) -> None:
     synthetic.rhythms(folder, seed)
 
 
-def answer_baselines(train, test, *, labels, seed):  # noqa: ANN001, ANN201, ARG001
+def answer_baselines(train: Sequence[Any], test: Sequence[Any], *, seed: int, **_: Any) -> dict[str, list[Any]]:
     """Answer by majority, logistic regression and boosting on features of each window."""
     return baselines.classes(train, test, seed=seed)
 

@@ -65,4 +65,6 @@ def model(ready: "Ready", outputs: int, **options: Any) -> Named:
     """Return a network with an input for each channel."""
     config = ready.config
     channels = list(ready.preprocessor.spec.names)
-    return Named(name=config.model.name, channels=channels, outputs=outputs, **options, **config.model.args)
+    return Named.model_validate(
+        {"name": config.model.name, "channels": channels, "outputs": outputs, **options, **config.model.args}
+    )

@@ -1,0 +1,54 @@
+"""A finished run, exported again: its own model file to the byte, another stage, or the encoder alone."""
+
+from pathlib import Path
+
+from biotl.datasets.preprocessor import make_preprocessor
+from biotl.datasets.store import Store
+from biotl.deploy.answer import batches
+from biotl.deploy.bundle import Bundle
+from biotl.deploy.export import export_checkpoint
+from biotl.errors import RecordError
+from biotl.recipes.publish import BUNDLE
+from biotl.training.checkpoint import SUFFIX
+
+
+def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: bool = False) -> float:
+    """Export the weights of a finished run, with all that its own model file says.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder.
+    path : Path
+        The ``.onnx`` file to write.
+    stage : str, optional
+        Whose best epoch; the last stage by default. What was chosen and scored for the last stage does not go with
+        another one's weights.
+    embeddings : bool
+        Export the encoder, whose prediction is an embedding of each unit.
+
+    Returns
+    -------
+    float
+        How far onnxruntime is from torch, see `biotl.deploy.export.export`.
+
+    Raises
+    ------
+    RecordError
+        If the folder holds no finished run, or no such stage.
+    ConfigError
+        If no stage up to that one trained what is exported.
+    """
+    if not (run / BUNDLE).is_file():
+        raise RecordError(str(run), BUNDLE, "nothing", "a finished run", "finish it with `biotl finetune`")
+    bundle = Bundle.from_json((run / BUNDLE).read_text(encoding="utf-8"), str(run / BUNDLE))
+    stages = [str(item["stage"]) for item in bundle.about.lineage]
+    chosen = stage or stages[-1]
+    if chosen not in stages:
+        raise RecordError(str(run), "stage", chosen, f"one of {', '.join(stages)}")
+    store = Store(run / "store")
+    preprocessor = make_preprocessor(store.spec, bundle.state)
+    some = next(batch for name in store.ids for batch in batches(preprocessor, store[name], 4))
+    checkpoint = run / "checkpoints" / f"best-{chosen}{SUFFIX}"
+    own = bundle if chosen == stages[-1] else None
+    return export_checkpoint(checkpoint, path, example=some, bundle=own, embeddings=embeddings)
