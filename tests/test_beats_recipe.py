@@ -9,7 +9,7 @@ import pytest
 
 from biotl.deploy.predictor import Predictor
 from biotl.recipes import demo, registry, synthetic
-from biotl.recipes.publish import export_run
+from biotl.recipes.export import export_run
 from biotl.records import read
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from biotl.deploy.answer import Forward, batches
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.decision import Decision, Vector
-from biotl.deploy.export import export
+from biotl.deploy.export import export, export_checkpoint
 from biotl.errors import BiotlError, ConfigError
 from biotl.recipes import figures, report
 from biotl.recipes.prep import Ready
@@ -67,7 +67,8 @@ def finetuned(ready: Ready, work: Task, result: Result, decision: Decision, answ
     headline = tree["task"]["headline"]
     own = {headline: tree["models"][config.model.name][headline], "claim": ready.split.claim}
     made = finished(folder, work, list(result.best)[-1], decision, own)
-    export(result.model, folder / "model.onnx", bundle=made, example=example(ready))
+    checkpoint = folder / "checkpoints" / f"best-{list(result.best)[-1]}{SUFFIX}"
+    export_checkpoint(checkpoint, folder / "model.onnx", bundle=made, example=example(ready))
     report.finetuned(ready, tree, answered, result.history, made)
     return Published(folder, folder / "model.onnx", [], figures.rows(tree), list(answered), ready.refused)
 
