@@ -142,6 +142,14 @@ def test_index_label_and_text_columns_are_no_channels(tmp_path):
     assert (record.channels, record.units, record.fs) == (("ecg", "lead_V"), ("", ""), 100.0)
 
 
+def test_a_data_frame_without_names_counts_its_columns_and_its_rows(tmp_path):
+    rows = [f"{i},{v},{-v}" for i, v in enumerate(wave())]
+    (tmp_path / "a.csv").write_text("\n".join([",0,1", *rows]))
+    record = read(tmp_path / "a.csv", fs=100)
+    assert (record.channels, record.signal.shape) == (("0", "1"), (2, N))
+    np.testing.assert_array_equal(record.signal[0], np.array(wave(), np.float32))
+
+
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [

@@ -1,4 +1,7 @@
-"""Recordings: one reader a format, and synthetic signals."""
+"""Recordings: one reader a format, found by the content of a file, and synthetic signals.
+
+`read` reads one, `read_many` several in parallel, `find` lists those of folders; `docs/files.md` lists the formats.
+"""
 
 from biotl.records.reader import find, read, read_many
 from biotl.records.record import Annotations, Record

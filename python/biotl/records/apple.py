@@ -6,6 +6,7 @@ from pathlib import Path
 
 from biotl.errors import RecordError
 from biotl.records import text
+from biotl.records.mixed import plain_unit
 from biotl.records.record import Record
 
 _RATE = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:hertz|hz)\b", re.IGNORECASE)
@@ -33,7 +34,7 @@ def about(lines: list[str]) -> tuple[int, float, str, str] | None:
         elif _LEAD.match(key):
             lead = value
         elif _UNIT.match(key):
-            unit = value.replace("µ", "u").replace("μ", "u")
+            unit = plain_unit(value)
     return None
 
 

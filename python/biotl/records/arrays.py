@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from biotl.errors import RecordError
 from biotl.records import clock
+from biotl.records.mixed import plain_unit
 from biotl.records.record import Record
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -99,7 +100,7 @@ def from_arrays(path: Path, arrays: Mapping[str, Any], *, fs: float | None = Non
     rate, place = _rate(path, arrays, list(signals), times, fs)
     subject = next(iter(_texts(arrays, _SUBJECT)), "") or path.stem
     values = clock.spread(_physical(arrays, signal), place)
-    return Record(path.stem, values, rate, names, tuple(map(_ascii, units)), subject, source=path)
+    return Record(path.stem, values, rate, names, tuple(map(plain_unit, units)), subject, source=path)
 
 
 def flat(arrays: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -123,10 +124,6 @@ def flat(arrays: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name.rpartition(".")[2].lower())
-
-
-def _ascii(unit: str) -> str:
-    return unit.replace("µ", "u").replace("μ", "u")
 
 
 def _is_known(name: str) -> bool:
@@ -247,5 +244,5 @@ def _labchart(path: Path, arrays: Arrays) -> Record:
     of = [units[map_[i] - 1] if i < len(map_) and 0 < map_[i] <= len(units) else "" for i in range(len(start))]
     kept = [i for i in range(len(start)) if some[i]]
     signal = np.array(rows, np.float32)
-    names, of_kept = tuple(titles[i] for i in kept), tuple(_ascii(of[i]) for i in kept)
+    names, of_kept = tuple(titles[i] for i in kept), tuple(plain_unit(of[i]) for i in kept)
     return Record(path.stem, signal, float(rate[some][0]), names, of_kept, path.stem, source=path)

@@ -23,7 +23,21 @@ TIME = {"t", "time", "times", "timer", "timestamp", "timestamps", "elapsed", "da
 TIME |= {"sec", "secs", "unixtime", "millis", "clock"}
 INDEX = {"", "#", "i", "n", "no", "id", "idx", "index", "sample", "samples", "nseq", "seq", "row", "point", "frame"}
 LABEL = {"label", "labels", "class", "target", "annotation", "annotations", "ann", "symbol", "event", "events"}
-LABEL |= {"marker", "activity", "rpeak", "rpeaks", "peak", "peaks", "beat", "subject", "quality"}
+LABEL |= {
+    "marker",
+    "activity",
+    "rpeak",
+    "rpeaks",
+    "peak",
+    "peaks",
+    "beat",
+    "subject",
+    "quality",
+    "comment",
+    "comments",
+    "note",
+    "notes",
+}
 _PART = 1 << 16  # values
 _LONGEST = 100  # places on the time line for each row: what is missing must not take all memory
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from biotl.errors import RecordError
 from biotl.records import clock, text
+from biotl.records.mixed import plain_unit
 from biotl.records.record import Record
 
 _BRACKETS = re.compile(r"(.*\S)\s*[\[(](.*)[\])]")
@@ -118,6 +119,8 @@ def _head(path: Path, lines: list[str]) -> _Head:
     if start == len(rows):
         got = lines[0].strip()[:80] if lines else "an empty file"
         raise RecordError(str(path), "rows", got, "a header row and rows of numbers")
+    if start + 1 < len(rows) and rows[start] == ["", *map(str, range(full - 1))]:
+        start += 1  # a data frame without names: its columns are counted, its index is not named
     sample = rows[start]
     above = [i for i in range(start) if rows[i]]
     named = [i for i in above if wide[i] and full > 1]
@@ -128,7 +131,7 @@ def _head(path: Path, lines: list[str]) -> _Head:
     names = header or (f"column {i + 1}" for i in range(full))
     pairs = [_column(cell) for cell in names]
     pairs += [("", "")] * (full - len(pairs))
-    stated = tuple(_ascii(units[i]) if units and i < len(units) and units[i] else pairs[i][1] for i in range(full))
+    stated = tuple(plain_unit(units[i]) if units and i < len(units) and units[i] else pairs[i][1] for i in range(full))
     return _Head(dialect, tuple(name for name, _ in pairs[:full]), stated, tuple(sample), start, fs, bool(header))
 
 
@@ -151,17 +154,12 @@ def _column(cell: str) -> tuple[str, str]:
     """Name and unit of ``ecg (mV)``, ``ecg [mV]`` or ``heart_rate_bpm``."""
     cell = cell.strip()
     if match := _BRACKETS.fullmatch(cell):
-        return match[1], _ascii(match[2].strip())
+        return match[1], plain_unit(match[2].strip())
     name, _, unit = cell.rpartition("_")
     known = (
         unit in _SUFFIXES or _LETTERS.fullmatch(cell) or (unit in clock.TO_SECONDS and clock.words(name) & clock.TIME)
     )
-    return (name, _ascii(unit)) if name and known else (cell, "")
-
-
-def _ascii(unit: str) -> str:
-    """Write a unit with a plain ``u`` for micro, however it was written."""
-    return unit.replace("µ", "u").replace("μ", "u")
+    return (name, plain_unit(unit)) if name and known else (cell, "")
 
 
 def _roles(path: Path, head: _Head) -> tuple[list[int], list[int], list[int]]:

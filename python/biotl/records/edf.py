@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import MissingExtraError, RecordError
-from biotl.records.mixed import Channel, one_rate
+from biotl.records.mixed import Channel, one_rate, plain_unit
 from biotl.records.record import Annotations, Record
 
 
@@ -47,7 +47,7 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
         edf: Any = edfio.read_bdf(path) if head.startswith(b"\xff") else _edf(edfio, path)
         signals = [signal for signal in edf.signals if len(signal.label.strip())]
         rates = [float(signal.sampling_frequency) for signal in signals]
-        units = [signal.physical_dimension.replace("\xb5", "u") for signal in signals]
+        units = [plain_unit(signal.physical_dimension) for signal in signals]
         labels = [signal.label for signal in signals]
         marks = [(float(mark.onset), str(mark.text)) for mark in edf.annotations]
         pauses = edf.reserved.startswith(("EDF+D", "BDF+D"))

@@ -16,6 +16,17 @@ from biotl.records.record import Annotations, Record
 _HEART = re.compile(r"\b(ecg|ekg|ppg|pleth|bvp|mlii|ii)\b", re.IGNORECASE)
 
 
+def plain_unit(unit: str) -> str:
+    """Write a unit with a plain ``u`` for micro, of which Unicode has two.
+
+    Examples
+    --------
+    >>> plain_unit("µV")
+    'uV'
+    """
+    return unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+
+
 @dataclass(frozen=True)
 class Channel:
     """One channel of a file: ``values()`` reads it, float32 of shape (samples,)."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import MissingExtraError, RecordError
-from biotl.records.mixed import Channel, one_rate
+from biotl.records.mixed import Channel, one_rate, plain_unit
 from biotl.records.record import Record
 
 _WAVEFORM = 1  # type of a track; 2 is a numeric, 5 a text
@@ -64,7 +64,7 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
         if name in tracks and tracks[name][0] != _WAVEFORM:
             raise RecordError(str(path), f"track {name}", "a numeric", "a waveform", "numerics are values, not samples")
     found = [
-        Channel(name, unit.replace("µ", "u"), fs, partial(_samples, path, vital, name, fs, seconds))
+        Channel(name, plain_unit(unit), fs, partial(_samples, path, vital, name, fs, seconds))
         for name, (kind, fs, unit) in tracks.items()
         if kind == _WAVEFORM and fs > 0
     ]
