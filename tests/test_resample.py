@@ -63,7 +63,7 @@ def test_a_rate_that_makes_no_ratio_is_refused(fs, fs_new):
         signal.resample(np.ones(10), fs, fs_new)
 
 
-@pytest.mark.parametrize("padtype", set(PADTYPES) - {"constant"})
+@pytest.mark.parametrize("padtype", [kind for kind in PADTYPES if kind != "constant"])
 def test_a_constant_stays_one_at_its_ends(padtype):
     got = signal.resample(np.full(700, 40.0), 32, 64, padtype=padtype)
     # the filter lets through of a constant what SciPy's does: its stop band ends at a two-thousandth
