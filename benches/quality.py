@@ -33,7 +33,7 @@ from biotl.signal import quality, rpeaks
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 DS2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split()  # noqa: SIM905
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
-PARTS = ("likeness", "sureness", "evenness", "agreement", "in_band", "repetition", "dominance")
+PARTS = ("likeness", "sureness", "evenness", "agreement", "in_band", "repetition", "dominance", "posterior")
 
 
 def ssqi(x, fs):

@@ -30,6 +30,8 @@ LARGEST = 1e100
 UNSURE = 0.5
 # multiples of the pulse rate that narrow pulses have power at, and Hz around each
 MULTIPLES, LINE_HZ = np.arange(1, 7), 0.25
+# power of the likeness by which they count: 0.98 counts 0.7, 0.9 counts 0.2
+ALIKE = 16
 AGREE_S = 0.1
 # of likeness, sureness, agreement and in_band, each with what it says where there is less of it; of an ECG chosen on
 # MIT-BIH DS1 with noise, so that neither ectopic beats nor a high T wave are a fault
@@ -67,16 +69,16 @@ class Quality(Result):
         fibrillate.
     agreement : ndarray of float32, shape (windows,)
         Of an ECG, the F1 of the beats against those of a plain energy detector within 0.1 s. Of a PPG,
-        ``2 ** -octaves`` between the strongest frequency from 0.6 to 3.6 Hz and the nearest multiple of the pulse rate:
-        the strongest of narrow pulses is one of their harmonics.
+        ``2 ** -octaves`` between the pulse rate and the strongest frequency from 0.6 to 3.6 Hz; where pulses are
+        alike, between that and the nearest multiple of the rate, since narrow pulses have strong harmonics.
     in_band : ndarray of float32, shape (windows,)
         Share of the spectral power where beats have theirs: of an ECG from 4 to 20 Hz, of a PPG within 0.2 Hz of the
         pulse rate, its double and its triple.
     repetition : ndarray of float32, shape (windows,)
         Autocorrelation at the median interval, at least 0.
     dominance : ndarray of float32, shape (windows,)
-        1 less the power of the largest rival from 0.6 to 3.6 Hz against that of the strongest frequency: of an ECG
-        what is beside that, of a PPG what is beside the multiples of the pulse rate.
+        1 less the power of the second summit of the spectrum from 0.6 to 3.6 Hz against the first; where pulses are
+        alike, of the largest power beside the multiples of their rate.
     posterior : ndarray of float32, shape (windows,)
         Of a PPG with its motion, the probability by `heart_rate`, offline, that the strongest frequency of the PPG as
         it is lies within 5 beats a minute of the heart rate; else 0.
@@ -235,7 +237,7 @@ def _window(
     clean = _filtered(centred, fs, BAND_HZ[kind])
     before, after = (round(s * fs) for s in BEAT_S[kind])
     whole = peaks[(peaks >= before) & (peaks + after < len(x))]
-    likeness = _likeness(clean[whole[:, None] + np.arange(-before, after + 1)]) if len(whole) > 2 else 0.0
+    correlations = _likeness(clean[whole[:, None] + np.arange(-before, after + 1)]) if len(whole) > 2 else np.zeros(1)
     lag = round(60 / rate * fs)
     reach = max(2, round(0.016 * fs))
     lags = range(max(1, lag - reach), min(len(x), lag + reach + 1))
@@ -244,20 +246,28 @@ def _window(
     power, f = _power(x, fs, BAND_HZ[kind])
     beating = (f >= PULSE_HZ[0]) & (f <= PULSE_HZ[1])
     strongest = float(f[beating][power[beating].argmax()])
-    own = strongest if kind == "ecg" else rate / 60 * MULTIPLES
-    rivals = beating & (np.abs(f[:, None] - own).min(axis=1) > LINE_HZ)
-    dominance = 1 - float(power[rivals].max(initial=0) / max(power[beating].max(), 1e-300))
+    most = max(power[beating].max(), 1e-300)
+
+    def dominant(own: Any) -> float:
+        rivals = beating & (np.abs(f[:, None] - own).min(axis=1) > LINE_HZ)
+        return 1 - float(power[rivals].max(initial=0) / most)
+
+    dominance = dominant(strongest)
     if kind == "ecg":
         inside = (f >= QRS_HZ[0]) & (f <= QRS_HZ[1])
         agreement = _f1(peaks, _energy_beats(clean, fs), AGREE_S * fs)
     else:
         inside = np.abs(f[:, None] * 60 / rate - [1, 2, 3]).min(axis=1) < HARMONIC_HZ * 60 / rate
-        agreement = 2.0 ** -float(np.abs(np.log2(rate / 60 * MULTIPLES / strongest)).min())
+        octaves = np.abs(np.log2(rate / 60 * MULTIPLES / strongest))
+        # harmonics are those of the pulse where most pulses are alike, as narrow ones are and shaken ones are not
+        alike = max(float(np.median(correlations)), 0.0) ** ALIKE
+        agreement = max(2.0 ** -float(octaves[0]), alike * 2.0 ** -float(octaves.min()))
+        dominance = max(dominance, alike * dominant(rate / 60 * MULTIPLES))
     in_band = float(power[inside].sum() / max(power.sum(), 1e-300))
     shaking = sum((_power(axis.astype(np.float64), fs, BAND_HZ[kind])[0] for axis in axes), np.zeros(len(f)))
     shaken = float(shaking[np.abs(f - strongest) < HARMONIC_HZ].sum() / max(shaking.sum(), 1e-300))
     return known | {
-        "likeness": likeness,
+        "likeness": correlations.mean(),
         "sureness": scores.mean(),
         "evenness": evenness,
         "agreement": agreement,
@@ -336,10 +346,10 @@ def _runs(same: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
     return out
 
 
-def _likeness(beats: NDArray[np.float64]) -> float:
-    """Return the mean correlation of the rows with their median row."""
+def _likeness(beats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlation of each row with their median row."""
     beats = beats - beats.mean(axis=1, keepdims=True)
     template = np.median(beats / (np.linalg.norm(beats, axis=1, keepdims=True) + 1e-300), axis=0)
     template = template - template.mean()
     norms = np.linalg.norm(beats, axis=1) * np.linalg.norm(template)
-    return float(np.mean(beats @ template / np.maximum(norms, 1e-300)))
+    return np.asarray(beats @ template / np.maximum(norms, 1e-300))
