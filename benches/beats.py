@@ -57,9 +57,7 @@ def seen(path, preprocessor=TWO):
     prepared = preprocessor.prepare([record])
     arrays = prepared.arrays
     beats = label_beats(reference_beats(record.annotations["atr"]), preprocessor.units(prepared)[:, 0], record.fs)
-    heart = boosting.Heart(
-        record.name, arrays["signal"], preprocessor.spec.fs, arrays["rpeaks"], arrays["sureness"], beats.label
-    )
+    heart = boosting.Heart(record.name, arrays["signal"], preprocessor.spec.fs, arrays["rpeaks"], beats.label)
     return heart, arrays["features"], beats.missed
 
 
@@ -79,7 +77,7 @@ def f1(truth, answer, missed=()):
 
 def stressed(heart, of):
     """Yield the features and classes of a recording put together anew at each share of a class."""
-    beats = measure_beats(heart.x, heart.rpeaks, heart.fs, heart.sureness)
+    beats = measure_beats(heart.x, heart.rpeaks, heart.fs)
     for share in SHARES:
         rng = np.random.default_rng([of, round(100 * share), *heart.subject.encode()])
         made, label = with_prevalence(beats, heart.label, of, share, 500, rng)
@@ -96,7 +94,7 @@ def folds(names):
     }
     natural, stress, false = [], {}, {folder: np.zeros(3) for folder in outside}
     for fold in FOLDS:
-        trees = boosting.fit_trees([hearts[n][0] for n in DS1 if n not in fold], AAMI, seeds=(0,), kinds=kinds)
+        trees = boosting.fit_trees([hearts[n][0] for n in DS1 if n not in fold], AAMI, seeds=(0, 1), kinds=kinds)
         for name in fold:
             heart, features, missed = hearts[name]
             natural.append((name, heart.label, trees(features).argmax(axis=1), missed))
@@ -129,7 +127,7 @@ def answered(name, preprocessor, trees, *, annotated=False):
     if annotated:
         beats = reference_beats(read(DATA / "mitdb" / name).annotations["atr"])
         rpeaks, label, missed = beats.sample, beats.label, np.zeros(0, np.int64)
-        features = beat_features(measure_beats(heart.x, rpeaks, heart.fs, np.ones(len(rpeaks), np.float32)))
+        features = beat_features(measure_beats(heart.x, rpeaks, heart.fs))
     raw = trees(features)
     span = np.stack([rpeaks, rpeaks + 1], axis=1)
     return Answered(
@@ -177,7 +175,7 @@ def causal():
     """Print what hindsight is worth: the same beats judged with all of the recording, and with one beat ahead."""
     hearts = {name: seen(DATA / "mitdb" / name)[:2] for name in DS1}
     out = (*FOLDS[0], *FOLDS[1])
-    trees = boosting.fit_trees([hearts[n][0] for n in DS1 if n not in out], AAMI, seeds=(0,))
+    trees = boosting.fit_trees([hearts[n][0] for n in DS1 if n not in out], AAMI, seeds=(0, 1))
     found = []
     for name in out:
         heart, features = hearts[name]
@@ -189,7 +187,7 @@ def causal():
             # what follows the next beat is not heard yet, but for the end of its own complex
             last = int(heart.rpeaks[i + 1] + 0.2 * heart.fs)
             x, peaks = heart.x[:, first:last], heart.rpeaks[part] - first
-            rows.append(beat_features(measure_beats(x, peaks, heart.fs, heart.sureness[part]))[-2])
+            rows.append(beat_features(measure_beats(x, peaks, heart.fs))[-2])
         span = np.stack([heart.rpeaks[chosen], heart.rpeaks[chosen] + 1], axis=1)
         answers = {"trees": trees(features[chosen]).argmax(axis=1), "causal": trees(np.stack(rows)).argmax(axis=1)}
         found.append(Answered(name, name, "beat", heart.fs, span, heart.label[chosen], answers))

@@ -28,7 +28,7 @@ def heart(subject: int) -> Heart:
     prepared = TWO.prepare([record])
     arrays = prepared.arrays
     label = label_beats(reference_beats(record.annotations["atr"]), TWO.units(prepared)[:, 0], record.fs).label
-    return Heart(str(subject), arrays["signal"], TWO.spec.fs, arrays["rpeaks"], arrays["sureness"], label)
+    return Heart(str(subject), arrays["signal"], TWO.spec.fs, arrays["rpeaks"], label)
 
 
 def test_a_recording_becomes_one_row_a_beat_at_its_own_rate(record):

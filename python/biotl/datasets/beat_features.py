@@ -48,7 +48,7 @@ FAMILY_FEATURES = (
     "family_qrs_likeness",
     "family_nearby",
 )
-RECORD_FEATURES = ("sureness", "local_p_share", "local_p_after_pause", "record_p_after_pause")
+RECORD_FEATURES = ("local_p_share", "local_p_after_pause", "record_p_after_pause")
 FEATURES = (
     *RHYTHM_FEATURES,
     *(f"{name}_{end}" for name in LEAD_FEATURES for end in ("low", "high")),
@@ -76,7 +76,7 @@ def beat_features(beats: BeatMeasures) -> Floats:
 
     Returns
     -------
-    ndarray of float32, shape (m, 90)
+    ndarray of float32, shape (m, 89)
         Columns `FEATURES`.
     """
     if not len(beats):
@@ -107,7 +107,6 @@ def beat_features(beats: BeatMeasures) -> Floats:
     family = [share, mean[:, 0], mean[:, 1], spread, *mean[:, 2:].T, near]
     paused = around(rested, CALM).sum(axis=1)
     record = [
-        beats.sureness,
         around(p > 0.5, CALM).mean(axis=1),
         around(p * rested, CALM).sum(axis=1) / np.maximum(paused, 1),
         np.median(p[rested]),

@@ -25,8 +25,6 @@ class BeatMeasures:
     ----------
     before, after : ndarray of float32, shape (m,)
         RR intervals in seconds.
-    sureness : ndarray of float32, shape (m,)
-        Probability that it is a beat.
     qrs, p, t, t_before : ndarray of float32, shape (m, leads, length)
         Samples of the beat's waves and of the T wave of the beat before, in the lead's own unit.
     p_confidence, t_confidence : ndarray of float32, shape (m, leads)
@@ -37,7 +35,6 @@ class BeatMeasures:
 
     before: Floats
     after: Floats
-    sureness: Floats
     qrs: Floats
     p: Floats
     t: Floats
@@ -64,7 +61,7 @@ class BeatMeasures:
         )
 
 
-def measure_beats(x: NDArray[Any], rpeaks: NDArray[Any], fs: float, sureness: NDArray[Any]) -> BeatMeasures:
+def measure_beats(x: NDArray[Any], rpeaks: NDArray[Any], fs: float) -> BeatMeasures:
     """Measure every beat on every lead.
 
     Parameters
@@ -75,8 +72,6 @@ def measure_beats(x: NDArray[Any], rpeaks: NDArray[Any], fs: float, sureness: ND
         R peaks in samples, ascending.
     fs : float
         Sampling rate in Hz.
-    sureness : ndarray of float, shape (m,)
-        Score of each peak by `biotl.signal.rpeaks`.
 
     Returns
     -------
@@ -92,7 +87,6 @@ def measure_beats(x: NDArray[Any], rpeaks: NDArray[Any], fs: float, sureness: ND
     return BeatMeasures(
         before.astype(np.float32),
         after.astype(np.float32),
-        np.asarray(sureness, np.float32),
         t_before=t_before,
         **stacked,
     )

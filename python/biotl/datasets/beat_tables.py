@@ -57,8 +57,8 @@ class BeatPreprocessor:
         Returns
         -------
         Prepared
-            ``signal`` float32 (leads, samples) at ``spec.fs`` without gaps; ``rpeaks`` int64 (m,); ``sureness`` float32
-            (m,); ``features`` float32 (m, 90), see `biotl.datasets.beat_features.FEATURES`. A beat that a gap touches
+            ``signal`` float32 (leads, samples) at ``spec.fs`` without gaps; ``rpeaks`` int64 (m,);
+            ``features`` float32 (m, 89), see `biotl.datasets.beat_features.FEATURES`. A beat that a gap touches
             is left out.
 
         Raises
@@ -91,19 +91,19 @@ class BeatPreprocessor:
             rows.append(x)
         samples = min(map(len, rows))
         signal = np.stack([row[:samples] for row in rows])
-        rpeaks, sureness = biotl.signal.rpeaks(signal, spec.fs, scores=True)
+        rpeaks = biotl.signal.rpeaks(signal, spec.fs)
         if spec.gaps == "mask":
             for missing in lost:
                 reach = round(REACH_S * spec.fs)
                 kept = ~near(rpeaks - reach, rpeaks + reach + 1, missing)
-                rpeaks, sureness = rpeaks[kept], sureness[kept]
-        arrays = self._described(signal, rpeaks, sureness)
+                rpeaks = rpeaks[kept]
+        arrays = self._described(signal, rpeaks)
         return Prepared(arrays, records[0].fs, records[0].signal.shape[1], about)
 
-    def _described(self, signal: NDArray[Any], rpeaks: NDArray[Any], sureness: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def _described(self, signal: NDArray[Any], rpeaks: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return what a store keeps: the leads, their beats, and what each is among these."""
-        features = beat_features(measure_beats(signal, rpeaks, self.spec.fs, sureness))
-        return {"signal": signal, "rpeaks": rpeaks, "sureness": sureness, "features": features}
+        features = beat_features(measure_beats(signal, rpeaks, self.spec.fs))
+        return {"signal": signal, "rpeaks": rpeaks, "features": features}
 
     def units(self, prepared: Prepared) -> NDArray[np.int64]:
         """Return each R peak as a span of one sample, shape (m, 2), at ``prepared.fs``."""
@@ -124,7 +124,7 @@ class BeatPreprocessor:
         first, last = round(start * scale), round(stop * scale)
         peak = self.units(prepared)[:, 0]
         inside = (peak >= start) & (peak < stop)
-        arrays = self._described(of["signal"][:, first:last], of["rpeaks"][inside] - first, of["sureness"][inside])
+        arrays = self._described(of["signal"][:, first:last], of["rpeaks"][inside] - first)
         return replace(prepared, arrays=arrays, samples=stop - start)
 
     def complete(self, prepared: Prepared) -> Prepared:
@@ -132,5 +132,5 @@ class BeatPreprocessor:
         return prepared
 
     def inputs(self, prepared: Prepared, cut: BeatCut) -> dict[str, NDArray[Any]]:
-        """Return ``features`` float32 (90,) of one beat, and ``unit`` int64 (), its index."""
+        """Return ``features`` float32 (89,) of one beat, and ``unit`` int64 (), its index."""
         return {"features": prepared.arrays["features"][cut.index], "unit": np.asarray(cut.index, np.int64)}

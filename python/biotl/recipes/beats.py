@@ -46,7 +46,7 @@ class BeatsConfig(RunConfig):
 
     data: BeatTableData
     model: Named = Named(name="boosted_trees")
-    seeds: Annotated[int, Field(ge=1)] = 3
+    seeds: Annotated[int, Field(ge=1)] = 4
     stages: tuple[Stage, ...] = ()
 
 
@@ -82,7 +82,7 @@ def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: AR
         label = ready.store.targets(part.id)["labels"][(peak >= start) & (peak < stop)]
         of = (whole if part.stop - part.start == 1 else ready.preprocessor.stretch(whole, start, stop)).arrays
         subject = ready.split.subjects[part.id] or part.id
-        hearts.append(Heart(subject, of["signal"], config.data.spec.fs, of["rpeaks"], of["sureness"], label))
+        hearts.append(Heart(subject, of["signal"], config.data.spec.fs, of["rpeaks"], label))
     seeds = [config.seed + k for k in range(config.seeds)]
     trees = fit_trees(hearts, ready.target.labels, seeds=seeds)
     model = BoostedTrees.of(trees)
