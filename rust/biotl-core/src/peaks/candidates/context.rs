@@ -66,16 +66,24 @@ impl Candidates {
     }
 
     /// Times and shapes against the beats around, the maximum itself and its refractory period left out.
+    ///
+    /// `passed` counts the beats that lie before the maximum and those not after it, and goes on from one maximum to the
+    /// next.
     #[inline(always)]
-    fn rhythm(&self, own: usize, wanted: &Wanted, f: &mut [f32]) {
+    fn rhythm(&self, own: usize, wanted: &Wanted, passed: &mut [usize; 2], f: &mut [f32]) {
         let Wanted { index, log_value, shapes, beats } = wanted;
         let (at, fs) = (self.at[index[own]], self.fs as f32);
         let reach = (REFRACTORY_S * self.fs) as usize;
         // a beat further away says nothing of the rhythm here; no window of the detector reaches further either
         let far = (8.0 * self.fs) as usize;
         let time = |beat: usize| self.at[index[beat]];
-        let before_end = beats.partition_point(|&b| time(b) + reach <= at);
-        let after_start = beats.partition_point(|&b| time(b) < at + reach);
+        while beats.get(passed[0]).is_some_and(|&b| time(b) + reach <= at) {
+            passed[0] += 1;
+        }
+        while beats.get(passed[1]).is_some_and(|&b| time(b) < at + reach) {
+            passed[1] += 1;
+        }
+        let [before_end, after_start] = *passed;
         let mut first = before_end.saturating_sub(AROUND);
         let mut last = (after_start + AROUND).min(beats.len());
         while first < before_end && at - time(beats[first]) >= far {
@@ -88,17 +96,19 @@ impl Candidates {
         // no beat for 3 s and no beat at all are the same
         let gap = |b: Option<&usize>| b.map_or(3.0, |&b| (time(b).abs_diff(at) as f32 / fs).min(3.0));
         let (previous, next) = (gap(before.last()), gap(after.first()));
-        let mut intervals = [0.0; 2 * AROUND];
+        // sorted in samples, since whole numbers compare sooner
+        let mut intervals = [0_u32; 2 * AROUND];
         let mut n = 0;
         for pair in before.windows(2).chain(after.windows(2)) {
-            intervals[n] = (time(pair[1]) - time(pair[0])) as f32 / fs;
+            intervals[n] = (time(pair[1]) - time(pair[0])) as u32;
             n += 1;
         }
         let intervals = &mut intervals[..n];
-        intervals.sort_unstable_by(f32::total_cmp);
+        intervals.sort_unstable();
+        let seconds = |interval: &u32| *interval as f32 / fs;
         // 75 beats a minute where there is no rhythm yet
-        let usual = intervals.get(n / 2).map_or(0.8, |&v| v.min(3.0));
-        let spread = intervals.iter().map(|v| (v - usual).abs()).sum::<f32>() / n.max(1) as f32;
+        let usual = intervals.get(n / 2).map_or(0.8, |v| seconds(v).min(3.0));
+        let spread = intervals.iter().map(|v| (seconds(v) - usual).abs()).sum::<f32>() / n.max(1) as f32;
         let log_usual = ln(usual);
         f[3] = ln(previous) - log_usual;
         f[4] = ln(next) - log_usual;
@@ -163,6 +173,7 @@ impl simd::Kernel for Context<'_> {
     fn run<const FMA: bool>(self) -> Self::Output {
         let Self { candidates, wanted, places } = self;
         let mut features = Vec::with_capacity(places.len());
+        let mut passed = [0; 2];
         for place in places {
             let i = wanted.index[place];
             let mut f = [0.0; CONTEXT];
@@ -170,7 +181,7 @@ impl simd::Kernel for Context<'_> {
             own.copy_from_slice(&candidates.local[i]);
             rest[0] = sureness(candidates.logit[i]);
             candidates.rivals(i, rest);
-            candidates.rhythm(place, &wanted, rest);
+            candidates.rhythm(place, &wanted, &mut passed, rest);
             features.push(f);
         }
         features
