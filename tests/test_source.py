@@ -80,6 +80,16 @@ def test_find_lists_each_recording_once_however_it_is_named(tmp_path):
     assert ([record.name for record in records], refused) == (["s000", "b"], [])
 
 
+def test_the_segments_of_a_record_are_no_recordings_of_their_own(tmp_path):
+    for name in ("s1", "s2", "single"):
+        (tmp_path / f"{name}.hea").write_text(f"{name} 1 250 3\n{name}.dat 16 200 16 0 0 0 0 II\n")
+        (tmp_path / f"{name}.dat").write_bytes(bytes(6))
+    (tmp_path / "whole.hea").write_text("whole/3 1 250 8\ns1 3\n~ 2\ns2 3\n")
+    assert [path.name for path in find([tmp_path])] == ["single", "whole"]
+    assert [path.name for path in find([tmp_path / "s1.hea"])] == ["s1"]
+    assert [record.signal.shape for record in read_many(find([tmp_path]))[0]] == [(1, 3), (1, 8)]
+
+
 def test_options_reach_every_record_of_many(tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.csv").write_text("x\n" + "1\n2\n3\n" * 9)

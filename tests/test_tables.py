@@ -33,6 +33,7 @@ def table(path, header, times, *, sep=",", encoding="utf-8", form=str):
         ("TIME [s]", 1.0, 125),
         ("time (sec)", 1.0, 500),
         ("seconds", 1.0, 100),
+        ("Zeit [s]", 1.0, 100),
         ("t", 1.0, 64),
         ("elapsed_s", 1.0, 128),
         ("timestamp (ms)", 1e-3, 50),
@@ -66,11 +67,23 @@ def test_times_since_1970_are_in_the_unit_of_their_size(tmp_path, digits, since)
         "[10:00:00.{:03d} 04/05/2023]",
         "04/05/2023 10:00:00.{:03d}",
         "'0:07.{:03d}'",
+        "4/5/2023 1:00:07.{:03d} PM",
+        "04.05.2023 10:00:00.{:03d}",
+        "2023/05/04 10:00:00.{:03d}",
     ],
 )
 def test_dates_and_times_of_day_give_the_rate(tmp_path, stamp):
     rows = [stamp.format(10 * i) for i in range(N)]
     assert read(table(tmp_path / "a.csv", "when,ppg", rows)).fs == 100
+
+
+def test_noon_and_midnight_of_twelve_hours_are_kept_apart(tmp_path):
+    from biotl.records.text import seconds
+
+    cells = ["12:00:00 AM", "12:30:00 PM", "1:00:00 pm", "11:59:59 PM"]
+    assert [seconds(cell) for cell in cells] == [0, 45000, 46800, 86399]
+    assert np.isnan(seconds("2023-13-45 10:00:00"))
+    assert seconds("31.12.2023 00:00:00") == seconds("2023-12-31 00:00:00")
 
 
 def test_a_time_of_day_goes_on_past_midnight(tmp_path):

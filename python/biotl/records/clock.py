@@ -20,7 +20,7 @@ _SECONDS = {
 TO_SECONDS = {name: factor for factor, names in _SECONDS.items() for name in names}
 # words that name what is no channel: times, counts of rows, and what is known of them
 TIME = {"t", "time", "times", "timer", "timestamp", "timestamps", "elapsed", "datetime", "date", "epoch", "seconds"}
-TIME |= {"sec", "secs", "unixtime", "millis", "clock"}
+TIME |= {"zeit", "temps", "tiempo", "tempo", "sec", "secs", "unixtime", "millis", "clock"}
 INDEX = {"", "#", "i", "n", "no", "id", "idx", "index", "sample", "samples", "nseq", "seq", "row", "point", "frame"}
 LABEL = {"label", "labels", "class", "target", "annotation", "annotations", "ann", "symbol", "event", "events"}
 LABEL |= {

@@ -78,13 +78,15 @@ def kind_of(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     beside = path.with_suffix(".hea").is_file()
-    if suffix == ".hea" or (suffix in {".dat", ".atr"} and beside) or path.with_name(f"{path.name}.hea").is_file():
+    if suffix == ".hea" or (suffix in {".dat", ".atr"} and beside):
         return "wfdb"
     if head.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in head[:2000] or suffix in {".pt", ".pth", ".zip"}):
         raise _refusal(path, *_FOREIGN[suffix if suffix in {".pt", ".pth", ".zip"} else ".xlsx"])
     for offset, magic, kind in _MAGIC:
         if head[offset:].startswith(magic):
             return "mat" if suffix == ".mat" and kind == "hdf5" else kind
+    if path.with_name(f"{path.name}.hea").is_file():
+        return "wfdb"
     if head.startswith(b"\x1f\x8b") and _unpacked(path).startswith(b"VITA"):
         return "vital"
     if _is_scp(path, head):

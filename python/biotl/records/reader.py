@@ -150,7 +150,8 @@ def find(paths: Iterable[str | Path]) -> Iterator[Path]:
     Parameters
     ----------
     paths : iterable of str or Path
-        Files, records without extension, and folders, in which files of known extensions are looked for at any depth.
+        Files, records without extension, and folders, in which files of known extensions are looked for at any depth;
+        the segments of a record found there are no recordings of their own.
 
     Yields
     ------
@@ -166,12 +167,13 @@ def find(paths: Iterable[str | Path]) -> Iterator[Path]:
     seen: set[Path] = set()
     for path in map(Path, paths):
         inside = sorted(filter(_is_recording, path.rglob("*"))) if path.is_dir() else [path]
+        parts = {part for file in inside if path.is_dir() and file.suffix == ".hea" for part in wfdb.segments(file)}
         for file in inside:
             stem = wfdb.stem(file)
             one = stem if stem.with_name(f"{stem.name}.hea").is_file() or stem.suffix == ".hea" else file
             if file.suffix == ".mat" and file.with_suffix(".hea").is_file():
                 one = file.with_suffix("")
-            if one.resolve() not in seen:
+            if one not in parts and one.resolve() not in seen:
                 seen.add(one.resolve())
                 yield one
 

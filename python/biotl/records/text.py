@@ -17,8 +17,10 @@ _BLOCK = 1 << 20  # characters parsed at a time
 _HEAD = 1 << 16  # bytes that the form of a file is judged by
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 _EMPTY = re.compile(r"|nan|na|n/a|#n/a|null|none|-", re.IGNORECASE)
-_CLOCK = re.compile(r"\[?\s*(?:(\d{4}-\d\d-\d\d|\d\d/\d\d/\d{4})[T ]+)?(?:(\d+):)?(\d{1,2}):(\d\d(?:[.,]\d+)?)")
-_DAY_BEHIND = re.compile(r"(\d\d)/(\d\d)/(\d{4})\]?$")
+_CLOCK = re.compile(
+    r"\[?\s*(?:(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[/.]\d\d?[/.]\d{4})[T ]+)?(?:(\d+):)?(\d{1,2}):(\d\d(?:[.,]\d+)?)"
+)
+_DAY_BEHIND = re.compile(r"(\d\d?/\d\d?/\d{4})\]?$")
 _ZONE = re.compile(r"\s*(?:Z|UTC|GMT|([+-])(\d\d):?(\d\d))$")
 
 
@@ -283,10 +285,15 @@ def seconds(cell: str) -> float:
         return np.nan
     day, hours, minutes, rest = found.groups()
     total = 3600.0 * int(hours or 0) + 60.0 * int(minutes) + float(rest.replace(",", "."))
+    if re.search(r"\b[AP]M\b", cell, re.IGNORECASE):
+        total += 43200 * (bool(re.search("PM", cell, re.IGNORECASE)) - (int(hours or 0) == 12))
     if behind := _DAY_BEHIND.search(cell):
-        day = "-".join(behind.groups()[::-1])
-    elif day and "/" in day:
-        day = "-".join(day.split("/")[::-1])
+        day = behind[1]
+    if day:  # of 3/4/2024 nobody can say which is the month; between rows of a day it makes no difference
+        parts = [int(part) for part in re.split("[-/.]", day)]
+        year, month, date = parts if parts[0] > 31 else parts[::-1]
+        month, date = (date, month) if month > 12 else (month, date)
+        day = f"{year:04d}-{month:02d}-{date:02d}"
     if day:
         try:
             total += float(np.datetime64(day, "D").astype(np.int64)) * 86400

@@ -160,6 +160,19 @@ def read_annotations(path: str | Path, annotator: str, *, fs: float | None = Non
     return Annotations(sample, symbols.view(f"<U{width}"), tuple(aux), subtype, channel, number)
 
 
+def segments(header: Path) -> set[Path]:
+    """Return the paths, without extension, of the segments that a header names; none for a record in one piece."""
+    try:
+        text = header.read_text(encoding="latin-1")
+    except OSError:  # reading it says why
+        return set()
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    found = re.fullmatch(r"(.*)/(\d+)", lines[0][0]) if lines else None
+    if not found or len(lines) - 1 != int(found[2]):
+        return set()
+    return {header.with_name(line[0]) for line in lines[1:] if line[0] != "~" and "/" not in line[0]}
+
+
 def stem(path: str | Path) -> Path:
     """Path of a record without the extension of one of its files."""
     path = Path(path)
