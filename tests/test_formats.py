@@ -1,5 +1,6 @@
 """Each format by its content: the values that a file was made of come back, and a damaged one is one clear error."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -332,6 +333,29 @@ def test_health_export_is_cut_into_days(tmp_path):
     assert np.isnan(last.signal[0, 1])
     with pytest.raises(RecordError, match="Record: got no heart rate"):
         read(put(tmp_path, formats.healthkit([]), "export.xml"))
+
+
+MEMORY = """
+import resource, sys
+from biotl.records import read
+read(sys.argv[2])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+read(sys.argv[1])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_health_export_is_streamed(tmp_path):
+    points = [(f"2024-01-02 10:{i // 60:02d}:{i % 60:02d}", 60) for i in range(50)]
+    small = formats.healthkit(points)
+    other = (
+        b'<Record type="HKQuantityTypeIdentifierStepCount" sourceName="a watch" startDate="x" value="1"/>\n' * 300_000
+    )
+    large = small.replace(b'<HealthData locale="en">', b'<HealthData locale="en">' + other)
+    paths = [str(put(tmp_path, data, name)) for data, name in ((large, "large.xml"), (small, "small.xml"))]
+    run = subprocess.run([sys.executable, "-c", MEMORY, *paths], capture_output=True, text=True, check=True)
+    assert len(large) > 25e6
+    assert int(run.stdout) < 4_000, f"{run.stdout} kB more for 29 MB"
 
 
 def test_lines_of_endomondo_are_literals_and_one_workout_each(tmp_path):

@@ -75,11 +75,10 @@ def kind_of(path: Path) -> str:
     'wfdb'
     """
     suffix = path.suffix.lower()
+    if suffix == ".hea" or (suffix in {".dat", ".atr"} and path.with_suffix(".hea").is_file()):
+        return "wfdb"
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    beside = path.with_suffix(".hea").is_file()
-    if suffix == ".hea" or (suffix in {".dat", ".atr"} and beside):
-        return "wfdb"
     if head.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in head[:2000] or suffix in {".pt", ".pth", ".zip"}):
         raise _refusal(path, *_FOREIGN[suffix if suffix in {".pt", ".pth", ".zip"} else ".xlsx"])
     for offset, magic, kind in _MAGIC:
