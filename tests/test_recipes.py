@@ -11,7 +11,7 @@ from biotl.config import dump, validate
 from biotl.deploy.decision import Classes, Value, decide
 from biotl.errors import ConfigError
 from biotl.models.registry import build
-from biotl.recipes import registry
+from biotl.recipes import prep, registry
 from biotl.recipes.decide import choose, thresholds
 from biotl.recipes.ecgbert import CLASSES, EcgbertConfig
 from biotl.recipes.recipe import words
@@ -160,3 +160,23 @@ def test_training_without_torch_is_one_line_and_exit_code_5(tmp_path):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (run.returncode, run.stderr) == (5, "biotl: torch is not installed: pip install 'biotl[train]'\n")
+
+
+def test_what_is_fitted_on_a_recording_split_in_time_knows_nothing_of_its_later_part(tmp_path):
+    later = np.repeat([0.0, 5.0], 1500)  # half of it is learnt from, and the level of the rest is not to be known
+    noise = np.random.default_rng(0).normal(size=(4, 3000))
+    rows = ["id,file,subject,split,level"]
+    for k, x in enumerate(noise + later):
+        np.savez(tmp_path / f"{k}.npz", ppg=x, fs=50.0)
+        rows.append(f"r{k},{k}.npz,p{k},,{k}")
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    overrides = [
+        f"data.manifest={tmp_path / 'm.csv'}",
+        "data.column=level",
+        "data.split={by: time, shares: [0.5, 0.25, 0.25]}",
+        f"run={tmp_path / 'run'}",
+        "data.spec={kind: windows, fs: 50, length_s: 5, channels: [{name: ppg, normalizer: training}]}",
+    ]
+    ready = prep.fit(prep.prepare(registry.load("value", overrides)))
+    assert abs(ready.preprocessor.state["scaler"]["mean"][0]) < 0.1
+    assert ready.preprocessor.state["scaler"]["std"][0] == pytest.approx(1, abs=0.05)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from biotl.datasets import samples
 from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.prepare import prepare_store
@@ -104,8 +105,8 @@ def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Read
         if not ready.parts(name):
             why = ready.refused[0] if ready.refused else f"the split ({ready.split.how}) gives it none"
             raise ConfigError(f"no {name} recording is left: {why}")
-    names = [part.id for part in ready.parts("train")]
-    fitted = ready.preprocessor.fit((ready.store[name] for name in names), names=names, seed=ready.config.seed)
+    # of a recording that is split in time only the stretch that is learnt from: a scaler must not see what comes after
+    fitted = samples.fit(ready.store, ready.preprocessor, ready.parts("train"), seed=ready.config.seed)
     return replace(ready, preprocessor=fitted)
 
 
