@@ -9,11 +9,12 @@ Truth are the R peaks of the ECG, each moved by the delay that makes most pulses
 0.7 s, one for 30 s, since the transit time changes with effort). Pulses and beats are matched one to one. The rate is
 that of the median interval in 10 s; a window with less than three pulses counts as 0 bpm.
 
-BIDMC 01 (8 min at rest), MIMIC 041 (2 x 8 s; R peaks of leads III and V, since I is broken), v102s (5 min; its values
-wrap at 12 bits and are unwrapped), BUT PPG (24 x 10 s by a phone at 30 Hz, poor ones too), TROIKA (7 runs of 5 min, a
-wrist at 125 Hz with its accelerometer; licence not stated: measured here, and neither kept nor drawn in the
-repository). Constants were chosen on TROIKA 01, 03, 05, the even subjects of BUT PPG, v102s, MIMIC 041 and the first
-half of BIDMC ("chosen on"); the others are "held out". Of the peers none takes an accelerometer: "biotl+motion" does,
+BIDMC (27 people, 8 min at rest, monitors of an intensive care unit), CapnoBase (15 cases, 8 min at 300 Hz, pulses
+marked by hand), MIMIC 041 (2 x 8 s; R peaks of leads III and V, since I is broken), v102s (5 min; its values wrap at
+12 bits and are unwrapped), BUT PPG (24 x 10 s by a phone at 30 Hz, poor ones too), TROIKA (7 runs of 5 min, a wrist at
+125 Hz with its accelerometer; licence not stated: measured here, and neither kept nor drawn in the repository).
+Constants were chosen on TROIKA 01, 03, 05, the even subjects of BUT PPG, v102s, MIMIC 041 and the odd ones of BIDMC and
+CapnoBase ("chosen on"); the others are "held out". Of the peers none takes an accelerometer: "biotl+motion" does,
 "biotl" does not.
 """
 
@@ -90,10 +91,15 @@ def whole(x):
 
 def records():
     """Yield set, name, held out, PPG, its rate, motion or None and the beats in seconds."""
-    z = np.load(DATA / "ecgppg" / "bidmc_01.npz")
-    beats, half = rpeaks(z["ecg"], 125) / 125, 240.0
-    yield "BIDMC", "bidmc_01 first half", False, whole(z["ppg"][:30000]), 125.0, None, beats[beats < half]
-    yield "BIDMC", "bidmc_01 second half", True, whole(z["ppg"][30000:]), 125.0, None, beats[beats >= half] - half
+    for path in sorted((DATA / "bidmc").glob("*.npz")):
+        z, number = np.load(path), int(path.stem[-2:])
+        ppg, ecg = (whole(z["x"][list(z["channels"]).index(name)]) for name in ("PLETH", "II"))
+        yield "BIDMC", path.stem, number % 2 == 0, ppg, 125.0, None, rpeaks(ecg, 125) / 125
+    for path in sorted((DATA / "capnobase").glob("*.npz")):
+        z = np.load(path)
+        marks = next(z[name] for name in z.files if name.startswith("lab_pleth_peak_x"))
+        marks = marks / 300 if str(z["label_units"]) == "samples" else marks
+        yield "CapnoBase", path.stem, int(path.stem) % 2 == 0, whole(z["x"][0]), 300.0, None, marks
     import wfdb
 
     for name in ("041s01", "041s02"):

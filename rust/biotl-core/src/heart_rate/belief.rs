@@ -128,7 +128,9 @@ fn turn([none, pulse]: [f64; 2], forward: bool) -> [f64; 2] {
 
 fn normalise(values: &mut [f64]) {
     let sum = values.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-    values.iter_mut().for_each(|v| *v /= sum);
+    for v in values {
+        *v /= sum;
+    }
 }
 
 #[cfg(test)]

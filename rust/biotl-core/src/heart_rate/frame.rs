@@ -97,12 +97,11 @@ impl Spectra {
         let mut y = jumps::mend(x, &jumps::jumps(x, FS));
         level(&mut y);
         let left = residual(&y, axes);
-        let [raw, left] = match &left {
-            Some(left) => simd::dispatch(Power { waves: &self.waves, signals: [&y, left] }),
-            None => {
-                let [power] = simd::dispatch(Power { waves: &self.waves, signals: [&y] });
-                [power.clone(), power]
-            }
+        let [raw, left] = if let Some(left) = &left {
+            simd::dispatch(Power { waves: &self.waves, signals: [&y, left] })
+        } else {
+            let [power] = simd::dispatch(Power { waves: &self.waves, signals: [&y] });
+            [power.clone(), power]
         };
         let share = |power: &[f64]| {
             let tilted: Vec<f64> = power.iter().zip(&self.tilt).map(|(p, t)| p * t).collect();

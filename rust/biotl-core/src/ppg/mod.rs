@@ -155,9 +155,9 @@ fn heights(slope: &[f32], fs: f64) -> Vec<f32> {
     }
     running_sum(&height, 0, &mut sum);
     let half = ((LEVEL_S / 2.0 * fs) as usize).max(1);
-    for i in 0..slope.len() {
+    for (i, h) in height.iter_mut().enumerate() {
         let (from, to) = (i.saturating_sub(half), (i + half + 1).min(slope.len()));
-        height[i] -= ((sum[to] - sum[from]) / (to - from) as f64) as f32;
+        *h -= ((sum[to] - sum[from]) / (to - from) as f64) as f32;
     }
     height
 }
