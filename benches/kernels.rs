@@ -155,7 +155,7 @@ fn beats(c: &mut Criterion) {
     group.bench_function("rpeaks", |b| b.iter(|| peaks::rpeaks(&[&ecg], 360.0, &stop).unwrap()));
     group.bench_function("delineate", |b| b.iter(|| waves::delineate(&ecg, &rpeaks, 360.0, &stop).unwrap()));
     group.bench_function("ppg_peaks", |b| {
-        b.iter(|| ppg::ppg_peaks(&pulse, &[], 360.0, ppg::Polarity::Shape(0.0), &stop).unwrap())
+        b.iter(|| ppg::ppg_peaks(&pulse, &[], 360.0, ppg::Polarity::Shape(0.0), &stop).unwrap());
     });
     group.finish();
 }
