@@ -149,6 +149,14 @@ def test_a_single_array_needs_its_rate(tmp_path):
         read(tmp_path / "b.npy", fs=250)
 
 
+def test_a_rate_may_be_written_as_text(tmp_path):
+    np.savez(tmp_path / "a.npz", ecg=np.arange(9.0), fs="250")
+    assert read(tmp_path / "a.npz").fs == 250
+    np.savez(tmp_path / "a.npz", ecg=np.arange(9.0), fs="fast")
+    with pytest.raises(RecordError, match="fs: got none"):
+        read(tmp_path / "a.npz")
+
+
 @pytest.mark.parametrize("key", ["Fs", "samplingRate", "sampling_rate", "SampleRate", "sfreq"])
 @pytest.mark.parametrize("kind", ["npz", "mat"])
 def test_times_peaks_and_labels_beside_a_signal_are_no_channels(tmp_path, key, kind):

@@ -155,6 +155,37 @@ def test_index_label_and_text_columns_are_no_channels(tmp_path):
     assert (record.channels, record.units, record.fs) == (("ecg", "lead_V"), ("", ""), 100.0)
 
 
+def test_remarks_before_the_header_are_none_and_may_state_the_rate(tmp_path):
+    rows = [f"{v},{-v}" for v in wave()]
+    for head in (["# fs: 250", "# a second remark", "I,II"], ["Sampling Rate: 250 Hz", "", "I,II", "mV,mV"]):
+        (tmp_path / "a.csv").write_text("\n".join([*head, *rows]))
+        record = read(tmp_path / "a.csv")
+        assert (record.fs, record.channels, record.signal.shape) == (250.0, ("I", "II"), (2, N))
+
+
+def test_a_text_of_labchart_keys_its_head(tmp_path):
+    head = ["Interval=\t0.004 s", "ChannelTitle=\tECG\tPulse", "UnitName=\tmV\tV", "Range=\t10 mV\t1 V"]
+    rows = [f"{i / 250:.3f}\t{v}\t{-v}" for i, v in enumerate(wave())]
+    (tmp_path / "a.txt").write_text("\n".join([*head, *rows]))
+    record = read(tmp_path / "a.txt")
+    assert (record.fs, record.channels, record.units) == (250.0, ("ECG", "Pulse"), ("mV", "V"))
+
+
+def test_a_first_column_without_a_name_that_grows_evenly_is_time_or_counts_rows(tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(f"{i / 300:.3f} {v}" for i, v in enumerate(wave())))
+    record = read(tmp_path / "a.txt")
+    assert (record.fs, record.channels) == (300.0, ("column 2",))
+    (tmp_path / "b.txt").write_text("\n".join(f"{i} {v}" for i, v in enumerate(wave())))
+    assert read(tmp_path / "b.txt", fs=300) == read(tmp_path / "b.txt", fs=300, channels=("column 2",))
+
+
+def test_a_unit_of_time_that_is_none_is_refused_and_hours_are_one(tmp_path):
+    path = table(tmp_path / "a.csv", "time (h),hr", [f"{i / 3600:.8f}" for i in range(N)])
+    assert read(path).fs == pytest.approx(1, rel=1e-4)
+    with pytest.raises(RecordError, match="time column: got time in 'beats', wanted s, ms, us, ns, min or h"):
+        read(table(tmp_path / "b.csv", "time (beats),hr", [i * 0.5 for i in range(N)]))
+
+
 def test_a_data_frame_without_names_counts_its_columns_and_its_rows(tmp_path):
     rows = [f"{i},{v},{-v}" for i, v in enumerate(wave())]
     (tmp_path / "a.csv").write_text("\n".join([",0,1", *rows]))

@@ -171,7 +171,8 @@ def _rate(
     path: Path, arrays: Arrays, names: list[str], times: Mapping[str, NDArray[Any]], asked: float | None
 ) -> tuple[float, NDArray[np.int64] | None]:
     keys = [key for key in arrays if _plain(key) in _RATE or key in {f"{name}_fs" for name in names}]
-    found = {key: np.ravel(arrays[key]) for key in keys if arrays[key].dtype.kind in "fiu"}
+    found = {key: _numbers(arrays[key]) for key in keys}
+    found = {key: values for key, values in found.items() if values.size}
     rates = {float(value) for values in found.values() for value in values}
     if not rates and "isi" in arrays:  # AcqKnowledge: the interval between samples
         unit = next(iter(_texts(arrays, ("isiunits",))), "ms")
@@ -195,6 +196,16 @@ def _rate(
     state = "save a scalar fs in Hz, or state it: fs=250, --fs 250"
     hint = f"{state}; or keep the .hea beside it" if path.suffix == ".mat" else state
     raise RecordError(str(path), "fs", got, "a positive rate in Hz", hint)
+
+
+def _numbers(value: NDArray[Any]) -> NDArray[Any]:
+    """Numbers, also those written as text; none where it is neither."""
+    if value.dtype.kind not in "fiuUS":
+        return np.zeros(0)
+    try:
+        return np.ravel(value).astype(np.float64) if value.dtype.kind in "US" else np.ravel(value)
+    except ValueError:
+        return np.zeros(0)
 
 
 def _texts(arrays: Arrays, keys: tuple[str, ...], n: int | None = None) -> tuple[str, ...]:

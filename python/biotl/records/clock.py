@@ -16,6 +16,7 @@ _SECONDS = {
     1e-6: ("us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"),
     1e-9: ("ns", "nsec", "nanos", "nanosecond", "nanoseconds"),
     60.0: ("min", "mins", "minute", "minutes"),
+    3600.0: ("h", "hour", "hours"),
 }
 TO_SECONDS = {name: factor for factor, names in _SECONDS.items() for name in names}
 # words that name what is no channel: times, counts of rows, and what is known of them
@@ -228,6 +229,8 @@ def in_seconds(path: Path, name: str, unit: str, column: NDArray[np.float64], fs
         # since 1970: seconds until the year 5138, and each finer unit a thousand times as many
         factor = 10.0 ** -(3 * int(np.clip((np.log10(largest) - 8) // 3, 0, 3)))
     if factor is None:
+        if unit:
+            raise RecordError(str(path), "time column", f"{name} in {unit!r}", "s, ms, us, ns, min or h")
         step = float(np.median(np.diff(column[:1000]))) if len(column) > 1 else np.nan
         if fs and step > 0:  # of the units that a clock has, the one that agrees with the rate stated
             factor = min((1.0, 1e-3, 1e-6, 1e-9), key=lambda unit: abs(np.log(unit * step * fs)))

@@ -123,10 +123,16 @@ def _head(path: Path, lines: list[str]) -> _Head:
         start += 1  # a data frame without names: its columns are counted, its index is not named
     sample = rows[start]
     above = [i for i in range(start) if rows[i]]
-    named = [i for i in above if wide[i] and full > 1]
+    # a header row may lack the cell behind the last separator, but a line of one cell is a remark
+    named = [i for i in above if wide[i] and len(rows[i]) > 1 and not (len(rows[i]) < full and full == 2)]
     if full == 1 and above and not any(lines[i].count(",") for i in above[-1:]):
         named = [i for i in above if len(rows[i]) == 1]
     header, units = _names(rows, named, start, full)
+    keyed = {rows[i][0]: rows[i][1:] for i in above if rows[i][0].endswith("=")}
+    if "ChannelTitle=" in keyed:  # a text of LabChart: its times stand first, without a name
+        header, units = ["time_s", *keyed["ChannelTitle="]], ["s", *keyed.get("UnitName=", [])]
+    elif not header:
+        header = _ramp([row[0] for row in rows[start : start + 100] if row], full)
     fs = _stated_rate(lines[: named[0]] if named else lines[:start])
     names = header or (f"column {i + 1}" for i in range(full))
     pairs = [_column(cell) for cell in names]
@@ -142,6 +148,18 @@ def _names(rows: list[list[str]], named: list[int], start: int, full: int) -> tu
     if len(named) > 1 and named[-1] == start - 1 and named[-2] == start - 2:
         return rows[named[-2]], rows[named[-1]]
     return rows[named[-1]], []
+
+
+def _ramp(cells: list[str], full: int) -> list[str]:
+    """Names for a table without any whose first column grows evenly: no signal does, so it is time or counts rows."""
+    try:
+        steps = np.diff([float(cell) for cell in cells])
+    except ValueError:
+        return []
+    if full < 2 or len(steps) < 10 or steps.min() <= 0 or np.ptp(steps) > 0.5 * np.median(steps):
+        return []
+    first = "index" if np.all(steps == 1) else "time_s" if steps.max() < 1 else "time"
+    return [first, *(f"column {i + 1}" for i in range(1, full))]
 
 
 def _stated_rate(lines: Sequence[str]) -> float | None:
@@ -179,7 +197,7 @@ def _roles(path: Path, head: _Head) -> tuple[list[int], list[int], list[int]]:
             continue
         elif name != "T" and (
             clock.words(name) & clock.TIME
-            or name.lower() in clock.TO_SECONDS
+            or name.lower() in clock.TO_SECONDS.keys() - {"h", "min"}
             or name.lower().endswith(("timestamp", "timestamps"))
         ):
             times.append(i)
