@@ -14,6 +14,7 @@ RECIPES = {
     "butppg": "biotl.recipes.butppg",
     "ecgbert": "biotl.recipes.ecgbert",
     "ssl_pretrain": "biotl.recipes.ssl_pretrain",
+    "steps": "biotl.recipes.steps",
     "value": "biotl.recipes.value",
     "window_class": "biotl.recipes.window_class",
 }

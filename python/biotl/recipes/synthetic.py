@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from biotl.parallel import in_threads
 from biotl.records import Record, ecg
 from biotl.records.atomic import write_text
@@ -18,7 +21,7 @@ CONDUCTION = {"L": "left block", "R": "right block"}
 
 def beats(folder: Path, seed: int) -> None:
     """Write three minutes of two-lead ECG a subject; every beat is annotated."""
-    _write(folder, seed, 180.0, 360.0, lambda _: {})
+    _ecg(folder, seed, 180.0, 360.0, lambda _: {})
 
 
 def rhythms(folder: Path, seed: int) -> None:
@@ -28,7 +31,7 @@ def rhythms(folder: Path, seed: int) -> None:
         symbol, _ = Counter(record.annotations["atr"].symbol.tolist()).most_common(1)[0]
         return {"conduction": CONDUCTION.get(symbol, "normal")}
 
-    _write(folder, seed, 60.0, 250.0, label)
+    _ecg(folder, seed, 60.0, 250.0, label)
 
 
 def rates(folder: Path, seed: int) -> None:
@@ -38,15 +41,47 @@ def rates(folder: Path, seed: int) -> None:
         peaks = record.annotations["atr"].sample
         return {"heart_rate": f"{60 * (len(peaks) - 1) * record.fs / (peaks[-1] - peaks[0]):.2f}"}
 
-    _write(folder, seed, 60.0, 250.0, label)
+    _ecg(folder, seed, 60.0, 250.0, label)
 
 
-def _write(folder: Path, seed: int, duration_s: float, fs: float, label: Callable[[Record], dict[str, str]]) -> None:
+def workouts(folder: Path, seed: int) -> None:
+    """Write forty minutes of speed, altitude and heart rate a subject, each with a response of its own to effort."""
+
+    def make(subject: int) -> Record:
+        rng = np.random.default_rng([seed, subject])
+        n = 2400
+        pace = np.repeat(rng.uniform(6, 14, n // 120), 120)  # a new speed every two minutes
+        speed = pace + _slow(rng, n, 30) * 2
+        altitude = 100 + np.cumsum(_slow(rng, n, 60)) * 0.5
+        grade = np.gradient(altitude) / np.maximum(speed / 3.6, 0.5)
+        # a first-order response (Zakynthinaki 2015): a resting rate, a gain on effort, a time constant, slow drift
+        rest, gain, tau = rng.normal(70, 6), rng.normal(7, 0.7), rng.uniform(30, 60)
+        rate = np.empty(n)
+        rate[0] = rest
+        goal = rest + gain * speed * (1 + 3 * np.clip(grade, -0.1, 0.2)) + 5 * np.arange(n) / n
+        for t in range(1, n):
+            rate[t] = rate[t - 1] + (goal[t] - rate[t - 1]) / tau
+        signal = np.stack([speed, altitude, rate + rng.normal(0, 1, n)]).astype(np.float32)
+        name = f"s{subject:03}"
+        return Record(name, signal, 1.0, ("speed", "altitude", "heart_rate"), ("km/h", "m", "bpm"), name)
+
+    _write(folder, make, lambda _: {})
+
+
+def _slow(rng: np.random.Generator, n: int, span: int) -> NDArray[np.float64]:
+    return np.convolve(rng.normal(size=n + span - 1), np.ones(span) / span**0.5, "valid") / 3
+
+
+def _ecg(folder: Path, seed: int, duration_s: float, fs: float, label: Callable[[Record], dict[str, str]]) -> None:
+    _write(folder, lambda subject: ecg(seed, subject, duration_s=duration_s, fs=fs), label)
+
+
+def _write(folder: Path, make: Callable[[int], Record], label: Callable[[Record], dict[str, str]]) -> None:
     """Write what is not there yet, the manifest last: interrupted, it goes on."""
     places = [name for name, n in SUBJECTS.items() for _ in range(n)]
 
     def one(subject: int) -> dict[str, str]:
-        record = ecg(seed, subject, duration_s=duration_s, fs=fs)
+        record = make(subject)
         if not (folder / "recordings" / f"{record.name}.hea").is_file():  # the header is written last
             write_wfdb(record, folder / "recordings")
         row = {"id": record.name, "file": f"recordings/{record.name}", "subject": record.subject}

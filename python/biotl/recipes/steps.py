@@ -1,0 +1,99 @@
+"""A value for each step of a sequence, such as heart rate from speed and altitude; steps without one are masked."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PositiveFloat
+
+from biotl.config import Named
+from biotl.datasets.labels import ChannelAt, Target
+from biotl.datasets.manifest import Entry
+from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
+from biotl.datasets.spec import Channel, SequenceSpec
+from biotl.errors import ConfigError
+from biotl.recipes import synthetic, windows
+from biotl.recipes.recipe import Data, Recipe, RunConfig
+from biotl.scoring.baselines import steps as baselines
+
+if TYPE_CHECKING:
+    from biotl.recipes.prep import Ready
+    from biotl.training.data import View
+
+
+class StepData(Data):
+    """Recordings of slow channels, one of which is to be told from the others.
+
+    ``target`` is that channel; ``horizon_s`` how far ahead of each step it is told; ``reach_s`` how far from a sample
+    of it a step is still learnt from and scored; ``limits`` are values that it cannot lie outside of: a recording that
+    does is refused.
+    """
+
+    spec: SequenceSpec
+    target: Channel
+    horizon_s: float = 0.0
+    reach_s: PositiveFloat = 15.0
+    limits: tuple[float, float] | None = None
+
+
+class StepConfig(RunConfig):
+    """A run of this recipe."""
+
+    data: StepData
+
+
+def preprocessor(config: StepConfig) -> Preprocessor:
+    """Return the sequences of the configured channels."""
+    return make_preprocessor(config.data.spec)
+
+
+def target(config: StepConfig, entries: Sequence[Entry]) -> Target:  # noqa: ARG001
+    """Return the channel that is to be told."""
+    data = config.data
+    return ChannelAt(channel=data.target, horizon_s=data.horizon_s, reach_s=data.reach_s, limits=data.limits)
+
+
+def model(ready: "Ready", views: "Mapping[str, View]") -> Named:  # noqa: ARG001
+    """Return a network whose head begins at the mean of the training values."""
+    values, config = windows.training_values(ready), ready.config
+    if not len(values):
+        raise ConfigError("data.target: no training recording holds that channel")
+    options = {"channels": list(ready.preprocessor.spec.names), "mean": round(float(values.mean()), 3)}
+    return Named.model_validate({"name": config.model.name, **options, **config.model.args})
+
+
+def table(of: Preprocessor, prepared: Prepared) -> NDArray[Any]:  # noqa: ARG001
+    """Return features of each step and of what came before it, see `biotl.scoring.baselines.steps.table`."""
+    return baselines.table(prepared.arrays["signal"].T)
+
+
+def answer_baselines(
+    train: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+    test: Sequence[NDArray[Any]],
+    *,
+    labels: Sequence[str],  # noqa: ARG001
+    seed: int,  # noqa: ARG001
+) -> dict[str, list[NDArray[Any]]]:
+    """Answer by the mean and by ridge regression on features of each step."""
+    return {name: [np.asarray(one) for one in told] for name, told in baselines.run(train, test).items()}
+
+
+def synthesize(folder: Path, seed: int) -> None:
+    """Write synthetic workouts."""
+    synthetic.workouts(folder, seed)
+
+
+RECIPE = Recipe(
+    config=StepConfig,
+    preprocessor=preprocessor,
+    target=target,
+    views=windows.views,
+    model=model,
+    table=table,
+    baselines=answer_baselines,
+    question="How near is the answer to the reference, step by step, in recordings of {people} people?",
+    reference="the channel as it was recorded; steps far from any of its samples are neither learnt from nor scored",
+    synthesize=synthesize,
+)
