@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from biotl.cli import main
+from biotl.datasets.splits import LATER
 from biotl.errors import BiotlError, TrainingError
 from biotl.models.ecgbert import ECGBert
 from biotl.training.checkpoint import Checkpoint, save
@@ -275,6 +276,12 @@ def test_a_target_that_is_random_between_validations_is_found(tmp_path):
 
     (found,) = examine(config(tmp_path, HEAD), points_task(train=Points(), validation=Relabelled(24, seed=1)))
     assert "validation is random between calls (labels of the first batch differs)" in found.message
+
+
+def test_a_split_by_time_has_everybody_on_both_sides(tmp_path):
+    task = sides(Of("100"), Of("100", seed=1))
+    task.about["about"] = {"claim": LATER}
+    assert examine(config(tmp_path, HEAD), task) == []
 
 
 def test_a_sound_run_has_no_finding(tmp_path):
