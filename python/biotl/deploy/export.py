@@ -45,7 +45,7 @@ def export(model: nn.Module, path: Path | str, *, bundle: Bundle, example: Mappi
         ``inputs`` names its inputs, ``output`` the output to export (``embedding`` where the bundle decides on a
         vector), ``axes`` the free dimensions of each by name, such as ``{"x": {0: "batch", 1: "steps"}}``.
         A model that has a method ``onnx()``, which returns a ``ModelProto`` with these inputs and this output, writes
-        its own graph; any other is traced.
+        its own graph of that output; any other is traced.
     path : Path or str
         The file to write, whole or not at all; the same for the same weights and bundle.
     bundle : Bundle
@@ -202,7 +202,7 @@ def _to_onnx(
     inputs: tuple[Tensor, ...],
     bundle: Bundle,
 ) -> bytes:
-    own = getattr(network.model, "onnx", None)
+    own = getattr(network.model, "onnx", None) if output == getattr(network.model, "output", "") else None
     proto = _traced(network, names, axes, output, inputs) if own is None else own()
     _tidy(proto, axes)
     proto.metadata_props.add(key="biotl.bundle", value=bundle.to_json())

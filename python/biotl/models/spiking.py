@@ -168,6 +168,15 @@ class Spiking(nn.Module):
             "spikes": total.to(signal.dtype),
         }
 
+    def onnx(self) -> Any:
+        """Return the network as it evaluates, as an ONNX model of `inputs` and `output`.
+
+        Its steps are one Scan a layer; traced, they would be unrolled into thousands of operators.
+        """
+        from biotl.models.spiking_graph import graph
+
+        return graph(self)
+
     def encoded(self, x: Tensor) -> Tensor:
         """Return the spikes of inputs (batch, inputs) from 0 to 1, shape (batch, steps, inputs)."""
         p = (self.rate * x).unsqueeze(1)
