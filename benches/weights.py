@@ -1,4 +1,4 @@
-"""One format for the weights of the core's networks: a safetensors file, and beside it the SHA-256 that it must have."""
+"""One format for the weights of the core: a safetensors file, and beside it the SHA-256 that it must have."""
 
 import hashlib
 import json
