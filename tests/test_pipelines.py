@@ -14,7 +14,8 @@ from biotl.config import text_of, validate
 from biotl.deploy.predictor import Predictor
 from biotl.errors import ConfigError
 from biotl.models.registry import MODELS
-from biotl.recipes import publish, registry, run
+from biotl.recipes import registry, run
+from biotl.recipes.export import export_run
 from biotl.records import read
 from biotl.training.checkpoint import load
 from biotl.training.data import Task, View
@@ -275,8 +276,8 @@ def test_a_stage_that_only_restored_signals_gives_embeddings_and_no_classes(tmp_
     ssl = ssl_stage(view="masked", trains=["patch_embed", "blocks", "decoder"], epochs=1)
     run_toy(tmp_path / "a", "toy_window", "toy_patches", two, SPEC, ssl, FINE | {"epochs": 1})
     with pytest.raises(ConfigError, match=r"no stage trained head\.bias, head\.weight, which logits depends on"):
-        publish.export_run(tmp_path / "a", tmp_path / "m.onnx", stage="ssl")
-    publish.export_run(tmp_path / "a", tmp_path / "e.onnx", stage="ssl", embeddings=True)
+        export_run(tmp_path / "a", tmp_path / "m.onnx", stage="ssl")
+    export_run(tmp_path / "a", tmp_path / "e.onnx", stage="ssl", embeddings=True)
     found = Predictor(tmp_path / "e.onnx", threads=1).predict(read(two.parent / "r0.npz"))
     assert found.value.shape == (10, 16)
     assert list(found.rows()[0])[-4:] == ["e14", "e15", "quality", "abstained"]
