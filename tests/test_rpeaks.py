@@ -280,3 +280,9 @@ def test_recordings_as_they_are_raise_no_word_about_their_rate_and_no_filter(mit
         warnings.simplefilter("error")
         rpeaks(x, 360)
     np.testing.assert_array_equal(without_hum(np.ascontiguousarray(x), 360), x)
+
+
+def test_a_rate_beyond_the_range_that_was_stated_is_named_in_its_own_beats():
+    x, _ = animal(700, 1000, 0.0025, 20)
+    with pytest.warns(SignalWarning, match=r"rhythm of about (69|70)\d a minute at 0 s, above 400, is not followed"):
+        rpeaks(x, 1000, rate_range=(100, 400))

@@ -17,8 +17,9 @@ from ._arrays import clear
 MADE_FOR = {"rpeaks": (15.0, 280.0), "ppg_peaks": (30.0, 240.0)}
 # stretches that are looked at, their length, and the rate they are brought down to, in seconds and Hz
 LOOKS, LOOK_S, LOOK_HZ = 3, 12.0, 250.0
-# least autocorrelation of a rhythm, and of a slow one, which motion has too; and the rates of any heart
+# least autocorrelation of a rhythm, and of a slow one, which motion has too
 RHYTHM, SURE = 0.6, 0.8
+# a rhythm at a limit is followed; hum and tremor are faster, breath slower than these, on the detector's scale of time
 CLEARLY = 0.93
 FASTEST_BPM, SLOWEST_BPM = 1000.0, 15.0
 
@@ -48,7 +49,12 @@ def scale(detector: str, fs: float, rate_range: tuple[float, float] | None, leas
 
 
 def warn_beyond(
-    detector: str, x: NDArray[Any], rising: Callable[[NDArray[Any]], NDArray[Any]], fs: float, peaks: NDArray[np.int64]
+    detector: str,
+    x: NDArray[Any],
+    rising: Callable[[NDArray[Any]], NDArray[Any]],
+    fs: float,
+    times: float,
+    peaks: NDArray[np.int64],
 ) -> None:
     """Warn if a stretch of a signal keeps a rhythm faster or slower than a detector finds, and beats are missing there.
 
@@ -60,14 +66,14 @@ def warn_beyond(
         The signal.
     rising : callable
         Makes of a stretch of it, all differences positive or negative, what rises once a beat.
-    fs : float
-        Rate in Hz, on the scale of time that the detector saw.
+    fs, times : float
+        Rate in Hz, and how much slower the detector took time.
     peaks : ndarray of int64
         The beats found.
     """
-    slow, fast = MADE_FOR[detector]
-    size = round(LOOK_S * fs)
-    step = max(1, int(fs / LOOK_HZ))
+    slow, fast = (bpm * times for bpm in MADE_FOR[detector])
+    size = round(LOOK_S * fs / times)
+    step = max(1, int(fs / times / LOOK_HZ))
     for start in np.unique(np.linspace(0, max(0, len(x) - size), LOOKS).astype(int)):
         gaps = np.diff(peaks[(peaks >= start) & (peaks < start + size)]) / fs
         # a rate below a third of the fastest, evenly kept, is not every second or third beat of one beyond it
@@ -78,7 +84,7 @@ def warn_beyond(
         if not clear(steps):
             return
         wave = steps[: len(steps) // step * step].reshape(-1, step).mean(axis=1)
-        bpm = rhythm(wave, fs / step, fast, slow)
+        bpm = rhythm(wave, fs / step, fast, slow, times)
         if bpm is not None and not 0.85 < (len(gaps) + 1) / (bpm / 60 * len(steps) / fs) < 1.15:
             side = f"above {fast:g}" if bpm > fast else f"below {slow:g}"
             warnings.warn(
@@ -90,7 +96,7 @@ def warn_beyond(
             return
 
 
-def rhythm(wave: NDArray[Any], fs: float, fast: float, slow: float) -> float | None:
+def rhythm(wave: NDArray[Any], fs: float, fast: float, slow: float, times: float) -> float | None:
     """Return the rate of a rhythm faster or slower than these, beats per minute, or None where there is none such."""
     if len(wave) < 3:
         return None
@@ -108,8 +114,8 @@ def rhythm(wave: NDArray[Any], fs: float, fast: float, slow: float) -> float | N
         return None
     first = 60 * fs / summits[0]
     # hum is faster than any heart, and a rhythm goes on
-    if fast < first <= FASTEST_BPM:
+    if fast < first <= FASTEST_BPM * times:
         again = alike[round(1.8 * summits[0]) : round(2.2 * summits[0]) + 1]
         return float(first) if again.size and again.max() > RHYTHM else None
     sure = alike[summits[0]] > SURE
-    return float(first) if SLOWEST_BPM <= first < CLEARLY * slow and sure else None
+    return float(first) if SLOWEST_BPM * times <= first < CLEARLY * slow and sure else None

@@ -120,8 +120,8 @@ def ppg_peaks(
     and most even, as [1]_ tracks musical beats; its tempo may drift and is found along with it, as in [2]_, helped by
     the autocorrelation of the slope over 8 s. Stretches where what is passed over is as steep as what is picked, as in
     noise and hum, or where most rises are up within 1/30 s, as of a calibration square and of paced spikes, hold no
-    pulse; hum at a rate that folds it to the frequency of a heart looks like one. The whole record is looked at;
-    `PulseStream` looks at a part of bounded length.
+    pulse; waves that follow each pulse, evenly and lower, are its dicrotic ones; hum at a rate that folds it to the
+    frequency of a heart looks like one. The whole record is looked at; `PulseStream` looks at a part of bounded length.
 
     With `motion`, ridge regression over stretches of 8 s on the axes at 13 lags (-0.1 to 0.3 s) says what to take off.
 
@@ -147,7 +147,7 @@ def ppg_peaks(
     times = scale("ppg_peaks", fs, rate_range, 20)
     axes = motion_axes(motion, len(channel), nan_policy)
     peaks, score, _ = _core.ppg_peaks(channel, axes, fs / times, SIGN[polarity])
-    warn_beyond("ppg_peaks", channel, lambda steps: steps, fs / times, peaks)
+    warn_beyond("ppg_peaks", channel, lambda steps: steps, fs, times, peaks)
     if nan_policy == "mask" and bad is not None:
         kept = ~covered(bad, peaks - round(RISE_S * fs), peaks + 1)[0]
         peaks, score = peaks[kept], score[kept]

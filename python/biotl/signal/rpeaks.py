@@ -133,7 +133,7 @@ def rpeaks(
     times = scale("rpeaks", fs, rate_range, 50)
     peaks, score = found(as_leads(array), fs / times, nan_policy)
     if array.size and clear(array):
-        warn_beyond("rpeaks", as_leads(array)[0], np.abs, fs / times, peaks)
+        warn_beyond("rpeaks", as_leads(array)[0], np.abs, fs, times, peaks)
     return (peaks, score) if scores else peaks
 
 
