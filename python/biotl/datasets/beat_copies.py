@@ -196,7 +196,7 @@ def _breathing(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     beat = np.arange(n)
     swing, drift = rng.uniform(0, 0.25) * (rng.random() < 0.7), rng.uniform(0, 0.1)
     phase = np.cumsum(2 * np.pi / rng.uniform(3, 8) * rng.lognormal(0, 0.2, n))
-    return np.exp(swing * np.sin(phase) + drift * np.sin(2 * np.pi * beat / rng.uniform(20, 60)))
+    return np.asarray(np.exp(swing * np.sin(phase) + drift * np.sin(2 * np.pi * beat / rng.uniform(20, 60))))
 
 
 def _draw_premature(

@@ -82,7 +82,7 @@ def graph(model: "Spiking") -> Any:
         helper.make_node("Cast", ["scaled"], [model.output], to=TensorProto.FLOAT),
     ]
     used = {name for node in nodes for name in node.input} | {"beta", "threshold"}
-    shape = ["batch", len(model.channels), inputs // len(model.channels)]
+    shape: list[str | int | None] = ["batch", len(model.channels), inputs // len(model.channels)]
     made = helper.make_graph(
         nodes,
         "spiking",
