@@ -27,6 +27,7 @@ CALLS = {
     "bandpass": lambda x, **how: signal.bandpass(x, FS, low=5, high=40, **how),
     "bandstop": lambda x, **how: signal.bandstop(x, FS, low=50, high=60, **how),
     "delineate": lambda x, **how: signal.delineate(x, PEAKS, FS, **how),
+    "heart_rate": lambda x, **how: signal.heart_rate(x, FS, **how),
     "highpass": lambda x, **how: signal.highpass(x, FS, cutoff=5, **how),
     "kmeans": lambda x, **how: signal.kmeans(vectors(x), 3, seed=0, **how),
     "lowpass": lambda x, **how: signal.lowpass(x, FS, cutoff=40, causal=True, **how),
@@ -51,16 +52,17 @@ CALLS = {
 }
 STREAMS = {
     "FilterStream": lambda x: signal.FilterStream("bandstop", FS, low=50, high=60).push(x),
+    "HeartRateStream": lambda x: signal.HeartRateStream(FS).push(x),
     "PulseStream": lambda x: signal.PulseStream(FS).push(x),
     "RPeakStream": lambda x: signal.RPeakStream(FS).push(x),
     "ResampleStream": lambda x: signal.ResampleStream(FS, 125).push(x),
     "WindowStream": lambda x: signal.WindowStream(64, 48, normalize="zscore").push(x),
 }
-ONE_LEAD = {"delineate", "ppg_peaks", "quality", "quality ppg", "resample_segments", "segment delineated"}
+ONE_LEAD = {"delineate", "heart_rate", "ppg_peaks", "quality", "quality ppg", "resample_segments", "segment delineated"}
 MATRIX = {"assign", "kmeans"}
 POLICIES = [name for name in CALLS if not name.startswith("quality")]  # what is missing is what quality judges
 # these say that something is not there by NaN: the rate of a signal without beats
-NAN_SAYS = {"quality", "quality ppg"}
+NAN_SAYS = {"heart_rate", "quality", "quality ppg"}
 
 call = pytest.mark.parametrize("name", CALLS)
 
