@@ -23,7 +23,8 @@ def test_a_drawn_ratio_and_every_padding_agree_with_scipy(n, up, down, seed, pad
     if n == 0:
         assert got.shape == (2, 0)
         return
-    if n == 1 and padtype == "line":  # of which SciPy makes NaN
+    if n == 1 and padtype in ("line", "reflect"):  # of which SciPy makes NaN, and a fault that ends Python
+        assert np.isfinite(got).all()
         return
     expected = scipy.signal.resample_poly(x, up, down, axis=1, padtype=padtype)
     assert got.shape == expected.shape
