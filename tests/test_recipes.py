@@ -70,6 +70,13 @@ def test_a_configuration_says_where_the_recordings_are_or_is_refused():
         validate(EcgbertConfig, {"recipe": "ecgbert", "data": {}, "stages": [{"name": "a", "loss": "cross_entropy"}]})
 
 
+def test_a_configuration_of_the_first_version_is_told_what_its_keys_are_called_now():
+    data = {"root": "records", "validation": ["114"]}
+    stages = [{"name": "a", "loss": "cross_entropy"}]
+    with pytest.raises(ConfigError, match=r"validation: it is split\.validation now.*MIT-BIH.*manifest: FILE\.csv"):
+        validate(EcgbertConfig, {"recipe": "ecgbert", "data": data, "stages": stages})
+
+
 def test_two_classes_of_beats_are_normal_and_everything_else():
     assert set(CLASSES["binary"].values()) == {"normal", "abnormal"}
     assert CLASSES["binary"]["N"] == "normal"

@@ -286,3 +286,15 @@ def test_a_rate_beyond_the_range_that_was_stated_is_named_in_its_own_beats():
     x, _ = animal(700, 1000, 0.0025, 20)
     with pytest.warns(SignalWarning, match=r"rhythm of about (69|70)\d a minute at 0 s, above 400, is not followed"):
         rpeaks(x, 1000, rate_range=(100, 400))
+
+
+def test_a_lead_that_is_missing_throughout_leaves_the_beats_of_the_other():
+    good = ecg(360)
+    wanted = rpeaks(good, 360)
+    assert len(wanted) > 15
+    for policy in ("mask", "interpolate"):
+        assert len(rpeaks(np.stack([good, np.full_like(good, np.nan)]), 360, nan_policy=policy)) >= len(wanted) - 1
+    both = np.stack([good, good])
+    both[:, 3000:4000] = np.nan  # here nothing was measured at all
+    kept = rpeaks(both, 360, nan_policy="mask")
+    assert not ((kept >= 3000) & (kept < 4000)).any()

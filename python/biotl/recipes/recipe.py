@@ -33,6 +33,7 @@ OF_DATA = {
         "each class's figure without the subject that dominates it.",
     )
 }
+MOVED = "split.validation now; a root alone was read as MIT-BIH: add adapter: mitdb, or give manifest: FILE.csv instead"
 LIMITS = (
     "The figures are of these recordings: another hospital, lead or device can differ by more than the intervals.",
     "It is no medical device.",
@@ -50,6 +51,13 @@ class Data(Section):
     root: Path | None = None
     adapter: str = ""
     split: SplitConfig = SplitConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_first_version(cls, tree: Any) -> Any:
+        if isinstance(tree, dict) and "validation" in tree:
+            raise ValueError(f"validation: it is {MOVED}")
+        return tree
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:

@@ -81,7 +81,7 @@ def rpeaks(
         The axis of samples: the last, where none is given; then what is clearly (samples, leads) is refused.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: refuse them, bridge them by a straight line, or bridge them
-        and drop the beats within 0.05 s of one.
+        and drop the beats within 0.05 s of which no lead was measured throughout.
     scores : bool
         Return the probability of each beat too.
 
@@ -145,7 +145,8 @@ def found(leads: Floats, fs: float, nan_policy: NanPolicy) -> Scored:
     peaks, score = _core.rpeaks(without_hum(bridge(leads, bad), fs), fs)
     if nan_policy == "mask":
         reach = round(QRS_S * fs)
-        kept = ~covered(bad, peaks - reach, peaks + reach + 1).any(axis=0)
+        # one lead that was measured is enough: a lead that is missing throughout must not take the others' beats
+        kept = ~covered(bad, peaks - reach, peaks + reach + 1).all(axis=0)
         peaks, score = peaks[kept], score[kept]
     return peaks, score
 

@@ -1,7 +1,7 @@
 //! Heart rate of a photoplethysmogram, second by second, motion or not.
 //!
-//! Each frame of 8 s says how likely each rate is ([`frame`]); a belief carries that from frame to frame, looking ahead
-//! as far as it may ([`belief`]). The state is 8 s of each channel at 25 Hz and the frames that are still looked ahead
+//! Each frame of 8 s says how likely each rate is (`frame`); a belief carries that from frame to frame, looking ahead
+//! as far as it may (`belief`). The state is 8 s of each channel at 25 Hz and the frames that are still looked ahead
 //! from.
 
 mod belief;
