@@ -181,7 +181,8 @@ def validate(cls: type[S], tree: Any, *, source: str = "config") -> S:
             elif item["type"] == "missing":
                 lines.append(f"{place}: {item['msg']}")
             else:
-                lines.append(f"{place or 'value'}: {item['msg']}, got {reprlib.repr(item['input'])}")
+                said = item["msg"].removeprefix("Value error, ")  # pydantic's own words before ours
+                lines.append(f"{place or 'value'}: {said}, got {reprlib.repr(item['input'])}")
         shown = [line for k, line in enumerate(lines) if sum(map(len, lines[: k + 1])) < LINE or k == 0]
         more = f"; and {len(lines) - len(shown)} more" if len(lines) > len(shown) else ""
         raise ConfigError(f"{source}: {'; '.join(shown)}{more}") from error
