@@ -12,7 +12,7 @@ from torch import nn
 from biotl.datasets.labels import WindowClass
 from biotl.datasets.manifest import read_manifest
 from biotl.datasets.prepare import prepare_store
-from biotl.datasets.samples import sides
+from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import WindowSpec
 from biotl.datasets.splits import SplitConfig, make_split
 from biotl.datasets.windows import WindowPreprocessor
@@ -93,7 +93,7 @@ def main(folder: Path, n: int) -> None:
     split = make_split(entries, SplitConfig(by="subject"), seed=0)
     names = split.ids("train")
     fitted = WindowPreprocessor(SPEC).fit((store[name] for name in names), names=names, seed=0)
-    views = sides(store, fitted, split)
+    views = split_samples(store, fitted, split)
     stage = {"name": "head", "trains": "head", "lr": 0.1, "batch_size": 64, "epochs": 4, "loss": "cross_entropy"}
     stage |= {"metrics": "classification", "select": {"metric": "macro_f1", "mode": "max"}}
     training: list[float] = []

@@ -55,7 +55,7 @@ def target_in_features(tmp_path):
     return config(tmp_path, stage), Task(seeded(SequenceRegression), {"main": View(Leaking(), Leaking(seed=1))})
 
 
-def subject_on_both_sides(tmp_path):
+def subject_on_both_splits(tmp_path):
     return config(tmp_path, HEAD), sides(Of("100", "101"), Of("101", "103", seed=1))
 
 
@@ -135,7 +135,7 @@ def metric_that_nothing_measures(tmp_path):
 
 FAULTS = {
     target_in_features: ("target", "the target target is among the features: features[:, :, 1]"),
-    subject_on_both_sides: ("subjects", "on both sides: 101 (1 subjects)"),
+    subject_on_both_splits: ("subjects", "in both splits: 101 (1 subjects)"),
     learning_rate_of_1e99: ("learning rate", "the learning rate of head.weight is 1e+99; at most 10"),
     normaliser_fitted_on_validation: ("normaliser", "the normaliser saw 103, which is not among the training subjects"),
     learning_rate_of_0: ("learning rate", "the learning rate of stem.weight is 0"),
@@ -255,7 +255,7 @@ def test_ecgbert_holds_every_dropout_in_a_group():
 
 
 @pytest.mark.parametrize("side", ["train", "validation"])
-def test_a_side_without_samples_is_refused_before_and_during(tmp_path, side):
+def test_a_split_without_samples_is_refused_before_and_during(tmp_path, side):
     view = {"train": Points(24), "validation": Points(24, seed=1)} | {side: Points(0)}
     task = Task(seeded(Net), {"main": View(**view)})
     assert [(f.level, f.check) for f in examine(config(tmp_path, HEAD), task)] == [("error", "samples")]
@@ -278,7 +278,7 @@ def test_a_target_that_is_random_between_validations_is_found(tmp_path):
     assert "validation is random between calls (labels of the first batch differs)" in found.message
 
 
-def test_a_split_by_time_has_everybody_on_both_sides(tmp_path):
+def test_a_split_by_time_has_everybody_on_both_splits(tmp_path):
     task = sides(Of("100"), Of("100", seed=1))
     task.about["about"] = {"claim": LATER}
     assert examine(config(tmp_path, HEAD), task) == []

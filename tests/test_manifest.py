@@ -24,7 +24,7 @@ def write(path, text):
     return path
 
 
-def test_a_manifest_gives_files_people_sides_and_labels(tmp_path):
+def test_a_manifest_gives_files_people_splits_and_labels(tmp_path):
     path = write(
         tmp_path / "mine.csv",
         "\ufeffid, file,file2,subject,split,time,quality\n"
@@ -122,7 +122,7 @@ def test_one_recording_under_two_names_is_found_by_its_contents(tmp_path):
     assert messages(found, "subjects") == []
 
 
-def test_a_subject_on_two_sides_is_found_whatever_the_records_are_called(tmp_path):
+def test_a_subject_on_two_splits_is_found_whatever_the_records_are_called(tmp_path):
     held = people(tmp_path)
     held[2] = dataclasses.replace(held[2], subject="p0")
     assert "subject p0 is in train (r0) and in test (r2)" in messages(examine_manifest(held), "subjects")[0]

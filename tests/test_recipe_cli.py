@@ -209,10 +209,10 @@ def test_prep_without_recordings_is_one_line(config, tmp_path, capsys):
 def test_split_shows_and_writes_a_split_that_shares_nobody(config, tmp_path, capsys):
     run = tmp_path / "run"
     assert main(["split", str(config), "--run", str(run), "--json"]) == 0
-    sides = json.loads(capsys.readouterr().out)["sides"]
+    sides = json.loads(capsys.readouterr().out)["parts"]
     assert [part[0] for part in sides["validation"]] == ["114", "118", "207"]
     assert not {part[0] for part in sides["train"]} & {part[0] for part in sides["test"]}
-    assert json.loads((run / "split.json").read_text())["sides"] == sides
+    assert json.loads((run / "split.json").read_text())["parts"] == sides
 
 
 def test_split_of_a_folder_that_holds_none_of_the_published_records_is_refused(config, tmp_path, capsys):

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from biotl.datasets.labels import BeatClass, ChannelAt, Itself
 from biotl.datasets.manifest import Entry
 from biotl.datasets.prepare import prepare_store
-from biotl.datasets.samples import Samples, fit, sides, spread
+from biotl.datasets.samples import Samples, fit, split_samples, spread
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.sequences import SequencePreprocessor
 from biotl.datasets.spec import Channel, SentenceSpec, SequenceSpec, WindowSpec
@@ -84,8 +84,8 @@ def test_masking_is_there_in_validation_too_and_the_same_each_time(store, fitted
     assert (masked[0]["labels"] != IGNORED).any()
 
 
-def test_sides_of_a_split_have_their_own_people_and_only_training_is_disturbed(store, fitted, entries):
-    found = sides(
+def test_the_splits_have_their_own_people_and_only_training_is_disturbed(store, fitted, entries):
+    found = split_samples(
         store, fitted, make_split(entries, SplitConfig(), seed=0), transforms=[HideTokens(0.3), MaskedTokens()]
     )
     assert {side: set(samples.subjects) for side, samples in found.items()} == {
@@ -98,11 +98,11 @@ def test_sides_of_a_split_have_their_own_people_and_only_training_is_disturbed(s
     assert found["validation"].labels[0].tolist() == store.targets("r2")["labels"].tolist()
 
 
-def test_one_recording_under_two_ids_on_two_sides_is_refused_by_its_contents(entries, fitted, tmp_path):
+def test_one_recording_under_two_ids_on_two_splits_is_refused_by_its_contents(entries, fitted, tmp_path):
     twin = dataclasses.replace(entries[0], id="twin", subject="somebody", split="test")
     store, _ = prepare_store([*entries, twin], SentencePreprocessor(SPEC), BeatClass(), tmp_path)
     with pytest.raises(ConfigError, match="split: r0 in train and twin in test hold the same signal"):
-        sides(store, fitted, make_split([*entries, twin], SplitConfig(), seed=0))
+        split_samples(store, fitted, make_split([*entries, twin], SplitConfig(), seed=0))
 
 
 def test_samples_pickle_small_and_come_back_the_same(train, store):

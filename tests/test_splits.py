@@ -1,4 +1,4 @@
-"""Nobody is on two sides."""
+"""Nobody is in two splits."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from biotl.datasets.splits import (
     DS1,
     DS2,
     PACED,
-    SIDES,
+    SPLITS,
     Split,
     SplitConfig,
     check_leakage,
@@ -67,7 +67,7 @@ def subjects_of(split, side):
 def test_subjects_are_dealt_whole_and_the_seed_decides(n, seed, shares):
     entries, config = people(n), SplitConfig(by="subject", shares=shares)
     split = make_split(entries, config, seed=seed)
-    sides = [subjects_of(split, side) for side in SIDES]
+    sides = [subjects_of(split, side) for side in SPLITS]
     assert set.union(*sides) == {entry.subject for entry in entries}
     assert sum(map(len, sides)) == n
     assert all(bool(side) == (share > 0) for side, share in zip(sides, shares, strict=True))
@@ -82,14 +82,14 @@ def test_every_subject_is_tested_in_one_fold_and_never_learnt_from_there():
         split = make_split(entries, SplitConfig(by="subject", folds=4, fold=fold), seed=3)
         tested += sorted(subjects_of(split, "test"))
         assert not subjects_of(split, "test") & (subjects_of(split, "train") | subjects_of(split, "validation"))
-        assert split.sides["validation"]
+        assert split.parts["validation"]
     assert sorted(tested) == sorted({entry.subject for entry in entries})
 
 
-def test_a_column_is_taken_as_it_stands_and_a_subject_on_two_sides_refused():
+def test_a_column_is_taken_as_it_stands_and_a_subject_on_two_splits_refused():
     entries = [Entry("a", (), "p", "train"), Entry("b", (), "q", "validation"), Entry("c", (), "r", "test")]
     split = make_split(entries, SplitConfig(), seed=0)
-    assert [split.ids(side) for side in SIDES] == [("a",), ("b",), ("c",)]
+    assert [split.ids(side) for side in SPLITS] == [("a",), ("b",), ("c",)]
     with pytest.raises(ConfigError, match=r"subject p is in train \(a\) and in test \(d\)"):
         make_split([*entries, Entry("d", (), "p", "test")], SplitConfig(), seed=0)
     with pytest.raises(ConfigError, match="the column 'split' holds no test"):
@@ -101,7 +101,7 @@ def test_in_time_the_later_recordings_are_judged_and_the_claim_says_so():
     split = make_split(entries, SplitConfig(by="time", shares=(0.6, 0.2, 0.2)), seed=0)
     assert split.ids("test") == ("r1", "r0", "only")
     assert split.ids("train")[0] == "r9"
-    assert [(p.start, p.stop) for side in SIDES for p in split.sides[side] if p.id == "only"] == [
+    assert [(p.start, p.stop) for side in SPLITS for p in split.parts[side] if p.id == "only"] == [
         (0, 0.6),
         (0.6, 0.8),
         (0.8, 1.0),

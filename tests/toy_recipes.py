@@ -7,7 +7,7 @@ from torch import nn
 from biotl.config import Named
 from biotl.datasets.labels import ChannelAt, WindowClass
 from biotl.datasets.preprocessor import make_preprocessor
-from biotl.datasets.samples import sides
+from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
 from biotl.recipes import windows
 from biotl.recipes.recipe import Data, Recipe, RunConfig
@@ -45,8 +45,8 @@ class HidePatches:
 
 
 def window_views(ready):
-    plain = sides(ready.store, ready.preprocessor, ready.split)
-    masked = sides(ready.store, ready.preprocessor, ready.split, transforms=(HidePatches(),))
+    plain = split_samples(ready.store, ready.preprocessor, ready.split)
+    masked = split_samples(ready.store, ready.preprocessor, ready.split, transforms=(HidePatches(),))
     return {name: View(of["train"], of["validation"]) for name, of in (("main", plain), ("masked", masked))}
 
 

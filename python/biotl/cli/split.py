@@ -11,7 +11,7 @@ def split(
 ) -> None:
     """Show the split of a configuration, and write it to RUN/split.json.
 
-    Only recordings that are there are listed. A split that has one subject on two sides is refused.
+    Only recordings that are there are listed. A split that has one subject in two splits is refused.
     """
     import json
 
@@ -25,7 +25,7 @@ def split(
     rows = [
         {"split": name, "recording": part.id, "subject": known[part.id].subject}
         | ({} if part.start <= 0 and part.stop >= 1 else {"from": part.start, "to": part.stop})
-        for name, parts in who.sides.items()
+        for name, parts in who.parts.items()
         for part in parts
     ]
     for line in (f"{who.how}: {who.claim}", *who.notes, f"wrote {path}"):

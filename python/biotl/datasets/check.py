@@ -10,7 +10,7 @@ import numpy as np
 from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry, wfdb_stem
 from biotl.datasets.preprocessor import Preprocessor
-from biotl.datasets.splits import SIDES, Split
+from biotl.datasets.splits import SPLITS, Split
 from biotl.errors import BiotlError
 from biotl.parallel import in_threads
 
@@ -56,9 +56,9 @@ def examine_manifest(
     preprocessor : Preprocessor, optional
         Whether each can be prepared is tried as well.
     split : Split, optional
-        Who is on which side; without one, what the entries say themselves.
+        Who is in which split; without one, what the entries say themselves.
     target : Target, optional
-        Its classes are counted by subject and side; needs a preprocessor.
+        Its classes are counted by subject and split; needs a preprocessor.
     threads : int, optional
         Recordings at a time; by default one a core.
     done : callable
@@ -68,11 +68,11 @@ def examine_manifest(
     -------
     list of Finding
         Files that are missing or refused; one file under two ids; one subject, or one recording by its contents, on two
-        sides; classes with too few subjects; units, rates and channels that differ; missing samples. Empty if nothing
+        splits; classes with too few subjects; units, rates and channels that differ; missing samples. Empty if nothing
         is wrong.
     """
-    side_of = _sides(entries, split)
-    found = [*_two_ids(entries), *_two_sides(entries, side_of, split)]
+    split_of = _split_of(entries, split)
+    found = [*_two_ids(entries), *_two_splits(entries, split_of, split)]
 
     def look(entry: Entry) -> _Look:
         try:
@@ -84,16 +84,16 @@ def examine_manifest(
 
     looks = list(in_threads(look, entries, threads))
     found += [Finding("error", "recording", f"{x.entry.id}: {x.error}") for x in looks if x.error]
-    found += [*_twins(looks, side_of), *_channels([x for x in looks if x.channels])]
+    found += [*_twins(looks, split_of), *_channels([x for x in looks if x.channels])]
     if target is not None and target.labels and preprocessor is not None:
-        found += _classes(looks, side_of, target.labels)
+        found += _classes(looks, split_of, target.labels)
     return found
 
 
-def _sides(entries: Sequence[Entry], split: Split | None) -> dict[str, str]:
+def _split_of(entries: Sequence[Entry], split: Split | None) -> dict[str, str]:
     if split is None:
         return {entry.id: entry.split for entry in entries if entry.split}
-    return {part.id: side for side in SIDES for part in split.sides[side]}
+    return {part.id: which for which in SPLITS for part in split.parts[which]}
 
 
 def _look(entry: Entry, preprocessor: Preprocessor | None, target: Target | None) -> _Look:
@@ -127,20 +127,20 @@ def _two_ids(entries: Iterable[Entry]) -> Iterator[Finding]:
                 yield Finding("error", "file", f"{path} stands under two ids: {before} and {entry.id}")
 
 
-def _two_sides(entries: Iterable[Entry], side_of: Mapping[str, str], split: Split | None) -> Iterator[Finding]:
+def _two_splits(entries: Iterable[Entry], split_of: Mapping[str, str], split: Split | None) -> Iterator[Finding]:
     if split is not None and "same subjects" in split.claim:
         return
-    sides: dict[str, dict[str, str]] = defaultdict(dict)
+    splits: dict[str, dict[str, str]] = defaultdict(dict)
     for entry in entries:
-        if entry.subject and entry.id in side_of:
-            sides[entry.subject].setdefault(side_of[entry.id], entry.id)
-    for subject, of in sides.items():
+        if entry.subject and entry.id in split_of:
+            splits[entry.subject].setdefault(split_of[entry.id], entry.id)
+    for subject, of in splits.items():
         if len(of) > 1:
-            where = " and ".join(f"in {side} ({name})" for side, name in of.items())
-            yield Finding("error", "subjects", f"subject {subject} is {where}; keep each subject on one side")
+            where = " and ".join(f"in {which} ({name})" for which, name in of.items())
+            yield Finding("error", "subjects", f"subject {subject} is {where}; keep each subject in one split")
 
 
-def _twins(looks: Iterable[_Look], side_of: Mapping[str, str]) -> Iterator[Finding]:
+def _twins(looks: Iterable[_Look], split_of: Mapping[str, str]) -> Iterator[Finding]:
     first: dict[str, Entry] = {}
     told: set[tuple[str, str]] = set()
     for look in looks:
@@ -150,10 +150,12 @@ def _twins(looks: Iterable[_Look], side_of: Mapping[str, str]) -> Iterator[Findi
             if before.id == look.entry.id or pair in told:
                 continue
             told.add(pair)
-            sides = [side_of.get(name, "") for name in pair]
+            splits = [split_of.get(name, "") for name in pair]
             text = f"{pair[0]} and {pair[1]} hold the same signal"
-            if sides[0] != sides[1]:
-                yield Finding("error", "twins", f"{text}, in {sides[0] or 'no side'} and in {sides[1] or 'no side'}")
+            if splits[0] != splits[1]:
+                yield Finding(
+                    "error", "twins", f"{text}, in {splits[0] or 'no split'} and in {splits[1] or 'no split'}"
+                )
             elif before.subject != look.entry.subject:
                 yield Finding("error", "twins", f"{text}, of subjects {before.subject} and {look.entry.subject}")
             else:
@@ -183,16 +185,16 @@ def _channels(looks: Sequence[_Look]) -> Iterator[Finding]:
         yield Finding("warning", "gaps", f"samples are missing in {len(gaps)} channels: {_some(gaps)}")
 
 
-def _classes(looks: Sequence[_Look], side_of: Mapping[str, str], labels: Sequence[str]) -> Iterator[Finding]:
+def _classes(looks: Sequence[_Look], split_of: Mapping[str, str], labels: Sequence[str]) -> Iterator[Finding]:
     """Yield classes that too few people have: of one person a model learns the person."""
-    for side in ("train", "test") if side_of else ("",):
-        within = [x for x in looks if side_of.get(x.entry.id, "") == side]
+    for which in ("train", "test") if split_of else ("",):
+        within = [x for x in looks if split_of.get(x.entry.id, "") == which]
         for label in labels:
             people = {x.entry.subject or x.entry.id for x in within if label in x.classes}
             n = sum(x.classes.get(label, 0) for x in within)
             if len(people) < 2:
                 who = f"of one subject, {next(iter(people))}" if people else "of nobody"
-                yield Finding("warning", "classes", f"class {label}: {n} examples in {side or 'all'}, {who}")
+                yield Finding("warning", "classes", f"class {label}: {n} examples in {which or 'all'}, {who}")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -150,7 +150,7 @@ def fit(store: Store, preprocessor: Preprocessor, parts: Sequence[Part], *, seed
     return preprocessor.fit((seen(part) for part in held), names=[part.id for part in held], seed=seed)
 
 
-def sides(
+def split_samples(
     store: Store, preprocessor: Preprocessor, split: Split, *, transforms: Sequence[Transform] = ()
 ) -> dict[str, Samples]:
     """Return the samples of train, validation and test; the latter two with those transforms that are always there.
@@ -158,22 +158,22 @@ def sides(
     Raises
     ------
     ConfigError
-        If one recording is on two sides under two ids, by its contents.
+        If one recording is in two splits under two ids, by its contents.
     """
     first: dict[str, tuple[str, str]] = {}
-    for side, parts in split.sides.items():
+    for which, parts in split.parts.items():
         for part in parts:
             if part.id in store and store.cuts(part.id):
-                before, other = first.setdefault(store.content(part.id), (side, part.id))
-                if before != side and other != part.id:
+                before, other = first.setdefault(store.content(part.id), (which, part.id))
+                if before != which and other != part.id:
                     raise ConfigError(
-                        f"split: {other} in {before} and {part.id} in {side} hold the same signal; keep one, or "
-                        "both on one side"
+                        f"split: {other} in {before} and {part.id} in {which} hold the same signal; keep one, or "
+                        "both in one split"
                     )
     always = [transform for transform in transforms if transform.always]
     return {
-        side: Samples(store, preprocessor, parts, transforms=transforms if side == "train" else always)
-        for side, parts in split.sides.items()
+        which: Samples(store, preprocessor, parts, transforms=transforms if which == "train" else always)
+        for which, parts in split.parts.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Who is learnt from and who is judged: a split as data, and the check that nobody is on both sides."""
+"""Who is learnt from and who is judged: a split as data, and the check that nobody is in two of its parts."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from biotl.config import Section
 from biotl.datasets.manifest import Entry
 from biotl.errors import ConfigError, RecordError
 
-SIDES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 NEVER_SEEN = "subjects never seen"
 LATER = "later recordings of the same subjects"
 UNKNOWN_PEOPLE = "recordings never seen; who was recorded is not known"
@@ -42,35 +42,35 @@ def mitdb_subject(record: str) -> str:
     return "201" if record == "202" else record
 
 
-def check_leakage(sides: Mapping[str, Sequence[str]], subjects: Mapping[str, str]) -> None:
-    """Refuse a split that holds one subject on two sides.
+def check_leakage(lists: Mapping[str, Sequence[str]], subjects: Mapping[str, str]) -> None:
+    """Refuse a split that holds one subject in two of its parts.
 
     Parameters
     ----------
-    sides : mapping of str to sequence of str
-        Record names by side, such as train, validation, test.
+    lists : mapping of str to sequence of str
+        Record names by split: train, validation, test.
     subjects : mapping of str to str
         Subject of each record.
 
     Raises
     ------
     ConfigError
-        Naming the subject, its records and their sides.
+        Naming the subject, its records and their splits.
 
     Examples
     --------
     >>> check_leakage({"train": ["201"], "test": ["202"]}, {"201": "201", "202": "201"})
     Traceback (most recent call last):
-    biotl.errors.ConfigError: split: subject 201 is in train (201) and in test (202); keep each subject on one side
+    biotl.errors.ConfigError: split: subject 201 is in train (201) and in test (202); keep each subject in one split
     """
     seen: dict[str, tuple[str, str]] = {}
-    for side, records in sides.items():
+    for which, records in lists.items():
         for record in records:
-            before, first = seen.setdefault(subjects[record], (side, record))
-            if before != side:
+            before, first = seen.setdefault(subjects[record], (which, record))
+            if before != which:
                 raise ConfigError(
-                    f"split: subject {subjects[record]} is in {before} ({first}) and in {side} ({record}); "
-                    "keep each subject on one side"
+                    f"split: subject {subjects[record]} is in {before} ({first}) and in {which} ({record}); "
+                    "keep each subject in one split"
                 )
 
 
@@ -92,9 +92,9 @@ def de_chazal(validation: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
     if strange:
         raise ConfigError(f"split.validation: got {', '.join(strange)}, wanted records among {', '.join(learnable)}")
     train = tuple(record for record in learnable if record not in validation)
-    sides = {"train": train, "validation": tuple(validation), "test": DS2}
-    check_leakage(sides, {record: mitdb_subject(record) for side in sides.values() for record in side})
-    return sides
+    lists = {"train": train, "validation": tuple(validation), "test": DS2}
+    check_leakage(lists, {record: mitdb_subject(record) for records in lists.values() for record in records})
+    return lists
 
 
 def folds(records: Sequence[str], n: int, *, seed: int) -> list[tuple[str, ...]]:
@@ -164,11 +164,11 @@ class SplitConfig(Section):
 
 @dataclass(frozen=True)
 class Split:
-    """Who is on which side, and what may be claimed of figures on it.
+    """Who is in which split, and what may be claimed of figures on it.
 
     Parameters
     ----------
-    sides : mapping of str to tuple of Part
+    parts : mapping of str to tuple of Part
         ``train``, ``validation`` and ``test``.
     subjects : mapping of str to str
         Subject of each recording.
@@ -180,15 +180,15 @@ class Split:
         What a reader has to know beside.
     """
 
-    sides: Mapping[str, tuple[Part, ...]]
+    parts: Mapping[str, tuple[Part, ...]]
     subjects: Mapping[str, str]
     how: str
     claim: str
     notes: tuple[str, ...] = ()
 
-    def ids(self, side: str) -> tuple[str, ...]:
-        """Return the recordings of a side."""
-        return tuple(part.id for part in self.sides[side])
+    def ids(self, which: str) -> tuple[str, ...]:
+        """Return the recordings of one of them."""
+        return tuple(part.id for part in self.parts[which])
 
     @property
     def digest(self) -> str:
@@ -196,9 +196,9 @@ class Split:
         return hashlib.sha256(json.dumps(self._tree(), sort_keys=True).encode()).hexdigest()
 
     def _tree(self) -> dict[str, Any]:
-        sides = {side: [[p.id, p.start, p.stop] for p in self.sides[side]] for side in SIDES}
+        lists = {which: [[p.id, p.start, p.stop] for p in self.parts[which]] for which in SPLITS}
         about = {"how": self.how, "claim": self.claim, "notes": list(self.notes)}
-        return {"format": "biotl.split/1", "sides": sides, "subjects": dict(self.subjects), **about}
+        return {"format": "biotl.split/1", "parts": lists, "subjects": dict(self.subjects), **about}
 
     def to_json(self) -> str:
         """Return it as text, with the sha256 of its contents."""
@@ -215,8 +215,8 @@ class Split:
         """
         try:
             tree = json.loads(text)
-            sides = {side: tuple(Part(*part) for part in tree["sides"][side]) for side in SIDES}
-            split = cls(sides, tree["subjects"], tree["how"], tree["claim"], tuple(tree["notes"]))
+            lists = {which: tuple(Part(*part) for part in tree["parts"][which]) for which in SPLITS}
+            split = cls(lists, tree["subjects"], tree["how"], tree["claim"], tuple(tree["notes"]))
             stated = tree["sha256"]
         except (ValueError, TypeError, KeyError) as error:
             got = f"{type(error).__name__}: {error}"
@@ -241,31 +241,31 @@ def make_split(entries: Sequence[Entry], config: SplitConfig, *, seed: int) -> S
     Returns
     -------
     Split
-        Each side in the order of ``entries``.
+        Each split in the order of ``entries``.
 
     Raises
     ------
     ConfigError
-        If a subject would be on two sides, a side that is asked for stays empty, or the recordings are not those that
+        If a subject would be in two splits, a split that is asked for stays empty, or the recordings are not those that
         a published split is made of.
 
     Examples
     --------
     >>> people = [Entry(str(k), (), f"p{k // 2}") for k in range(20)]
     >>> split = make_split(people, SplitConfig(by="subject"), seed=0)
-    >>> [len(split.sides[side]) for side in SIDES], split.claim
+    >>> [len(split.parts[which]) for which in SPLITS], split.claim
     ([12, 4, 4], 'subjects never seen')
     """
     known = all(entry.subject for entry in entries)
     # who is not known is taken for somebody else, and the claim says so
     entries = [entry if entry.subject else replace(entry, subject=f"unknown of {entry.id}") for entry in entries]
     subjects = {entry.id: entry.subject for entry in entries}
-    sides, how, notes = _MAKERS.get(config.by, _by_column)(entries, config, seed)
-    parts = {side: tuple(_part(item) for item in sides[side]) for side in SIDES}
+    lists, how, notes = _MAKERS.get(config.by, _by_column)(entries, config, seed)
+    parts = {which: tuple(_part(item) for item in lists[which]) for which in SPLITS}
     used = {part.id for of in parts.values() for part in of}
     if config.by == "time":
         return Split(parts, {k: s for k, s in subjects.items() if k in used}, how, LATER, notes)
-    check_leakage({side: [part.id for part in of] for side, of in parts.items()}, subjects)
+    check_leakage({which: [part.id for part in of] for which, of in parts.items()}, subjects)
     claim = NEVER_SEEN if known else UNKNOWN_PEOPLE
     return Split(parts, {k: s for k, s in subjects.items() if k in used}, how, claim, notes)
 
@@ -278,14 +278,14 @@ def _part(item: str | Part) -> Part:
 
 
 def _by_column(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made:
-    sides = {side: [entry.id for entry in entries if entry.split == side] for side in SIDES}
-    for side in ("train", "test"):
-        if not sides[side]:
+    lists = {which: [entry.id for entry in entries if entry.split == which] for which in SPLITS}
+    for which in ("train", "test"):
+        if not lists[which]:
             raise ConfigError(
-                f"data.split.by: the column {config.by!r} holds no {side}, wanted train, validation and test; "
+                f"data.split.by: the column {config.by!r} holds no {which}, wanted train, validation and test; "
                 "data.split.by=subject draws them"
             )
-    return sides, f"by the column {config.by!r} of the manifest", ()
+    return lists, f"by the column {config.by!r} of the manifest", ()
 
 
 def _by_subject(entries: Sequence[Entry], config: SplitConfig, seed: int) -> _Made:
@@ -311,21 +311,21 @@ def _by_subject(entries: Sequence[Entry], config: SplitConfig, seed: int) -> _Ma
             seed, *config.shares
         )
     chosen["validation"] = (*chosen.get("validation", ()), *config.validation)
-    side_of = {name: side for side, names in chosen.items() for name in names}
-    sides = {side: [e.id for e in entries if side_of.get(e.subject, "train") == side] for side in SIDES}
-    _refuse_empty(sides, config, f"{len(people)} subjects")
-    return sides, how, ()
+    split_of = {name: which for which, names in chosen.items() for name in names}
+    lists = {which: [e.id for e in entries if split_of.get(e.subject, "train") == which] for which in SPLITS}
+    _refuse_empty(lists, config, f"{len(people)} subjects")
+    return lists, how, ()
 
 
 def _counts(n: int, shares: Sequence[float]) -> tuple[int, int]:
-    """Where train and validation end among ``n``; a side with a share gets one at the least, where there are enough."""
+    """Where train and validation end among ``n``; each with a share gets one at the least, if there are enough."""
     wanted = [0 if share == 0 else max(1, round(share * n)) for share in shares[1:]]
     train = max(n - sum(wanted), min(n, 1))
     return train, min(n, train + wanted[0])
 
 
 def _by_time(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made:
-    sides: dict[str, list[Part]] = {side: [] for side in SIDES}
+    lists: dict[str, list[Part]] = {which: [] for which in SPLITS}
     whole = 0
     for subject in dict.fromkeys(entry.subject for entry in entries):
         own = sorted((e for e in entries if e.subject == subject), key=lambda e: (e.when, e.id))
@@ -336,32 +336,32 @@ def _by_time(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made
             )
         if len(own) >= 3:
             a, b = _counts(len(own), config.shares)
-            for side, group in zip(SIDES, (own[:a], own[a:b], own[b:]), strict=True):
-                sides[side] += [Part(entry.id) for entry in group]
+            for which, group in zip(SPLITS, (own[:a], own[a:b], own[b:]), strict=True):
+                lists[which] += [Part(entry.id) for entry in group]
             continue
         whole += 1
         bounds = np.cumsum((0.0, *config.shares)).round(9).clip(0, 1).tolist()
         for entry in own:  # one or two recordings: each is cut
-            for side, low, high in zip(SIDES, bounds[:-1], bounds[1:], strict=True):
+            for which, low, high in zip(SPLITS, bounds[:-1], bounds[1:], strict=True):
                 if high > low:
-                    sides[side].append(Part(entry.id, low, high))
-    _refuse_empty(sides, config, f"{len(entries)} recordings")
+                    lists[which].append(Part(entry.id, low, high))
+    _refuse_empty(lists, config, f"{len(entries)} recordings")
     notes = (f"{whole} subjects have one or two recordings, which are cut in time.",) if whole else ()
-    return sides, "of each subject the earlier recordings train, the later ones test", notes
+    return lists, "of each subject the earlier recordings train, the later ones test", notes
 
 
-def _refuse_empty(sides: Mapping[str, Sequence[Any]], config: SplitConfig, held: str) -> None:
-    for side, share in zip(SIDES, config.shares, strict=True):
-        if share > 0 and not sides[side] and (config.folds is None or side != "validation"):
-            raise ConfigError(f"data.split: {held} leave none for {side}; give more, or another share")
+def _refuse_empty(lists: Mapping[str, Sequence[Any]], config: SplitConfig, held: str) -> None:
+    for which, share in zip(SPLITS, config.shares, strict=True):
+        if share > 0 and not lists[which] and (config.folds is None or which != "validation"):
+            raise ConfigError(f"data.split: {held} leave none for {which}; give more, or another share")
 
 
 def _published(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made:
-    sides = de_chazal(config.validation)
+    lists = de_chazal(config.validation)
     there = {entry.id for entry in entries}
-    found = {side: [name for name in of if name in there] for side, of in sides.items()}
-    missing = [name for of in sides.values() for name in of if name not in there]
-    if len(missing) == sum(map(len, sides.values())):
+    found = {which: [name for name in of if name in there] for which, of in lists.items()}
+    missing = [name for of in lists.values() for name in of if name not in there]
+    if len(missing) == sum(map(len, lists.values())):
         raise ConfigError(
             "data.split.by: de_chazal is a split of the MIT-BIH Arrhythmia Database, and none of its records is here; "
             "data.split.by=subject draws one of your own"

@@ -12,7 +12,7 @@ from biotl.datasets.beats import AAMI_CLASSES
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
-from biotl.datasets.samples import sides
+from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import SentenceSpec
 from biotl.datasets.transforms import HideTokens, MaskedTokens, Transform
 from biotl.recipes import synthetic
@@ -68,7 +68,7 @@ def views(ready: "Ready") -> "dict[str, View]":
     made = {}
     transforms: dict[str, Transform] = {"beats": HideTokens(ready.config.data.hide), "tokens": MaskedTokens()}
     for name, transform in transforms.items():
-        of = sides(ready.store, ready.preprocessor, ready.split, transforms=(transform,))
+        of = split_samples(ready.store, ready.preprocessor, ready.split, transforms=(transform,))
         made[name] = View(of["train"], of["validation"])
     return made
 

@@ -39,7 +39,7 @@ class Ready:
 
     def parts(self, name: str) -> list[Part]:
         """Return what was prepared of ``train``, ``validation`` or ``test``."""
-        return [part for part in self.split.sides[name] if part.id in self.store.ids]
+        return [part for part in self.split.parts[name] if part.id in self.store.ids]
 
 
 def split(config: RunConfig) -> tuple[Split, dict[str, Entry]]:
@@ -76,7 +76,7 @@ def prepare(
         With a preprocessor that is not fitted yet, see `fit`.
     """
     recipe, (who, known) = find(config.recipe), split(config)
-    used = [known[name] for name in dict.fromkeys(part.id for parts in who.sides.values() for part in parts)]
+    used = [known[name] for name in dict.fromkeys(part.id for parts in who.parts.values() for part in parts)]
     unfitted, target, folder = recipe.preprocessor(config), recipe.target(config, used), Path(config.run)
     with main_first(), tqdm(total=len(used), desc="prepare", unit="recording", file=sys.stderr) as bar:
         write_text(folder / "split.json", who.to_json())
@@ -113,7 +113,7 @@ def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Read
 def describe(ready: Ready) -> list[dict[str, Any]]:
     """Return one row a recording: its part of the split, its units, and how many of them have each label."""
     rows = []
-    for name, parts in ready.split.sides.items():
+    for name, parts in ready.split.parts.items():
         for part in parts:
             if part.id not in ready.store.ids:
                 continue

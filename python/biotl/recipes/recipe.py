@@ -146,7 +146,7 @@ def words(recipe: Recipe, config: RunConfig, split: Split, target: Target) -> Wo
     source = (
         SOURCES.get(data.adapter, data.adapter) if data.manifest is None else f"the recordings of {data.manifest.name}"
     )
-    people = len({split.subjects[part.id] for part in split.sides["test"]})
+    people = len({split.subjects[part.id] for part in split.parts["test"]})
     return Words(
         title=f"{Path(config.run).name}: {config.model.name} on {source}",
         question=recipe.question.format(people=people, labels=", ".join(target.labels)),

@@ -41,7 +41,7 @@ def pretrained(ready: Ready, tree: Mapping[str, Any] | None, history: Any, bundl
 def _write(ready: Ready, shown: Sequence[Section], bundle: Bundle) -> None:
     config, said = ready.config, words(ready.recipe, ready.config, ready.split, ready.target)
     folder = Path(config.run)
-    data = {**said.data, **{name: _count(ready, name) for name in ready.split.sides}}
+    data = {**said.data, **{name: _count(ready, name) for name in ready.split.parts}}
     data["refused"] = "; ".join(map(str, ready.refused)) or "none"
     settings = {
         "model": f"{config.model.name}, {bundle.about.parameters:,} parameters",

@@ -8,7 +8,7 @@ from pydantic import Field
 from biotl.config import Named, Section
 from biotl.datasets.labels import Itself, Target, WindowClass, WindowValue, values
 from biotl.datasets.manifest import Entry
-from biotl.datasets.samples import sides
+from biotl.datasets.samples import split_samples
 from biotl.datasets.transforms import Augmented, MaskedPatches
 from biotl.errors import ConfigError
 from biotl.recipes import windows
@@ -83,7 +83,7 @@ def views(ready: "Ready") -> "dict[str, View]":
     hidden = tuple(names.index(name) for name in data.mask.channels) or None
     mask = MaskedPatches(length=data.mask.patch, share=data.mask.share, span=data.mask.span, channels=hidden)
     changes = (Augmented(**data.augment.model_dump()), mask)
-    of = sides(ready.store, ready.preprocessor, ready.split, transforms=changes)
+    of = split_samples(ready.store, ready.preprocessor, ready.split, transforms=changes)
     return {"main": View(of["train"], of["validation"])}
 
 

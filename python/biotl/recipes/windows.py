@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from biotl.config import Named
 from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
-from biotl.datasets.samples import sides
+from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import WindowSpec
 from biotl.recipes.recipe import Data, RunConfig
 from biotl.scoring.baselines import windows as baselines
@@ -40,7 +40,7 @@ def views(ready: "Ready") -> "dict[str, View]":
     """Return ``main``: every window with its target."""
     from biotl.training.data import View
 
-    of = sides(ready.store, ready.preprocessor, ready.split)
+    of = split_samples(ready.store, ready.preprocessor, ready.split)
     return {"main": View(of["train"], of["validation"])}
 
 

@@ -71,7 +71,7 @@ class Record:
     channels, units : tuple of str
         Name and unit (``mV``, ``g``, ``bpm``, ...) of each channel.
     subject : str
-        Who was recorded; records of one subject stay on one side of a split.
+        Who was recorded; records of one subject stay on one part of a split.
     annotations : dict of str to Annotations
         By annotator, such as ``atr``.
     source : Path or None

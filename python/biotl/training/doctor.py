@@ -73,7 +73,7 @@ def model_findings(model: nn.Module) -> Iterator[Finding]:
 
 
 def view_findings(stage: Stage, task: Task, stop: Callable[[], Any] = lambda: False) -> Iterator[Finding]:
-    """Yield what is wrong with the two sides of a stage's view: by what they say, and by their contents.
+    """Yield what is wrong with the two splits of a stage's view: by what they say, and by their contents.
 
     `stop` is asked between samples; once it says yes, the rest is not looked at.
     """
@@ -83,10 +83,10 @@ def view_findings(stage: Stage, task: Task, stop: Callable[[], Any] = lambda: Fa
 
 def _said(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
     subjects = [set(map(str, getattr(side, "subjects", ()))) for side in (view.train, view.validation)]
-    # a split by time has everybody on both sides, and claims no more than that
+    # a split by time has everybody in both splits, and claims no more than that
     same_people = about.get("about", {}).get("claim") == LATER
     if (both := sorted(subjects[0] & subjects[1])) and not same_people:
-        yield Finding("error", "subjects", f"view {name}: on both sides: {', '.join(both[:5])} ({len(both)} subjects)")
+        yield Finding("error", "subjects", f"view {name}: in both splits: {', '.join(both[:5])} ({len(both)} subjects)")
     fitted = {str(subject) for side in (view.train, view.validation) for subject in getattr(side, "fitted_on", ())}
     # of a stretch too short for a sample the normaliser may have seen what no sample holds
     if leaked := sorted(fitted - subjects[0]) if subjects[0] and not same_people else []:
@@ -165,7 +165,7 @@ def _caught(check: str, guard: Callable[[], Any]) -> Iterator[Finding]:
 
 
 def _same_recording(stage: Stage, model: nn.Module, view: View, stop: Callable[[], Any]) -> Iterator[Finding]:
-    """Hash what goes into the model on both sides: one recording under two names is found by its contents."""
+    """Hash what goes into the model in both splits: one recording under two names is found by its contents."""
     sides: list[dict[bytes, int]] = []
     for data in (view.train, view.validation):
         sides.append({})
