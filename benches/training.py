@@ -19,7 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
 from biotl.config import validate
-from biotl.datasets.preprocessor import make_preprocessor
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.samples import spread
 from biotl.datasets.spec import SentenceSpec
 from biotl.models.registry import build

@@ -49,7 +49,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Return an exported model whose weights are random, so that every label occurs."""
     import torch
 
-    from biotl.datasets.preprocessor import make_preprocessor
+    from biotl.datasets.kinds import make_preprocessor
     from biotl.datasets.spec import SentenceSpec
     from biotl.deploy.answer import batches
     from biotl.deploy.bundle import About, Bundle, Data, Model

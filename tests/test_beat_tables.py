@@ -7,7 +7,7 @@ import pytest
 
 from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.beats import AAMI, label_beats, reference_beats
-from biotl.datasets.preprocessor import make_preprocessor
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.spec import BeatSpec, parse_spec
 from biotl.errors import ConfigError, RecordError, TrainingError
 from biotl.records import ecg

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from biotl import signal
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, WindowClass, WindowValue
 from biotl.datasets.manifest import Entry, Labelled
-from biotl.datasets.preprocessor import make_preprocessor
 from biotl.datasets.sequences import SequencePreprocessor
 from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
 from biotl.datasets.windows import WindowPreprocessor

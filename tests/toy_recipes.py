@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from biotl.config import Named
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, WindowClass
-from biotl.datasets.preprocessor import make_preprocessor
 from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
 from biotl.recipes import windows

@@ -1,6 +1,7 @@
 """From raw recordings to samples: manifests, splits, preprocessing of every kind, targets, stores."""
 
-from biotl.datasets.preprocessor import Prepared, make_preprocessor
+from biotl.datasets.kinds import make_preprocessor
+from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec import SentenceSpec, SequenceSpec, Spec, WindowSpec
 from biotl.records import Record
 

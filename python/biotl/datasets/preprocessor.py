@@ -1,14 +1,14 @@
 """What stands between a recording and a model: prepared once, fitted on training recordings, the same everywhere."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.spec import BeatSpec, SentenceSpec, Spec, WindowSpec
+from biotl.datasets.spec import Spec
 from biotl.records import Record
 
 Unit = Literal["beat", "window", "step"]
@@ -135,35 +135,3 @@ def place(unit: NDArray[Any], raw: NDArray[Any], out: NDArray[Any]) -> None:
     """
     at = unit >= 0
     out[unit[at]] = raw[at]
-
-
-def make_preprocessor(spec: Spec, state: Mapping[str, Any] | None = None) -> Preprocessor:
-    """Return the preprocessor of a spec, fitted where there is a state.
-
-    Parameters
-    ----------
-    spec : SentenceSpec, BeatSpec, WindowSpec or SequenceSpec
-        The preprocessing.
-    state : mapping, optional
-        JSON that a fitted one held.
-
-    Raises
-    ------
-    ConfigError
-        If the state was fitted under another spec.
-    """
-    if isinstance(spec, SentenceSpec):
-        from biotl.datasets.sentences import SentencePreprocessor
-
-        return SentencePreprocessor(spec, dict(state or {}))
-    if isinstance(spec, BeatSpec):
-        from biotl.datasets.beat_tables import BeatPreprocessor
-
-        return BeatPreprocessor(spec, dict(state or {}))
-    if isinstance(spec, WindowSpec):
-        from biotl.datasets.windows import WindowPreprocessor
-
-        return WindowPreprocessor(spec, dict(state or {}))
-    from biotl.datasets.sequences import SequencePreprocessor
-
-    return SequencePreprocessor(spec, dict(state or {}))

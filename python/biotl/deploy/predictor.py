@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.channels import find_all
-from biotl.datasets.preprocessor import Prepared, make_preprocessor
+from biotl.datasets.kinds import make_preprocessor
+from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec import parse_spec
 from biotl.deploy import judge, seal
 from biotl.deploy.answer import answer

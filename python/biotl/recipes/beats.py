@@ -10,9 +10,10 @@ from pydantic import Field
 from biotl.config import Named
 from biotl.datasets.beat_features import FEATURES
 from biotl.datasets.beats import AAMI_CLASSES
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
-from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
+from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.spec import BeatSpec
 from biotl.recipes import synthetic
 from biotl.recipes.recipe import Data, Recipe, RunConfig

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from biotl.config import Named
 from biotl.datasets.beats import AAMI_CLASSES
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
-from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
+from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import SentenceSpec
 from biotl.datasets.transforms import HideTokens, MaskedTokens, Transform

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from biotl.datasets.preprocessor import make_preprocessor
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.store import Store
 from biotl.deploy.answer import batches
 from biotl.deploy.bundle import Bundle

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from pydantic import PositiveFloat
 
 from biotl.config import Named
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, Target
 from biotl.datasets.manifest import Entry
-from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
+from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.spec import Channel, SequenceSpec
 from biotl.errors import ConfigError
 from biotl.recipes import synthetic, windows

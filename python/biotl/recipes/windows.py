@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.config import Named
-from biotl.datasets.preprocessor import Prepared, Preprocessor, make_preprocessor
+from biotl.datasets.kinds import make_preprocessor
+from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import WindowSpec
 from biotl.recipes.recipe import Data, RunConfig
