@@ -101,8 +101,9 @@ def rhythm(wave: NDArray[Any], fs: float, fast: float, slow: float, times: float
     if len(wave) < 3:
         return None
     centred = wave - wave.mean()
-    power = np.abs(np.fft.rfft(centred, 2 * len(centred))) ** 2
-    alike = np.fft.irfft(power)[: len(centred) // 2 + 1]
+    # a power of two from twice the length on: no lag wraps round, and a length of large primes took ten times as long
+    size = 1 << (2 * len(centred) - 1).bit_length()
+    alike = np.fft.irfft(np.abs(np.fft.rfft(centred, size)) ** 2)[: len(centred) // 2 + 1]
     if alike[0] <= 0:
         return None
     # less is left of the signal at longer lags
