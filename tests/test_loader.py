@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_a_memory_map_travels_as_its_path(tmp_path):
     np.arange(1_000_000, dtype=np.float32).tofile(tmp_path / "x.f32")
     data = Mapped(tmp_path / "x.f32")
     batches = Batches(data, [np.arange(2)], (0,))
-    sent = pickle.dumps(batches)
+    sent = ForkingPickler.dumps(batches)
     assert len(sent) < 20_000  # 4 MB by value; the column is no stretch of the file, and travels as it is
     there = pickle.loads(sent).dataset
     assert isinstance(there.whole, np.memmap)

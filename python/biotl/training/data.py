@@ -1,6 +1,5 @@
 """Batches in an order that depends on the seed alone, whatever the number of workers and processes."""
 
-import io
 import mmap
 import multiprocessing
 import os
@@ -97,7 +96,7 @@ class Batches(TorchDataset[Batch | None]):
         if workers == 0:
             return (self[k] for k in range(start, len(self)))
         try:
-            self.__getstate__()  # what a loader says of it is about start methods
+            ForkingPickler.dumps(self)  # what a loader says of it is about start methods
         except (AttributeError, TypeError, pickle.PicklingError) as error:
             what = type(self.dataset).__name__
             raise ConfigError(
@@ -116,15 +115,6 @@ class Batches(TorchDataset[Batch | None]):
         )
         return iter(loader)
 
-    def __getstate__(self) -> bytes:
-        """Return what a worker process gets: a memory map as the path of its file, not its contents."""
-        buffer = io.BytesIO()
-        _ByPath(buffer, pickle.HIGHEST_PROTOCOL).dump(self.__dict__)
-        return buffer.getvalue()
-
-    def __setstate__(self, state: bytes) -> None:
-        self.__dict__ = pickle.loads(state)
-
 
 def _context() -> Any:
     """Return how workers are started: not forked from this process, whose pools of threads would not come along.
@@ -139,17 +129,18 @@ def _context() -> Any:
     return context
 
 
-class _ByPath(ForkingPickler):
-    def reducer_override(self, value: Any) -> Any:
-        """Send a contiguous memory map of a file, or a part of one, as where it lies."""
-        if not isinstance(value, np.memmap) or value.mode not in {"r", "r+"} or not value.flags.c_contiguous:
-            return NotImplemented
-        if value.filename is None or not value.size or value._mmap is None:  # type: ignore[attr-defined]
-            return NotImplemented
-        begin = np.frombuffer(value._mmap, np.uint8).ctypes.data  # type: ignore[attr-defined]
-        first = value.offset - value.offset % mmap.ALLOCATIONGRANULARITY  # where numpy began to map
-        offset = first + value.ctypes.data - begin
-        return _map, (str(value.filename), value.dtype, offset, value.shape)
+def _by_path(value: Any) -> Any:
+    """Send a contiguous memory map of a file, or a part of one, as where it lies: by value each worker had a copy."""
+    if value.mode not in {"r", "r+"} or not value.flags.c_contiguous or not value.size or value.filename is None:
+        return value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    if value._mmap is None:
+        return value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    begin = np.frombuffer(value._mmap, np.uint8).ctypes.data
+    first = value.offset - value.offset % mmap.ALLOCATIONGRANULARITY  # where numpy began to map
+    return _map, (str(value.filename), value.dtype, first + value.ctypes.data - begin, value.shape)
+
+
+ForkingPickler.register(np.memmap, _by_path)  # what multiprocessing sends to its workers by
 
 
 def _map(path: str, dtype: Any, offset: int, shape: tuple[int, ...]) -> NDArray[Any]:
