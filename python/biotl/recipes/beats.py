@@ -115,11 +115,6 @@ def table(of: Preprocessor, prepared: Prepared) -> NDArray[Any]:  # noqa: ARG001
     return prepared.arrays["features"][:, [*first, *rest]]
 
 
-def synthesize(folder: Path, seed: int) -> None:
-    """Write synthetic subjects whose every beat is known."""
-    synthetic.beats(folder, seed)
-
-
 RECIPE = Recipe(
     config=BeatsConfig,
     preprocessor=preprocessor,
@@ -131,6 +126,6 @@ RECIPE = Recipe(
     question="How well are the beats of {people} people told apart: {labels}?",
     reference="the annotated beats; detected R peaks are matched to them within 150 ms, and a beat that is missed, or "
     "found where there is none, counts as an error",
-    synthesize=synthesize,
+    synthesize=synthetic.beats,
     learn=learn,
 )

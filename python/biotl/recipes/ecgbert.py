@@ -1,7 +1,6 @@
 """Beats of one ECG lead read as a sentence: masked-token pretraining, and the class of each beat."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from numpy.typing import NDArray
@@ -87,11 +86,6 @@ def table(of: Preprocessor, prepared: Prepared) -> NDArray[Any]:  # noqa: ARG001
     return baselines.table(prepared.arrays)
 
 
-def synthesize(folder: Path, seed: int) -> None:
-    """Write synthetic subjects whose every beat is known."""
-    synthetic.beats(folder, seed)
-
-
 RECIPE = Recipe(
     config=EcgbertConfig,
     preprocessor=preprocessor,
@@ -103,5 +97,5 @@ RECIPE = Recipe(
     question="How well are the beats of {people} people told apart: {labels}?",
     reference="the annotated beats; detected R peaks are matched to them within 150 ms, and a beat that is missed, or "
     "found where there is none, counts as an error",
-    synthesize=synthesize,
+    synthesize=synthetic.beats,
 )

@@ -1,7 +1,6 @@
 """A value for each step of a sequence, such as heart rate from speed and altitude; steps without one are masked."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,11 +80,6 @@ def answer_baselines(
     return {name: [np.asarray(one) for one in told] for name, told in baselines.run(train, test).items()}
 
 
-def synthesize(folder: Path, seed: int) -> None:
-    """Write synthetic workouts."""
-    synthetic.workouts(folder, seed)
-
-
 RECIPE = Recipe(
     config=StepConfig,
     preprocessor=preprocessor,
@@ -96,5 +90,5 @@ RECIPE = Recipe(
     baselines=answer_baselines,
     question="How near is the answer to the reference, step by step, in recordings of {people} people?",
     reference="the channel as it was recorded; steps far from any of its samples are neither learnt from nor scored",
-    synthesize=synthesize,
+    synthesize=synthetic.workouts,
 )

@@ -1,7 +1,6 @@
 """A number for each window, or for each file: own channels, own unit."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biotl.config import Named
@@ -49,11 +48,6 @@ def answer_baselines(train: Sequence[Any], test: Sequence[Any], *, seed: int, **
     return baselines.values(train, test, seed=seed)
 
 
-def synthesize(folder: Path, seed: int) -> None:
-    """Write synthetic recordings with the heart rate of each."""
-    synthetic.rates(folder, seed)
-
-
 RECIPE = Recipe(
     config=ValueConfig,
     preprocessor=windows.preprocessor,
@@ -64,5 +58,5 @@ RECIPE = Recipe(
     baselines=answer_baselines,
     question="How near is the answer to the reference in windows of {people} people?",
     reference="the number that the recordings are labelled with",
-    synthesize=synthesize,
+    synthesize=synthetic.rates,
 )

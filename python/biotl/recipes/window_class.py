@@ -1,7 +1,6 @@
 """A class for each window, or for each file: own channels, own labels, any number of classes."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -56,11 +55,6 @@ def model(ready: "Ready", views: "Mapping[str, View]") -> Named:  # noqa: ARG001
     return windows.model(ready, 1 if single else len(ready.target.labels))
 
 
-def synthesize(folder: Path, seed: int) -> None:
-    """Write synthetic recordings of sinus rhythm and of atrial fibrillation."""
-    synthetic.rhythms(folder, seed)
-
-
 def answer_baselines(train: Sequence[Any], test: Sequence[Any], *, seed: int, **_: Any) -> dict[str, list[Any]]:
     """Answer by majority, logistic regression and boosting on features of each window."""
     return baselines.classes(train, test, seed=seed)
@@ -76,5 +70,5 @@ RECIPE = Recipe(
     baselines=answer_baselines,
     question="How well are the windows of {people} people told apart: {labels}?",
     reference="the class that the recordings are labelled with",
-    synthesize=synthesize,
+    synthesize=synthetic.rhythms,
 )
