@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from biotl.errors import MissingExtraError, RecordError
+from biotl.records.foreign import bring, refused
 from biotl.records.mixed import Channel, one_rate
 from biotl.records.record import Record
 
@@ -36,19 +36,14 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
         If bioread is not installed.
     """
     path = Path(path)
-    try:
-        import bioread
-    except ImportError as error:
-        raise MissingExtraError("bioread", "acq") from error
-    try:
-        # it tells of damage on the standard streams
-        with path.open("rb") as file, contextlib.redirect_stdout(io.StringIO()):
-            found = [_channel(channel) for channel in bioread.read(file).channels]
-    except Exception as error:  # bioread meets damage with whatever exception comes first
-        got = f"{type(error).__name__}: {error}"[:120]
-        raise RecordError(
-            str(path), "file", got, "an AcqKnowledge file", "export it as MATLAB in AcqKnowledge"
-        ) from error
+    bioread = bring("bioread", "acq")
+    # it tells of damage on the standard streams
+    with (
+        refused(path, "an AcqKnowledge file", "export it as MATLAB in AcqKnowledge"),
+        path.open("rb") as file,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        found = [_channel(channel) for channel in bioread.read(file).channels]
     return one_rate(path, found, channels)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from biotl.errors import MissingExtraError, RecordError
+from biotl.errors import RecordError
+from biotl.records.foreign import bring, refused
 from biotl.records.record import Record
 
 
@@ -33,29 +34,24 @@ def read(path: str | Path) -> Record:
         If pydicom is not installed.
     """
     path = Path(path)
-    try:
-        import pydicom
-    except ImportError as error:
-        raise MissingExtraError("pydicom", "dicom") from error
-    try:
-        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-            warnings.simplefilter("ignore")  # values against the standard are told apart below
-            data = pydicom.dcmread(path)
-            waveforms = data.get("WaveformSequence") or []
-            if not waveforms:
-                got = f"{data.get('Modality', 'no modality')} without a waveform"
-                raise RecordError(str(path), "WaveformSequence", got, "an ECG or another waveform")
-            group = waveforms[0]
-            signal = np.ascontiguousarray(data.waveform_array(0).T, np.float32)
-            definitions = list(group.ChannelDefinitionSequence)
-            fs = float(group.SamplingFrequency)
-            names, units = tuple(map(_name, definitions)), tuple(map(_unit, definitions))
-            subject = str(data.get("PatientID", "") or path.stem)
-    except RecordError:
-        raise
-    except Exception as error:  # pydicom meets damage with whatever exception comes first
-        got = f"{type(error).__name__}: {error}"[:120]
-        raise RecordError(str(path), "file", got, "a DICOM file with a waveform") from error
+    pydicom = bring("pydicom", "dicom")
+    with (
+        refused(path, "a DICOM file with a waveform"),
+        warnings.catch_warnings(),
+        pydicom.config.disable_value_validation(),
+    ):
+        warnings.simplefilter("ignore")  # values against the standard are told apart below
+        data = pydicom.dcmread(path)
+        waveforms = data.get("WaveformSequence") or []
+        if not waveforms:
+            got = f"{data.get('Modality', 'no modality')} without a waveform"
+            raise RecordError(str(path), "WaveformSequence", got, "an ECG or another waveform")
+        group = waveforms[0]
+        signal = np.ascontiguousarray(data.waveform_array(0).T, np.float32)
+        definitions = list(group.ChannelDefinitionSequence)
+        fs = float(group.SamplingFrequency)
+        names, units = tuple(map(_name, definitions)), tuple(map(_unit, definitions))
+        subject = str(data.get("PatientID", "") or path.stem)
     if not 0 < fs < np.inf or len(names) != len(signal):
         raise RecordError(str(path), "SamplingFrequency", f"{fs} Hz of {len(names)} channels", "a positive rate in Hz")
     return Record(path.stem, signal, fs, names, units, subject, source=path)

@@ -1,6 +1,7 @@
 """EDF, EDF+ and BDF, through edfio."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.errors import MissingExtraError, RecordError
+from biotl.errors import RecordError
+from biotl.records.foreign import bring, refused
 from biotl.records.mixed import Channel, one_rate, plain_unit
 from biotl.records.record import Annotations, Record
 
@@ -37,11 +39,8 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
         If edfio is not installed.
     """
     path = Path(path)
-    try:
-        import edfio
-    except ImportError as error:
-        raise MissingExtraError("edfio", "edf") from error
-    try:
+    edfio = bring("edfio", "edf")
+    with _refused(path):
         with path.open("rb") as file:
             head = file.read(256)
         edf: Any = edfio.read_bdf(path) if head.startswith(b"\xff") else _edf(edfio, path)
@@ -51,8 +50,6 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
         labels = [signal.label for signal in signals]
         marks = [(float(mark.onset), str(mark.text)) for mark in edf.annotations]
         pauses = edf.reserved.startswith(("EDF+D", "BDF+D"))
-    except Exception as error:  # edfio meets damage with whatever exception comes first
-        raise _damaged(path, error) from error
     if pauses:
         hint = "split it at the pauses, by EDFbrowser"
         raise RecordError(str(path), "reserved", "EDF+D, a recording with pauses", "one without, EDF+C", hint)
@@ -74,15 +71,12 @@ def _edf(edfio: Any, path: Path) -> Any:
 
 
 def _values(path: Path, signal: Any) -> NDArray[np.float32]:
-    try:
+    with _refused(path):
         return np.asarray(signal.data, np.float32)
-    except Exception as error:
-        raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> RecordError:
-    got = f"{type(error).__name__}: {error}"[:120]
-    return RecordError(str(path), "file", got, "an EDF or BDF file by its standard", "repair its header, by EDFbrowser")
+def _refused(path: Path) -> AbstractContextManager[None]:
+    return refused(path, "an EDF or BDF file by its standard", "repair its header, by EDFbrowser")
 
 
 def _notes(marks: list[tuple[float, str]], fs: float) -> Annotations:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from biotl.errors import MissingExtraError, RecordError
 from biotl.records.activity import from_points
+from biotl.records.foreign import bring, refused
 from biotl.records.record import Record
 
 # field of the profile, its better twin first, and the factor to the units of biotl
@@ -42,18 +42,14 @@ def read(path: str | Path) -> Record:
         If fitdecode is not installed.
     """
     path = Path(path)
-    try:
-        import fitdecode
-    except ImportError as error:
-        raise MissingExtraError("fitdecode", "fit") from error
-    try:
-        with fitdecode.FitReader(str(path), check_crc=fitdecode.CrcCheck.RAISE) as reader:
-            frames = (frame for frame in reader if isinstance(frame, fitdecode.FitDataMessage))
-            records = (frame for frame in frames if frame.name == "record")
-            points = [(_time(frame), [_value(frame, *field) for field in _FIELDS.values()]) for frame in records]
-    except Exception as error:  # fitdecode meets damage with whatever exception comes first
-        got = f"{type(error).__name__}: {error}"[:120]
-        raise RecordError(str(path), "file", got, "a whole FIT file", "export it from the watch again") from error
+    fitdecode = bring("fitdecode", "fit")
+    with (
+        refused(path, "a whole FIT file", "export it from the watch again"),
+        fitdecode.FitReader(str(path), check_crc=fitdecode.CrcCheck.RAISE) as reader,
+    ):
+        frames = (frame for frame in reader if isinstance(frame, fitdecode.FitDataMessage))
+        records = (frame for frame in frames if frame.name == "record")
+        points = [(_time(frame), [_value(frame, *field) for field in _FIELDS.values()]) for frame in records]
     timed = [point for point in points if np.isfinite(point[0])]
     columns = {name: [values[i] for _, values in timed] for i, name in enumerate(_FIELDS)}
     return from_points(path, path.stem, [time for time, _ in timed], columns)

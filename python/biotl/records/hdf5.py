@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.errors import MissingExtraError, RecordError
+from biotl.errors import RecordError
 from biotl.records import clock
 from biotl.records.arrays import from_arrays
+from biotl.records.foreign import bring, refused
 from biotl.records.mixed import Channel, one_rate
 from biotl.records.record import Record
 
@@ -69,18 +70,9 @@ def variables(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtraError("h5py", "hdf5") from error
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (RecordError, MissingExtraError):
-        raise
-    except Exception as error:  # libhdf5 meets damage with whatever exception comes first
-        got = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-        raise RecordError(str(path), "file", got, "an HDF5 file") from error
+    h5py = bring("h5py", "hdf5")
+    with refused(path, "an HDF5 file"), h5py.File(path, "r") as file:
+        yield file
 
 
 def _load(path: Path, data: Any) -> NDArray[Any]:

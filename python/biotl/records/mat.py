@@ -4,9 +4,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-from biotl.errors import MissingExtraError, RecordError
+from biotl.errors import RecordError
 from biotl.records import mat5, spcup, wfdb
 from biotl.records.arrays import from_arrays
+from biotl.records.foreign import bring, refused
 from biotl.records.record import Record
 
 
@@ -55,17 +56,10 @@ def variables(path: Path) -> dict[str, Any]:
         from biotl.records import hdf5
 
         return hdf5.variables(path)
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise MissingExtraError("scipy", "mat") from error
+    scipy_io = bring("scipy.io", "mat")
     data = path.read_bytes()
     if data.startswith(b"MATLAB 5.0"):
         mat5.check(path, data)
-    try:
-        with io.BytesIO(data) as file:
-            found = loadmat(file, simplify_cells=True)  # type: ignore[arg-type]  # the stubs know no open files
-    except Exception as error:  # loadmat meets damage with whatever exception comes first
-        got = f"{type(error).__name__}: {error}"[:160]
-        raise RecordError(str(path), "file", got, "a MATLAB file") from error
+    with refused(path, "a MATLAB file"), io.BytesIO(data) as file:
+        found = scipy_io.loadmat(file, simplify_cells=True)
     return {name: value for name, value in found.items() if not name.startswith("__")}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from biotl.errors import RecordError
 from biotl.records.arrays import from_arrays
+from biotl.records.foreign import refused
 from biotl.records.record import Record
 
 
@@ -32,11 +32,8 @@ def read(path: str | Path, *, fs: float | None = None) -> Record:
         A file that is missing or damaged, that holds Python objects, or whose rate nobody states.
     """
     path = Path(path)
-    try:
+    with refused(path, "an .npy of plain numbers", field="array"):
         # a map of the file: a header that lies about its size takes no memory
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # damage is met with whatever exception comes first
-        got = f"{type(error).__name__}: {error}"[:160]
-        raise RecordError(str(path), "array", got, "an .npy of plain numbers") from error
     names = array.dtype.names
     return from_arrays(path, {name: array[name] for name in names} if names else {path.stem: array}, fs=fs)

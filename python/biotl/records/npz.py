@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from biotl.errors import RecordError
 from biotl.records.arrays import from_arrays
+from biotl.records.foreign import refused
 from biotl.records.record import Record
 
 
@@ -31,12 +31,8 @@ def read(path: str | Path, *, fs: float | None = None) -> Record:
         A file that is missing or damaged, that holds Python objects, or lacks a signal or its rate.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file, zipfile.ZipFile(file):
-            # a zip file for certain: np.load would take a lone array as well
-            archive = np.load(file, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # zipfile, zlib and NumPy meet damage each with exceptions of their own
-        got = f"{type(error).__name__}: {error}"[:160]
-        raise RecordError(str(path), "archive", got, "an .npz of plain arrays") from error
+    with refused(path, "an .npz of plain arrays", field="archive"), path.open("rb") as file, zipfile.ZipFile(file):
+        # a zip file for certain: np.load would take a lone array as well
+        archive = np.load(file, allow_pickle=False)
+        arrays = {name: archive[name] for name in archive.files}
     return from_arrays(path, arrays, fs=fs)

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from biotl.errors import MissingExtraError, RecordError
+from biotl.errors import RecordError
+from biotl.records.foreign import bring, refused
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -66,11 +67,8 @@ def _content(source: Source) -> tuple[str, bytes | bytearray | memoryview]:
 
 
 def _fetched(address: str, folder: Path) -> Path:
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingExtraError("fsspec", "scale") from error
-    try:
+    fsspec = bring("fsspec", "scale")
+    with refused(address, "a file that fsspec can read", field="address"):
         files, inside = fsspec.core.url_to_fs(address)
         parent, _, name = inside.rpartition("/")
         stem = name.rpartition(".")[0] or name
@@ -82,9 +80,6 @@ def _fetched(address: str, folder: Path) -> Path:
             raise FileNotFoundError(inside)  # as every file system does in its own way
         for file in [inside, *near][:_BESIDE] if files.isfile(inside) else near[:_BESIDE]:
             files.get_file(file, str(folder / file.rpartition("/")[2]))
-    except Exception as error:  # each file system has exceptions of its own
-        got = f"{type(error).__name__}: {error}"[:160]
-        raise RecordError(address, "address", got, "a file that fsspec can read") from error
     return folder / str(name)
 
 

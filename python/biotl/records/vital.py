@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.errors import MissingExtraError, RecordError
+from biotl.errors import RecordError
+from biotl.records.foreign import bring, refused
 from biotl.records.mixed import Channel, one_rate, plain_unit
 from biotl.records.record import Record
 
@@ -43,11 +44,8 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
         If vitaldb is not installed.
     """
     path = Path(path)
-    try:
-        import vitaldb
-    except ImportError as error:
-        raise MissingExtraError("vitaldb", "vital") from error
-    try:
+    vitaldb = bring("vitaldb", "vital")
+    with refused(path, "a .vital file"):
         with path.open("rb"):  # the package answers a missing file by nothing
             pass
         told = io.StringIO()  # the package prints what it meets, and goes on with what it has
@@ -58,8 +56,6 @@ def read(path: str | Path, *, channels: Sequence[str] | None = None) -> Record:
             raise ValueError(told.getvalue())
         tracks = {name: (track.type, float(track.srate or 0), str(track.unit)) for name, track in vital.trks.items()}
         seconds = float(vital.dtend) - float(vital.dtstart)
-    except Exception as error:  # vitaldb meets damage with whatever exception comes first
-        raise _damaged(path, error) from error
     for name in channels or ():
         if name in tracks and tracks[name][0] != _WAVEFORM:
             raise RecordError(str(path), f"track {name}", "a numeric", "a waveform", "numerics are values, not samples")
@@ -80,13 +76,5 @@ def _samples(path: Path, vital: Any, name: str, fs: float, seconds: float) -> ND
         raise RecordError(
             str(path), "dtend", f"{seconds:g} s at {fs:g} Hz", f"what {path.stat().st_size} bytes can hold"
         )
-    try:
-        samples: NDArray[np.float32] = np.asarray(vital.get_track_samples(name, 1 / fs), np.float32)
-    except Exception as error:
-        raise _damaged(path, error) from error
-    return samples
-
-
-def _damaged(path: Path, error: Exception) -> RecordError:
-    got = f"{type(error).__name__}: {error}"[:120]
-    return RecordError(str(path), "file", got, "a .vital file")
+    with refused(path, "a .vital file"):
+        return np.asarray(vital.get_track_samples(name, 1 / fs), np.float32)

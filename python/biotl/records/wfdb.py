@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from biotl import _core
 from biotl.errors import MissingExtraError, RecordError
+from biotl.records.foreign import refused
 from biotl.records.record import Annotations, Record
 
 _SUBJECT = re.compile(r"(?:subject|patient)(?:[ _-]?id)?\s*[:=]\s*(\S+)", re.IGNORECASE)
@@ -243,7 +244,7 @@ def _read_flac(
         import wfdb
     except ImportError as error:
         raise MissingExtraError("wfdb (for FLAC-coded formats)", "wfdb") from error
-    try:
+    with refused(path, "a record that wfdb can read", field="FLAC signals"):
         record = wfdb.rdrecord(str(path), return_res=32)
         names = [name or f"signal {i}" for i, name in enumerate(record.sig_name)]
         channels = list(zip(names, record.units, record.samps_per_frame, strict=True))
@@ -253,9 +254,6 @@ def _read_flac(
             sums = codes.calc_checksum(expanded=True)
         else:
             sums = wanted
-    except Exception as error:  # wfdb and libsndfile meet damage with whatever exception comes first
-        got = f"{type(error).__name__}: {error}"
-        raise RecordError(str(path), "FLAC signals", got, "a record that wfdb can read") from error
     for name, got_, said in zip(names, sums, wanted, strict=False):
         if said is not None and (got_ - said) % 65536:
             stale = RecordError(str(path), f'checksum of signal "{name}"', str(got_), f"{said} as the header says")
