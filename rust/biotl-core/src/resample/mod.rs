@@ -1,52 +1,20 @@
 //! Rational resampling through an anti-aliasing filter, polyphase: whole signals, or a stream in parts.
 
+mod beyond;
 mod stream;
+mod taps;
 
-use std::f64::consts::PI;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::filter::check;
 use crate::simd::{LaneKernel, Lanes, dispatch_lanes, prefetch};
 use crate::{Error, Float, Result};
+pub use beyond::Beyond;
 pub use stream::Stream;
+use taps::design;
 
 /// Outputs of one phase that share its taps, in two times four lanes.
 const LANES: usize = 8;
-
-/// How a signal goes on beyond its ends, as in `scipy.signal.upfirdn`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beyond {
-    /// Zeros.
-    Zero,
-    /// The nearest sample.
-    Edge,
-    /// Mirrored, the last sample twice.
-    Symmetric,
-    /// Mirrored at the last sample.
-    Reflect,
-    /// From the other end on.
-    Wrap,
-    /// On the straight line through the first and the last sample.
-    Line,
-}
-
-impl Beyond {
-    /// Sample of a signal of `n` that stands for sample `at`, none for a zero.
-    fn stands(self, at: isize, n: usize) -> Option<usize> {
-        let (size, inside) = (n as isize, (0..n as isize).contains(&at));
-        let place = match self {
-            _ if inside => at,
-            _ if n == 0 => return None,
-            Self::Zero | Self::Line => return None,
-            Self::Edge => at.clamp(0, size - 1),
-            Self::Wrap => at.rem_euclid(size),
-            Self::Symmetric => (at.rem_euclid(2 * size)).min((-1 - at).rem_euclid(2 * size)),
-            Self::Reflect if n == 1 => 0,
-            Self::Reflect => at.rem_euclid(2 * size - 2).min((-at).rem_euclid(2 * size - 2)),
-        };
-        Some(place as usize)
-    }
-}
 
 /// One sample of each lane, on a cache line of its own: a load across two lines costs double.
 #[derive(Clone, Copy)]
@@ -265,37 +233,8 @@ fn dot<V: Lanes, const SHARED: usize, const CHAINS: usize>(
     out
 }
 
-fn design(up: usize, down: usize) -> Vec<f64> {
-    let rate = up.max(down);
-    let half = 10 * rate;
-    let window = |i: usize| {
-        let t = (i as f64 - half as f64) / half as f64;
-        bessel_i0(5.0 * (1.0 - t * t).max(0.0).sqrt())
-    };
-    let sinc = |i: usize| {
-        let t = PI * (i as f64 - half as f64) / rate as f64;
-        if t == 0.0 { 1.0 } else { t.sin() / t }
-    };
-    let mut taps: Vec<f64> = (0..=half).map(|i| sinc(i) * window(i)).collect();
-    taps.extend_from_within(..half);
-    taps[half + 1..].reverse();
-    let gain = up as f64 / taps.iter().sum::<f64>();
-    taps.into_iter().map(|tap| tap * gain).collect()
-}
-
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a.max(1) } else { gcd(b, a % b) }
-}
-
-/// Modified Bessel function of the first kind, order 0, by its power series; `x` up to about 20.
-fn bessel_i0(x: f64) -> f64 {
-    let (mut term, mut sum, mut k, quarter) = (1.0, 1.0, 1.0, x * x / 4.0);
-    while term > sum * 1e-18 {
-        term *= quarter / (k * k);
-        sum += term;
-        k += 1.0;
-    }
-    sum
 }
 
 #[cfg(test)]

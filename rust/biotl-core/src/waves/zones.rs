@@ -1,7 +1,7 @@
 //! What the delineation networks see of a beat: its complex, and from the onset of that what lies before and after it,
 //! alone and averaged with the beats around that look alike, in units of its own amplitude.
 
-use super::network::{Row, Rows};
+use super::rows::{Row, Rows};
 use crate::segment::check_peaks;
 use crate::{Error, Float, Result};
 
