@@ -101,8 +101,8 @@ def rhythm(wave: NDArray[Any], fs: float, fast: float, slow: float, times: float
     if len(wave) < 3:
         return None
     centred = wave - wave.mean()
-    # a power of two from twice the length on: no lag wraps round, and a length of large primes took ten times as long
-    size = 1 << (2 * len(centred) - 1).bit_length()
+    # up to half its length no lag wraps round in one and a half; a length of large primes took ten times as long
+    size = -(-3 * len(centred) // 2048) * 1024
     alike = np.fft.irfft(np.abs(np.fft.rfft(centred, size)) ** 2)[: len(centred) // 2 + 1]
     if alike[0] <= 0:
         return None
