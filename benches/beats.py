@@ -28,8 +28,8 @@ from biotl.datasets.beat_features import beat_features
 from biotl.datasets.beat_measures import measure_beats
 from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.beats import AAMI, label_beats, reference_beats
-from biotl.datasets.spec import BeatSpec
-from biotl.datasets.splits import DS1, DS2
+from biotl.datasets.de_chazal import DS1, DS2
+from biotl.datasets.spec_kinds import BeatSpec
 from biotl.records import read
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import interval, paired

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from biotl.config import validate
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.samples import spread
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.models.registry import build
 from biotl.records import ecg
 from biotl.training.data import Task, View, collate

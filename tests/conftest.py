@@ -50,7 +50,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     import torch
 
     from biotl.datasets.kinds import make_preprocessor
-    from biotl.datasets.spec import SentenceSpec
+    from biotl.datasets.spec_kinds import SentenceSpec
     from biotl.deploy.answer import batches
     from biotl.deploy.bundle import About, Bundle, Data, Model
     from biotl.deploy.decision import Classes

@@ -13,7 +13,7 @@ from biotl.datasets.labels import WindowClass
 from biotl.datasets.manifest import read_manifest
 from biotl.datasets.prepare import prepare_store
 from biotl.datasets.samples import split_samples
-from biotl.datasets.spec import WindowSpec
+from biotl.datasets.spec_kinds import WindowSpec
 from biotl.datasets.splits import SplitConfig, make_split
 from biotl.datasets.windows import WindowPreprocessor
 from biotl.training.data import Task, View

@@ -11,7 +11,8 @@ from biotl.datasets.labels import ChannelAt, WindowClass, WindowValue
 from biotl.datasets.manifest import Entry, read_manifest
 from biotl.datasets.prepare import origin, prepare_store
 from biotl.datasets.sequences import SequencePreprocessor
-from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SequenceSpec, WindowSpec
 from biotl.datasets.windows import WindowPreprocessor
 from biotl.errors import ConfigError, RecordError
 from conftest import data_folder

@@ -6,7 +6,7 @@ import pytest
 from biotl.datasets.adapters import mitdb as list_mitdb
 from biotl.datasets.labels import BeatClass
 from biotl.datasets.sentences import SentencePreprocessor
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.errors import ConfigError
 from biotl.scoring.baselines import beats, steps, windows
 from biotl.scoring.baselines.learners import Boosting, Logistic, Majority, Mean, Ridge, answer

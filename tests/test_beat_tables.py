@@ -8,7 +8,7 @@ import pytest
 from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.beats import AAMI, label_beats, reference_beats
 from biotl.datasets.kinds import make_preprocessor
-from biotl.datasets.spec import BeatSpec, parse_spec
+from biotl.datasets.spec_kinds import BeatSpec, parse_spec
 from biotl.errors import ConfigError, RecordError, TrainingError
 from biotl.records import ecg
 from biotl.scoring.classes import score

@@ -9,7 +9,7 @@ from biotl.datasets.adapters import mitdb as list_mitdb
 from biotl.datasets.beats import AAMI, AAMI_CLASSES, BEATS, label_beats, match, reference_beats
 from biotl.datasets.labels import BeatClass
 from biotl.datasets.sentences import SentencePreprocessor
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.records import Annotations, read
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from biotl.datasets.channels import convert_unit, find
-from biotl.datasets.spec import Channel, SentenceSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from biotl.cli import main
-from biotl.datasets.splits import DS1, DS2
+from biotl.datasets.de_chazal import DS1, DS2
 from biotl.training.checkpoint import load
 from biotl.training.distributed import World
 from killable import finish, newest, start, until

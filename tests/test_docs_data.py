@@ -6,7 +6,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from biotl.datasets.manifest import read_manifest
-from biotl.datasets.spec import parse_spec
+from biotl.datasets.spec_kinds import parse_spec
 
 TEXT = (Path(__file__).parents[1] / "docs" / "data.md").read_text()
 

@@ -10,7 +10,7 @@ import pytest
 from biotl.datasets.adapters import mitdb as list_mitdb
 from biotl.datasets.labels import BeatClass
 from biotl.datasets.sentences import SentencePreprocessor
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.datasets.splits import SplitConfig, make_split
 from biotl.parallel import in_threads
 

@@ -12,7 +12,7 @@ from biotl.datasets.check import examine_manifest
 from biotl.datasets.labels import BeatClass
 from biotl.datasets.manifest import Entry, read_manifest
 from biotl.datasets.sentences import SentencePreprocessor
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.datasets.splits import SplitConfig, make_split
 from biotl.errors import RecordError
 from biotl.records import ecg

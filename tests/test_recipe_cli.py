@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from biotl.cli import main
-from biotl.datasets.splits import DS1, DS2
+from biotl.datasets.de_chazal import DS1, DS2
 from biotl.records import ecg
 from toys import write_recipe
 

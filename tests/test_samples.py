@@ -14,7 +14,8 @@ from biotl.datasets.prepare import prepare_store
 from biotl.datasets.samples import Samples, fit, split_samples, spread
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.sequences import SequencePreprocessor
-from biotl.datasets.spec import Channel, SentenceSpec, SequenceSpec, WindowSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SentenceSpec, SequenceSpec, WindowSpec
 from biotl.datasets.splits import Part, SplitConfig, make_split
 from biotl.datasets.transforms import IGNORED, HideTokens, MaskedTokens
 from biotl.datasets.windows import WindowPreprocessor

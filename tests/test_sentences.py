@@ -7,7 +7,7 @@ import pytest
 
 from biotl.datasets.features import BEAT_FEATURES, FEATURES, beat_features
 from biotl.datasets.sentences import SentencePreprocessor
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.datasets.transforms import IGNORED, HideTokens, MaskedTokens
 from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
 from biotl.errors import ConfigError, RecordError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from biotl.datasets.spec import BeatSpec, Channel, Filter, SentenceSpec, SequenceSpec, WindowSpec, parse_spec
+from biotl.datasets.spec import Channel, Filter
+from biotl.datasets.spec_kinds import BeatSpec, SentenceSpec, SequenceSpec, WindowSpec, parse_spec
 from biotl.errors import ConfigError
 
 NOTCH = {"name": "notch", "options": {"freq": 50.0}}

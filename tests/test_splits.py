@@ -5,20 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from biotl.datasets.de_chazal import DS1, DS2, PACED, de_chazal, mitdb_subject
 from biotl.datasets.manifest import Entry
-from biotl.datasets.splits import (
-    DS1,
-    DS2,
-    PACED,
-    SPLITS,
-    Split,
-    SplitConfig,
-    check_leakage,
-    de_chazal,
-    folds,
-    make_split,
-    mitdb_subject,
-)
+from biotl.datasets.splits import SPLITS, Split, SplitConfig, check_leakage, folds, make_split
 from biotl.errors import ConfigError, RecordError
 
 

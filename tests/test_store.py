@@ -20,7 +20,8 @@ from biotl.datasets.labels import BeatClass, ChannelAt, Itself, WindowClass
 from biotl.datasets.manifest import Entry, Labelled
 from biotl.datasets.prepare import prepare_entry, prepare_store
 from biotl.datasets.sentences import SentencePreprocessor
-from biotl.datasets.spec import Channel, SentenceSpec, WindowSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SentenceSpec, WindowSpec
 from biotl.datasets.store import Store
 from biotl.datasets.windows import WindowPreprocessor
 from biotl.errors import ConfigError, RecordError, SignalError

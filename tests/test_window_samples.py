@@ -13,7 +13,8 @@ from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, WindowClass, WindowValue
 from biotl.datasets.manifest import Entry, Labelled
 from biotl.datasets.sequences import SequencePreprocessor
-from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SequenceSpec, WindowSpec
 from biotl.datasets.windows import WindowPreprocessor
 from biotl.errors import ConfigError, RecordError, SignalError
 from biotl.records import Annotations, Record

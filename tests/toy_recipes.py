@@ -8,7 +8,8 @@ from biotl.config import Named
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, WindowClass
 from biotl.datasets.samples import split_samples
-from biotl.datasets.spec import Channel, SequenceSpec, WindowSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SequenceSpec, WindowSpec
 from biotl.recipes import windows
 from biotl.recipes.recipe import Data, Recipe, RunConfig
 from biotl.scoring.baselines import windows as baselines

@@ -2,7 +2,7 @@
 
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
-from biotl.datasets.spec import SentenceSpec, SequenceSpec, Spec, WindowSpec
+from biotl.datasets.spec_kinds import SentenceSpec, SequenceSpec, Spec, WindowSpec
 from biotl.records import Record
 
 __all__ = ["SentenceSpec", "SequenceSpec", "SignalSpec", "Spec", "WindowSpec", "prepare"]

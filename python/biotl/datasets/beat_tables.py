@@ -13,7 +13,7 @@ from biotl.datasets.beat_measures import measure_beats
 from biotl.datasets.channels import find_all
 from biotl.datasets.gaps import bridge, near, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
-from biotl.datasets.spec import BeatSpec
+from biotl.datasets.spec_kinds import BeatSpec
 from biotl.errors import RecordError
 from biotl.records import Record
 

@@ -7,7 +7,7 @@ from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.preprocessor import Preprocessor
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.sequences import SequencePreprocessor
-from biotl.datasets.spec import BeatSpec, SentenceSpec, Spec, WindowSpec
+from biotl.datasets.spec_kinds import BeatSpec, SentenceSpec, Spec, WindowSpec
 from biotl.datasets.windows import WindowPreprocessor
 
 

@@ -13,7 +13,8 @@ from biotl.datasets.channels import Found, find
 from biotl.datasets.gaps import onto
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared
-from biotl.datasets.spec import Channel, Spec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import Spec
 from biotl.errors import ConfigError, RecordError
 from biotl.records import Annotations, Record
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.spec import Spec
+from biotl.datasets.spec_kinds import Spec
 from biotl.records import Record
 
 Unit = Literal["beat", "window", "step"]

@@ -13,7 +13,7 @@ from biotl.datasets.channels import find
 from biotl.datasets.features import FEATURES, SEGMENT_FEATURES, beat_features, segment_features
 from biotl.datasets.gaps import bridge, near, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.datasets.vocabulary import CLS, PAD, SEP, SPECIAL, UNKNOWN, Vocabulary, fit_vocabulary
 from biotl.errors import ConfigError, RecordError
 from biotl.records import Record

@@ -12,7 +12,8 @@ from biotl.datasets.derived import DERIVED
 from biotl.datasets.gaps import bridge, onto, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
-from biotl.datasets.spec import Channel, SequenceSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SequenceSpec
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 

@@ -3,12 +3,11 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 import biotl.signal
 from biotl.config import Section
@@ -67,7 +66,7 @@ class Channel(Section):
     optional: bool = False
 
 
-class _Spec(Section):
+class BaseSpec(Section):
     """What every kind of preprocessing states.
 
     ``fs`` is the rate in Hz that every channel is brought to, ``channels`` stand in the order in which the model reads
@@ -95,7 +94,7 @@ class _Spec(Section):
         """Return the sha256 of its JSON."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
-    def compare(self, other: "_Spec", *, got: str = "this", wanted: str = "the other") -> None:
+    def compare(self, other: "BaseSpec", *, got: str = "this", wanted: str = "the other") -> None:
         """Refuse another spec.
 
         Parameters
@@ -112,6 +111,7 @@ class _Spec(Section):
 
         Examples
         --------
+        >>> from biotl.datasets import SentenceSpec
         >>> SentenceSpec(fs=250).compare(SentenceSpec(), got="store", wanted="model")
         Traceback (most recent call last):
         biotl.errors.ConfigError: spec.fs: the store has 250.0, the model has 360.0; prepare again under one spec
@@ -123,274 +123,6 @@ class _Spec(Section):
                 raise ConfigError(
                     f"spec.{name}: the {got} has {a!r}, the {wanted} has {b!r}; prepare again under one spec"
                 )
-
-
-def _ecg() -> tuple[Channel, ...]:
-    filters = (
-        Filter(name="bandstop", options={"low": 50.0, "high": 60.0, "order": 2}),
-        Filter(name="remove_baseline", options={"method": "highpass", "cutoff": 0.5}),
-    )
-    leads = ("MLII", "II", "ECG_II", "V5", "V2", "V1")
-    return (Channel(name="ECG", aliases=leads, unit="mV", filters=filters, normalizer="qrs"),)
-
-
-class SentenceSpec(_Spec):
-    """One ECG lead as a sentence of P, QRS, T and gap segments.
-
-    Parameters
-    ----------
-    fs, channels, gaps
-        The rate in Hz, the one lead, and what is done about missing samples.
-    detector : str
-        R-peak detector; it reads the unfiltered lead.
-    segmentation : str
-        Mode of `biotl.signal.segment`.
-    segment_length : int
-        Every P, QRS, T and BG segment is resampled to so many samples, for its token and for its embedding.
-    window_beats, context_beats : int
-        A sentence is cut into windows of ``window_beats`` beats, ``context_beats`` of them on each side shared with the
-        neighbours and read but not scored.
-
-    Examples
-    --------
-    >>> spec = SentenceSpec(fs=250)
-    >>> parse_spec(spec.model_dump(mode="json")) == spec
-    True
-    """
-
-    kind: Literal["sentences"] = "sentences"
-    fs: Positive = 360.0
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=1)] = Field(default_factory=_ecg)
-    detector: Literal["wavelet"] = "wavelet"
-    segmentation: Literal["fixed"] = "fixed"
-    segment_length: Count = 32
-    window_beats: Count = 48
-    context_beats: Annotated[int, Field(ge=0)] = 8
-    gaps: Gaps = "mask"
-
-    @model_validator(mode="after")
-    def _context_leaves_beats_to_score(self) -> Self:
-        if 2 * self.context_beats >= self.window_beats:
-            raise ValueError(f"context_beats: got {self.context_beats}, wanted less than half of {self.window_beats}")
-        if (only := self.channels[0]).normalizer != "qrs" or only.unit != "mV" or only.optional:
-            raise ValueError("channels: a sentence takes one lead in mV with the normalizer qrs, and not as optional")
-        return self
-
-    @property
-    def window_tokens(self) -> int:
-        """Length of a window in tokens: four a beat, one gap, CLS and SEP."""
-        return 4 * self.window_beats + 3
-
-
-def _two_leads() -> tuple[Channel, ...]:
-    # chest and limb leads first, then those of Holter recorders: the features compare a beat with its own recording, so
-    # any lead serves
-    limb = (
-        "MLII",
-        "II",
-        "ECG_II",
-        "MLI",
-        "I",
-        "MLIII",
-        "III",
-        "D2",
-        "D1",
-        "D3",
-        "D4",
-        "ML2",
-        "ML5",
-        "aVF",
-        "aVL",
-        "aVR",
-    )
-    holter = ("CM5", "CM4", "CM2", "CC5", "MV1", "MV2", "mod.V1", "V2-V3", "ECG", "ECG1", "ECG2", "ECG3", "EKG")
-    leads = (*limb, "V5", "V4", "V6", "V3", "V2", "V1", *holter)
-    second = Channel(name="ECG_2", aliases=leads, unit="mV", optional=True)
-    return Channel(name="ECG", aliases=leads, unit="mV"), second
-
-
-class BeatSpec(_Spec):
-    """Beats described within their recording, on one ECG lead or two.
-
-    Parameters
-    ----------
-    fs, channels, gaps
-        The rate in Hz; the lead, and a second one that a recording may lack: any other lead of the same file that its
-        names know. Features pool the leads, so their order does not matter. No filters: what is measured has its own.
-
-    Examples
-    --------
-    >>> BeatSpec().names
-    ('ECG', 'ECG_2')
-    """
-
-    kind: Literal["beats"] = "beats"
-    fs: Positive = 360.0
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=2)] = Field(default_factory=_two_leads)
-    gaps: Gaps = "mask"
-
-    @model_validator(mode="after")
-    def _channels_are_raw(self) -> Self:
-        if any(channel.filters or channel.normalizer != "none" for channel in self.channels):
-            raise ValueError("channels: beats are measured on unfiltered leads; leave filters and normalizer away")
-        if self.channels[0].optional or not all(channel.optional for channel in self.channels[1:]):
-            raise ValueError("channels: the first lead has to be there, and a second one is optional")
-        return self
-
-
-class Gate(Section):
-    """A bar of quality: a window whose ``channel`` scores less by `biotl.signal.quality` is left out.
-
-    The documented sSQI gate of 0.8 is not offered: it throws away nearly all good PPG.
-    """
-
-    channel: str
-    kind: Literal["ecg", "ppg"]
-    least: Annotated[float, Field(ge=0, le=1)]
-
-
-class WindowSpec(_Spec):
-    """Windows of several channels.
-
-    Parameters
-    ----------
-    fs, channels, gaps
-        The rate in Hz that every channel is resampled to, the channels in order, what is done about missing samples.
-    length_s, step_s : float
-        Length of a window, and from the start of one to the next, in seconds; by default windows do not overlap.
-    gates : tuple of Gate
-        Windows that are not good enough are left out, and counted by reason.
-
-    Examples
-    --------
-    >>> WindowSpec(fs=125, channels=({"name": "PPG"},), length_s=10).length
-    1250
-    """
-
-    kind: Literal["windows"] = "windows"
-    length_s: Positive
-    step_s: Positive | None = None
-    gates: tuple[Gate, ...] = ()
-
-    @model_validator(mode="after")
-    def _normalizers_and_gates_exist(self) -> Self:
-        _refuse(self, "qrs")
-        for gate in self.gates:
-            if gate.channel not in self.names:
-                raise ValueError(f"gates: got {gate.channel}, wanted one of {', '.join(self.names)}")
-            if self.length_s < 4:  # quality needs a few beats
-                raise ValueError(f"gates: got windows of {self.length_s:g} s, wanted 4 s at least")
-        return self
-
-    @property
-    def length(self) -> int:
-        """Samples of a window."""
-        return max(1, round(self.length_s * self.fs))
-
-    @property
-    def step(self) -> int:
-        """Samples from one window to the next."""
-        return self.length if self.step_s is None else max(1, round(self.step_s * self.fs))
-
-
-class SequenceSpec(_Spec):
-    """Sequences of slow measurements, such as speed and altitude, on an even grid of steps.
-
-    Parameters
-    ----------
-    fs, channels, gaps
-        Steps a second (0.2 is one in five seconds), the channels in order, and what is done about missing samples.
-    length : int
-        Steps that go through the model at once; a longer recording is cut, a shorter one padded and masked.
-    reach_s : float
-        A step further than this from every real sample of a channel was not measured: a watch that pauses or loses its
-        strap is bridged in its file as if nothing had happened.
-    derived : tuple of str
-        What is worked out of the channels ``speed`` (km/h) and ``altitude`` (m) and read after them, normalised by the
-        training recordings: ``grade``, ``power``, ``load``, ``elapsed``; see `biotl.datasets.derived`.
-
-    Examples
-    --------
-    >>> SequenceSpec(fs=0.2, channels=({"name": "speed"},), length=500).duration_s
-    2500.0
-    """
-
-    kind: Literal["sequences"] = "sequences"
-    length: Count
-    reach_s: Positive = 15.0
-    gaps: Gaps = "mask"
-    derived: tuple[Literal["grade", "power", "load", "elapsed"], ...] = ()
-
-    @model_validator(mode="after")
-    def _normalizers_and_what_is_derived_exist(self) -> Self:
-        _refuse(self, "qrs", "window")
-        units = {channel.name: channel.unit for channel in self.channels}
-        needs = {"grade": ("speed", "altitude"), "power": ("speed",), "load": ("speed",), "elapsed": ()}
-        for name in self.derived:
-            for channel in needs[name]:
-                if units.get(channel) != (wanted := {"speed": "km/h", "altitude": "m"}[channel]):
-                    raise ValueError(f"derived: {name} needs a channel {channel} with the unit {wanted}")
-        if both := {*self.derived} & {*units}:
-            raise ValueError(f"derived: {min(both)} is a channel too")
-        return self
-
-    @property
-    def columns(self) -> tuple[Channel, ...]:
-        """The channels, and what is derived from them."""
-        return (*self.channels, *(Channel(name=name, normalizer="training") for name in self.derived))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of what the model reads, in order."""
-        return tuple(column.name for column in self.columns)
-
-    @property
-    def duration_s(self) -> float:
-        """Duration of a sequence in seconds."""
-        return self.length / self.fs
-
-
-Spec: TypeAlias = SentenceSpec | BeatSpec | WindowSpec | SequenceSpec
-_ANY: TypeAdapter[Spec] = TypeAdapter(Annotated[Spec, Field(discriminator="kind")])
-
-
-def parse_spec(tree: Mapping[str, Any] | str, *, source: str = "spec") -> Spec:
-    """Read a spec of any kind from its JSON.
-
-    Parameters
-    ----------
-    tree : mapping or str
-        What ``model_dump(mode="json")`` or ``model_dump_json()`` gave.
-    source : str
-        What carries it, for the message.
-
-    Raises
-    ------
-    ConfigError
-        If it is no spec, naming the field.
-
-    Examples
-    --------
-    >>> parse_spec({"kind": "waves"})
-    Traceback (most recent call last):
-    biotl.errors.ConfigError: spec.kind: got 'waves', wanted one of sentences, beats, windows, sequences
-    """
-    try:
-        return _ANY.validate_json(tree) if isinstance(tree, str) else _ANY.validate_python(tree)
-    except ValidationError as error:
-        item = error.errors()[0]
-        if item["type"].startswith("union_tag"):
-            got = item.get("ctx", {}).get("tag", "nothing")
-            kinds = ", ".join(str(one.model_fields["kind"].default) for one in get_args(Spec))
-            raise ConfigError(f"{source}.kind: got {got!r}, wanted one of {kinds}") from None
-        place = ".".join(str(part) for part in item["loc"][1:]) or "JSON"
-        raise ConfigError(f"{source}.{place}: {item['msg']}, got {str(item['input'])[:80]!r}") from None
-
-
-def _refuse(spec: WindowSpec | SequenceSpec, *normalizers: str) -> None:
-    for channel in spec.channels:
-        if channel.normalizer in normalizers:
-            raise ValueError(f"channels: {channel.name}: {spec.kind} have no normalizer {channel.normalizer}")
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.preprocessor import Prepared
-from biotl.datasets.spec import Spec, parse_spec
+from biotl.datasets.spec_kinds import Spec, parse_spec
 from biotl.errors import BiotlError, RecordError, SignalError
 
 FORMAT = "biotl.store/1"

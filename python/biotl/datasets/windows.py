@@ -13,7 +13,8 @@ from biotl.datasets.channels import Found, find_all
 from biotl.datasets.gaps import bridge, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
-from biotl.datasets.spec import Channel, Gate, WindowSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import Gate, WindowSpec
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 

@@ -92,7 +92,7 @@ class Bundle(BaseModel):
     Parameters
     ----------
     spec : dict
-        The preprocessing, as `biotl.datasets.spec.parse_spec` reads it.
+        The preprocessing, as `biotl.datasets.spec_kinds.parse_spec` reads it.
     state : dict
         What was fitted on training recordings: vocabulary or scaler, with its digest.
     decision : Classes, Value or Vector

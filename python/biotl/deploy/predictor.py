@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from biotl.datasets.channels import find_all
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
-from biotl.datasets.spec import parse_spec
+from biotl.datasets.spec_kinds import parse_spec
 from biotl.deploy import judge, seal
 from biotl.deploy.answer import answer
 from biotl.deploy.bundle import Bundle

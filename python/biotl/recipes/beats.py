@@ -14,7 +14,7 @@ from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor
-from biotl.datasets.spec import BeatSpec
+from biotl.datasets.spec_kinds import BeatSpec
 from biotl.recipes import synthetic
 from biotl.recipes.recipe import Data, Recipe, RunConfig
 from biotl.scoring.baselines import beats as baselines

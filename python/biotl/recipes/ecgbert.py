@@ -13,7 +13,7 @@ from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.samples import split_samples
-from biotl.datasets.spec import SentenceSpec
+from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.datasets.transforms import HideTokens, MaskedTokens, Transform
 from biotl.recipes import synthetic
 from biotl.recipes.recipe import Data, Recipe, RunConfig

@@ -12,7 +12,8 @@ from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor
-from biotl.datasets.spec import Channel, SequenceSpec
+from biotl.datasets.spec import Channel
+from biotl.datasets.spec_kinds import SequenceSpec
 from biotl.errors import ConfigError
 from biotl.recipes import synthetic, windows
 from biotl.recipes.recipe import Data, Recipe, RunConfig

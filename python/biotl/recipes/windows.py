@@ -10,7 +10,7 @@ from biotl.config import Named
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.samples import split_samples
-from biotl.datasets.spec import WindowSpec
+from biotl.datasets.spec_kinds import WindowSpec
 from biotl.recipes.recipe import Data, RunConfig
 from biotl.scoring.baselines import windows as baselines
 
