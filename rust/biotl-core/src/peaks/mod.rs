@@ -15,10 +15,10 @@ use crate::{Error, Float, Result};
 use candidates::{CONTEXT, CONTEXT_HIDDEN, Candidates, LOCAL, LOCAL_HIDDEN, REVISION};
 use envelope::Envelope;
 use perceptron::Perceptron;
-use summit::Summit;
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use summit::Summit;
 
 /// Maxima that the first network finds less likely than this (log-odds) are not shown to the second: one in a
 /// thousand, by the opinion of the first.
