@@ -82,7 +82,7 @@ def troika(root: Path) -> list[Entry]:
 def _trace(path: Path) -> tuple[Labelled, ...]:
     if not path.is_file():
         return ()
-    from biotl.records.mat import variables
+    from biotl.records.matlab import variables
 
     rates = np.ravel(variables(path).get("BPM0", ()))
     return tuple(Labelled(2.0 * k, 2.0 * k + 8.0, {"heart_rate": f"{rate:.4f}"}) for k, rate in enumerate(rates))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import RecordError
+from biotl.records.matlab import variables
 from biotl.records.record import Record
 
 _FS = 125.0  # Zhang, Pi and Liu 2015
@@ -61,8 +62,6 @@ def heart_rate(path: str | Path) -> NDArray[np.float64]:
     RecordError
         A file that is missing or damaged, or without variable ``BPM0``.
     """
-    from biotl.records.mat import variables
-
     path = Path(path)
     rate = np.ravel(variables(path).get("BPM0", np.zeros(0)))
     if rate.size == 0 or rate.dtype.kind not in "fiu":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from biotl import _core
 from biotl.errors import MissingExtraError, RecordError
 from biotl.records.foreign import refused
+from biotl.records.matlab import variables
 from biotl.records.record import Annotations, Record
 
 _SUBJECT = re.compile(r"(?:subject|patient)(?:[ _-]?id)?\s*[:=]\s*(\S+)", re.IGNORECASE)
@@ -217,9 +218,7 @@ def _rewritten(path: Path) -> Iterator[Path]:
     if old or mat.name.encode() not in hea:
         yield path
         return
-    from biotl.records import mat as matlab
-
-    codes = np.atleast_2d(matlab.variables(mat).get("val", np.zeros(0)))
+    codes = np.atleast_2d(variables(mat).get("val", np.zeros(0)))
     if codes.size == 0 or codes.dtype.kind not in "iuf" or not np.array_equal(codes, codes.astype(np.int16)):
         got = "no variable val of whole numbers in 16 bits"
         hint = "in a file of version 5 beside a header; name the file without its header, or save it with -v4"
