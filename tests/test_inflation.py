@@ -5,9 +5,15 @@ import torch
 
 from biotl.errors import ConfigError
 from biotl.models.transfer import transfer
-from toys import Net, PatchEncoder, seeded
+from biotl.training.data import Task, View
+from biotl.training.groups import select
+from biotl.training.progress import StoppedError
+from biotl.training.trainer import Trainer
+from toys import Net, PatchEncoder, Waves, config, seeded
 
 TWO, FIVE = ("PPG", "ECG"), ("ACC_X", "ACC_Y", "ACC_Z", "PPG", "ECG")
+
+NEW = {"name": "new", "loss": "cross_entropy", "batch_size": 8, "lr": 1e-2, "optimizer": {"weight_decay": 0.1}}
 
 
 def answers(model, signal):
@@ -76,3 +82,40 @@ def test_a_refused_transfer_leaves_the_model_as_it_was():
     with pytest.raises(ConfigError):
         transfer(model, {"head.weight": torch.zeros(3, 8)}, strict=False, minimum=0.01)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_a_stage_may_train_the_head_and_the_columns_of_new_channels_alone(tmp_path):
+    narrow, wide = seeded(PatchEncoder, TWO), seeded(PatchEncoder, FIVE, seed=1)
+    transfer(wide, narrow.state_dict(), channels=TWO)
+    before = {name: tensor.clone() for name, tensor in wide.state_dict().items()}
+    stage = NEW | {"trains": ["head", "channels[ACC_X, ACC_Y, ACC_Z]"]}
+    task = Task(wide, {"main": View(Waves(32, 5), Waves(16, 5, seed=1))})
+    result = Trainer(config(tmp_path, stage), task).fit()
+    after = result.model.state_dict()
+    moved = {name for name in after if not torch.equal(before[name], after[name])}
+    assert moved == {"patch_embed.weight", "head.weight", "head.bias"}
+    # to the bit: no weight decay and no momentum reaches the columns that stand still
+    assert torch.equal(after["patch_embed.weight"][:, 24:], before["patch_embed.weight"][:, 24:])
+    assert not (after["patch_embed.weight"][:, :24] == before["patch_embed.weight"][:, :24]).any()
+    counts = next(row for row in result.history if row["kind"] == "stage")
+    # the decoder has rows of the new channels too, on which this loss does not depend
+    assert counts["groups"] == {"head": 34, "channels[ACC_X, ACC_Y, ACC_Z]": 24 * 16 + 24 * (16 + 1)}
+
+
+def test_new_columns_go_on_to_the_same_bits_after_a_kill(tmp_path):
+    stage = NEW | {"trains": ["head", "channels[ACC_X, ACC_Y]"], "epochs": 3}
+
+    def run(folder, *, resume=False, hook=lambda *_: None):
+        task = Task(seeded(PatchEncoder, FIVE), {"main": View(Waves(32, 5), Waves(16, 5, seed=1))})
+        return Trainer(config(folder, stage), task, resume=resume, hook=hook).fit().model.state_dict()
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        run(tmp_path / "cut", hook=lambda event, t: t.stop() if event == "update" and t.progress.step == 5 else None)
+    again = run(tmp_path / "cut", resume=True)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_a_channel_that_the_model_does_not_have_cannot_train():
+    with pytest.raises(ConfigError, match=r"the model has no channel ACC_W; did you mean 'ACC_Z'\?"):
+        select(seeded(PatchEncoder, FIVE), "channels[ACC_W]")

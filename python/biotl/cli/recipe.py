@@ -16,6 +16,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Override a value: 
 SeedOverride = Annotated[int | None, typer.Option("--seed", help="Override the seed.")]
 Device = Annotated[str | None, typer.Option(help="Override the device: cpu, cuda or auto.")]
 Run = Annotated[Path | None, typer.Option("--run", help="Override the run folder.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Of all stages together; by default those of each.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run folder's newest checkpoint.")]
 
 
@@ -54,9 +55,15 @@ def training(command: Trains) -> Callable[..., None]:
         seed: SeedOverride = None,
         device: Device = None,
         run: Run = None,
+        epochs: Epochs = None,
         as_json: Json = False,
     ) -> None:
-        command(load(config, overrides, seed=seed, device=device, run=run), resume=resume, as_json=as_json)
+        settings = load(config, overrides, seed=seed, device=device, run=run)
+        if epochs is not None:
+            from biotl.training.stages import in_all
+
+            settings = settings.model_copy(update={"stages": in_all(settings.stages, epochs)})
+        command(settings, resume=resume, as_json=as_json)
 
     parsed.__name__, parsed.__doc__ = command.__name__, command.__doc__
     return parsed

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,17 +11,20 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from biotl.config import nearest
 from biotl.errors import ConfigError
+from biotl.models.inflation import blocks
 from biotl.training.stages import Stage
 
 Member = nn.Module | nn.Parameter
 PATTERN = re.compile(r"^([^\[\]]+)(?:\[(?:(-?\d+)|(-?\d+)?(:)(-?\d+)?)\])?$")
+CHANNELS = re.compile(r"^channels\[([^\[\]]+)\]$")
 
 
 def select(model: nn.Module, pattern: str) -> list[Member]:
     """Return the modules and parameters that a pattern names.
 
     A pattern is ``all``, a group that ``model.groups()`` declares, or a dotted path to a module or parameter, each with
-    an index or slice where it has members: ``blocks[-2:]``.
+    an index or slice where it has members: ``blocks[-2:]``; or ``channels[ACC_X, ACC_Y]``, the tensors that hold a block
+    for each channel, of which these channels' blocks train.
 
     Raises
     ------
@@ -29,6 +32,9 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
         If the pattern matches nothing, or nothing that can train.
     """
     groups = declared(model)
+    if CHANNELS.match(pattern):
+        held = dict(model.named_parameters())
+        return [held[name] for name in _of_channels(model, pattern)]
     match = PATTERN.match(pattern)
     if not match:
         raise ConfigError(f"trains: {pattern!r} is no pattern such as head, blocks[-2:] or all")
@@ -60,6 +66,22 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
     if not any(True for _ in parameters(members)):
         raise ConfigError(f"trains: {pattern!r} matches nothing that can train ({len(members)} members)")
     return members
+
+
+def _of_channels(model: nn.Module, pattern: str) -> dict[str, torch.Tensor]:
+    """Return where the channels that a pattern names lie in each tensor with a block for each: bool, of its shape."""
+    channels: tuple[str, ...] = tuple(getattr(model, "channels", ()))
+    named = CHANNELS.match(pattern)
+    wanted = [name.strip() for name in named[1].split(",")] if named else []
+    if strange := [name for name in wanted if name not in channels]:
+        raise ConfigError(f"trains: {pattern!r}: the model has no channel {strange[0]}{nearest(strange[0], channels)}")
+    by_channel: dict[str, int] = dict(getattr(model, "by_channel", {})) if wanted else {}
+    masks = {n: torch.zeros_like(p, dtype=torch.bool) for n, p in model.named_parameters() if n in by_channel}
+    for name, mask in masks.items():
+        by = blocks(mask, by_channel[name], len(channels))
+        if by is not None:  # a view of the mask
+            by[[channels.index(channel) for channel in wanted]] = True
+    return masks
 
 
 def declared(model: nn.Module) -> dict[str, list[Member]]:
@@ -101,6 +123,7 @@ class Trained:
     rates: dict[str, float]
     active: list[nn.Module]
     members: dict[str, list[nn.Parameter]]
+    only: dict[str, torch.Tensor] = field(default_factory=dict)  # where a tensor trains that does not train whole
 
     def train(self, model: nn.Module) -> None:
         """Put what trains in training mode and everything else in evaluation mode: no dropout, no moving statistics."""
@@ -123,10 +146,11 @@ class Trained:
 
     def counts(self, model: nn.Module) -> dict[str, Any]:
         """Return how many numbers train, of how many, and how many of each pattern."""
+        of = {id(p): int(self.only[n].sum()) if n in self.only else p.numel() for n, p in self.parameters.items()}
         return {
-            "trains": sum(parameter.numel() for parameter in self.parameters.values()),
+            "trains": sum(of.values()),
             "of": sum(parameter.numel() for parameter in model.parameters()),
-            "groups": {pattern: sum(p.numel() for p in members) for pattern, members in self.members.items()},
+            "groups": {pattern: sum(of[id(p)] for p in members) for pattern, members in self.members.items()},
         }
 
     def optimizer_groups(self) -> list[dict[str, object]]:
@@ -153,7 +177,12 @@ def apply(model: nn.Module, stage: Stage) -> Trained:
     }
     active = [m for m in model.modules() if id(m) in inside or any(p.requires_grad for p in m.parameters())]
     by_pattern = {pattern: list({id(p): p for p in parameters(found)}.values()) for pattern, found in chosen.items()}
-    return Trained(trained, _rates(model, stage, trained), active, by_pattern)
+    whole = {id(p) for pattern, found in by_pattern.items() if not CHANNELS.match(pattern) for p in found}
+    only: dict[str, torch.Tensor] = {}
+    for name, mask in (item for pattern in chosen for item in _of_channels(model, pattern).items()):
+        if id(trained[name]) not in whole:
+            only[name] = only.get(name, mask) | mask
+    return Trained(trained, _rates(model, stage, trained), active, by_pattern, only)
 
 
 def _rates(model: nn.Module, stage: Stage, trained: dict[str, nn.Parameter]) -> dict[str, float]:

@@ -54,6 +54,9 @@ class Learner:
         self.losses = [LOSSES.build(term) for term in stage.loss]
         self.trained = apply(model, stage)
         self.optimizer = optimizers.make(stage, self.trained)
+        parameters = self.trained.parameters
+        # what stands still of a tensor that trains in part: decay and momentum move what has no gradient too
+        self.still = {name: parameters[name].detach().clone() for name in self.trained.only}
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=amp == torch.float16)
         self.ema = snapshot(model) if stage.ema else {}
         self.gradients = guards.Gradients(stage, self.trained)
@@ -110,6 +113,9 @@ class Learner:
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             sums += torch.stack([term.detach().double() * k for term, k in zip(terms, n, strict=True)])
         world.sum_gradients(self.trained.parameters.values())
+        for name, moves in self.trained.only.items():
+            if (grad := self.trained.parameters[name].grad) is not None:
+                grad.mul_(moves)
         if self.gradients.waiting:
             self.gradients.look()
         for group in self.optimizer.param_groups:
@@ -120,6 +126,10 @@ class Learner:
             clip_grad_norm_(self.trained.parameters.values(), stage.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        with torch.no_grad():
+            for name, still in self.still.items():
+                parameter = self.trained.parameters[name]
+                parameter.copy_(torch.where(self.trained.only[name], parameter, still))
         self.optimizer.zero_grad(set_to_none=True)
         if stage.ema:
             self._average(stage.ema)

@@ -1,7 +1,7 @@
 """A run as data: what each stage trains, at which rates, for how long, by which loss, and what counts as best."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, model_validator
@@ -110,8 +110,9 @@ class Term(Named):
 class Stage(Section):
     """One stage of transfer learning.
 
-    ``trains`` names groups of the model (``head``, ``blocks[-2:]``, ``patch_embed.new_channels``, ``all``); everything
-    else is frozen: parameters, running statistics and dropout. ``lr`` is one rate, or a rate by group pattern, of which
+    ``trains`` names groups of the model (``head``, ``blocks[-2:]``, ``channels[ACC_X, ACC_Y]``: of the tensors that hold
+    a block for each channel those of these channels alone, ``all``); everything else is frozen: parameters, running
+    statistics and dropout. ``lr`` is one rate, or a rate by group pattern, of which
     the first that holds a parameter gives its rate. ``layer_decay`` multiplies the rate once for every layer below the
     top. ``batch_size`` counts samples per update over all processes and accumulated parts. ``init`` is ``best`` or
     ``last`` (weights of the stage before), ``fresh`` (as the model was built), or the path of a checkpoint, of which at
@@ -146,6 +147,24 @@ class Stage(Section):
     def score(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
         """Return the selection as a tuple that is larger for a better epoch."""
         return tuple(criterion.score(metrics) for criterion in self.select)
+
+
+def in_all(stages: Sequence[Stage], epochs: int) -> tuple[Stage, ...]:
+    """Return stages of so many epochs in all: each has its own while there are some left, the last one all the rest.
+
+    Examples
+    --------
+    >>> head, top = (Stage(name=name, loss="mse", epochs=n) for name, n in (("head", 5), ("top", 25)))
+    >>> [[stage.epochs for stage in in_all((head, top), total)] for total in (1, 30, 50)]
+    [[1], [5, 25], [5, 45]]
+    """
+    kept: list[Stage] = []
+    for stage in stages:
+        left = epochs - sum(before.epochs for before in kept)
+        if left > 0:
+            own = left if stage is stages[-1] else min(stage.epochs, left)
+            kept.append(stage.model_copy(update={"epochs": own}))
+    return tuple(kept)
 
 
 class Engine(Section):
