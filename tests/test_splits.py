@@ -145,3 +145,13 @@ def test_subjects_to_choose_by_are_taken_by_name_instead_of_drawn():
     assert len(subjects_of(split, "test")) == 3
     with pytest.raises(ConfigError, match=r"data\.split\.validation: got p99, wanted subjects of the recordings"):
         make_split(people(20), SplitConfig(by="subject", validation=("p99",)), seed=0)
+
+
+def test_the_fast_track_draws_seventy_subjects_and_leaves_some_to_choose_by():
+    people = [Entry(str(k), (), f"p{k // 2}") for k in range(200)]
+    split = make_split(people, SplitConfig(by="fasttrack"), seed=42)
+    counts = {which: len({split.subjects[part.id] for part in split.parts[which]}) for which in SPLITS}
+    assert counts == {"train": 42, "validation": 8, "test": 20}
+    assert split.claim == "subjects never seen"
+    assert split.how.startswith("70 of 100 subjects, drawn with seed 42 for 60% train")
+    assert make_split(people, SplitConfig(by="fasttrack"), seed=43).digest != split.digest

@@ -1,24 +1,37 @@
 """`biotl split`: who is learnt from, chosen by and judged on."""
 
 from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
 
 from biotl.cli.output import Json, note, result, table
 from biotl.cli.recipe import ConfigPath, Run, SeedOverride, Set, load
 
 
 def split(
-    config: ConfigPath, overrides: Set = None, seed: SeedOverride = None, run: Run = None, as_json: Json = False
+    config: ConfigPath,
+    overrides: Set = None,
+    mode: Annotated[
+        Literal["fasttrack", "full"] | None, typer.Option(help="Of 70 subjects or of all: --set data.split.by=...")
+    ] = None,
+    seed: SeedOverride = None,
+    run: Run = None,
+    as_json: Json = False,
 ) -> None:
     """Show the split of a configuration, and write it to RUN/split.json.
 
-    Only recordings that are there are listed. A split that has one subject in two splits is refused.
+    Only recordings that are there are listed. A split that has one subject in two splits is refused. `--mode fasttrack`
+    is `--set data.split.by=fasttrack`, `--mode full` `--set data.split.by=subject`: say so to the later commands too.
     """
     import json
 
     from biotl.recipes.prep import split
     from biotl.records.atomic import write_text
 
-    settings = load(config, overrides, seed=seed, run=run)
+    by = {"fasttrack": "fasttrack", "full": "subject"}
+    chosen = [] if mode is None else [f"data.split.by={by[mode]}"]
+    settings = load(config, [*(overrides or []), *chosen], seed=seed, run=run)
     who, known = split(settings)
     path = Path(settings.run) / "split.json"
     write_text(path, who.to_json())

@@ -23,8 +23,8 @@ def select(model: nn.Module, pattern: str) -> list[Member]:
     """Return the modules and parameters that a pattern names.
 
     A pattern is ``all``, a group that ``model.groups()`` declares, or a dotted path to a module or parameter, each with
-    an index or slice where it has members: ``blocks[-2:]``; or ``channels[ACC_X, ACC_Y]``, the tensors that hold a block
-    for each channel, of which these channels' blocks train.
+    an index or slice where it has members: ``blocks[-2:]``; or ``channels[ACC_X, ACC_Y]``, the tensors that hold a
+    block for each channel, of which these channels' blocks train.
 
     Raises
     ------

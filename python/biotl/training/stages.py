@@ -110,8 +110,8 @@ class Term(Named):
 class Stage(Section):
     """One stage of transfer learning.
 
-    ``trains`` names groups of the model (``head``, ``blocks[-2:]``, ``channels[ACC_X, ACC_Y]``: of the tensors that hold
-    a block for each channel those of these channels alone, ``all``); everything else is frozen: parameters, running
+    ``trains`` names groups of the model (``head``, ``blocks[-2:]``, ``all``; ``channels[ACC_X, ACC_Y]``: of the tensors
+    that hold a block for each channel, those of these channels alone); everything else is frozen: parameters, running
     statistics and dropout. ``lr`` is one rate, or a rate by group pattern, of which
     the first that holds a parameter gives its rate. ``layer_decay`` multiplies the rate once for every layer below the
     top. ``batch_size`` counts samples per update over all processes and accumulated parts. ``init`` is ``best`` or
