@@ -228,6 +228,12 @@ def rhythm_features(before, after):
         row += [at(x, i + k) - at(high, i + k) for k in (-2, -1, 1, 2)]
         row += [np.sqrt(np.mean(np.square(nearby(change, i, 30)))), np.median(nearby(change, i, 30))]
         row += [np.mean(nearby(turn, i, 30)), np.mean(pairs), np.std(window)]
+        spread = np.median([abs(v - local_median) for v in nearby(x, i, 20)])
+        row += [(x[i] - local_median) / 4 / (spread + 0.02)]
+        row += [(x[i] - at(x, i - 1)) / 4 / (np.median(nearby(change, i, 30)) + 0.02)]
+        apart = [v - np.mean(window) for v in window]
+        products = [a * b for a, b in itertools.pairwise(apart)]
+        row += [sum(products) / max(sum(a * a for a in apart), 1e-9), x[i] - np.percentile(nearby(x, i, 20), 10)]
         rows.append(np.clip(row, -2, 2))
     return np.array(rows)
 
@@ -258,6 +264,7 @@ def lead_features(qrs, p, t, t_before, confidence, pr, width, qt, rested, waited
     gain = lambda a, b: np.dot(a, b) / (np.dot(b, b) + (1e-3 * unit) ** 2)  # noqa: E731
     unit = np.median([np.ptp(wave) for wave in qrs])
     main, paused = np.median(qrs, axis=0), np.median(qrs[rested], axis=0)
+    swift = [rms(np.diff(wave)) / (rms(wave) + 1e-9 * unit) for wave in qrs]
     flat = [levelled(wave) for wave in p]
     main_p, main_t, main_tb = levelled(np.median(p[rested], axis=0)), np.median(t, axis=0), np.median(t_before, axis=0)
     trust = [confidence[i] ** 2 * waited[i] + 1e-6 for i in range(n)]
@@ -276,6 +283,9 @@ def lead_features(qrs, p, t, t_before, confidence, pr, width, qt, rested, waited
         row += [rms(flat[i] - longest) / (rms(longest) + 0.01 * unit), alike(flat[i], flat[at(i - 1)])]
         row.append(octaves(rms(flat[i]), np.median([rms(w) for w, r in zip(flat, rested, strict=True) if r])))
         row += [pr[i] - usual(pr[rested]) if pr[i] > 0 else 0, qt[i] - usual(qt) if qt[i] > 0 else 0]
+        shifted = [cosine(np.roll(qrs[i], lag), main) for lag in range(-8, 9)]
+        row += [max(shifted), 0.008 * (int(np.argmax(shifted)) - 8), np.log2(swift[i] + 1e-3)]
+        row.append(octaves(swift[i], np.median(swift)))
         rows.append(np.clip(row, -8, 8))
     return np.array(rows)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import reference
 from biotl.datasets import beat_features as own
-from biotl.datasets.beat_copies import retime, with_fibrillation, with_premature, with_prevalence
+from biotl.datasets.beat_copies import retime, with_fibrillation, with_noise, with_premature, with_prevalence
 from biotl.datasets.beat_features import FEATURES, LEAD_FEATURES, beat_features
 from biotl.datasets.beat_measures import BeatMeasures, measure_beats
 from biotl.datasets.rhythm import RHYTHM_FEATURES, local_high, longest, rhythm_features
@@ -149,6 +149,18 @@ def test_what_fibrillates_has_no_class_s(record):
         *_, made = with_fibrillation(record.signal, peaks, record.fs, label, np.random.default_rng(seed))
         assert set(made.tolist()) <= {1, -2}
         assert (made == -2).sum() >= 0.2 * len(made) - 1
+
+
+def test_noisy_copies_keep_the_classes_of_the_beats_that_are_found_again_and_mark_those_made_up(record):
+    peaks = rpeaks(record.signal, record.fs)
+    label = np.arange(len(peaks)) % 3
+    x, new, made = with_noise(record.signal, peaks, record.fs, label, np.random.default_rng(2))
+    assert x.shape == record.signal.shape
+    assert np.std(x - record.signal) > 0.02
+    for peak, of in zip(new, made, strict=True):
+        nearest = np.argmin(np.abs(peaks - peak))
+        assert of == (label[nearest] if abs(peaks[nearest] - peak) <= 0.15 * record.fs else -1)
+    assert (made >= 0).mean() > 0.8
 
 
 def test_measures_do_not_depend_on_what_is_not_asked(beats):

@@ -7,10 +7,14 @@ import numpy as np
 import onnx
 import pytest
 
+from biotl.datasets.changes import UNCHANGED
 from biotl.deploy.predictor import Predictor
 from biotl.recipes import demo, registry, synthetic
 from biotl.recipes.export import export_run
+from biotl.recipes.stress import stress
 from biotl.records import read
+from biotl.records.write import write_wfdb
+from biotl.scoring import stored
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +73,30 @@ def test_a_finished_run_is_exported_again_bit_for_bit(small, tmp_path):
     path = tmp_path / "again.onnx"
     export_run(folder / "run", path)
     assert path.read_bytes() == done.published.model.read_bytes()
+
+
+def test_validation_recordings_say_when_to_abstain(small):
+    folder, _ = small
+    run = folder / "run"
+    judged = json.loads((run / "split.json").read_text())["parts"]["validation"]
+    assert [of.id for of in stored.read(run / stored.VALIDATION)] == [name for name, *_ in judged]
+    assert "If it may abstain" in (run / "report.html").read_text()
+
+
+def test_a_stress_test_goes_into_the_report_of_the_run(small, tmp_path):
+    folder, _ = small
+    rng = np.random.default_rng(0)
+    like = read(folder / "recordings" / json.loads((folder / "run" / "split.json").read_text())["parts"]["test"][0][0])
+    for name in ("bw", "em", "ma"):
+        noise = rng.normal(size=(2, 7200)).astype(np.float32)
+        write_wfdb(replace(like, name=name, signal=noise, annotations={}), tmp_path)
+    found = stress(folder / "run", tmp_path)
+    muscle = found.curves["muscle"]
+    assert list(muscle) == [UNCHANGED, "24 dB", "12 dB", "6 dB", "0 dB"]
+    assert muscle["0 dB"]["macro-F1"].value < muscle[UNCHANGED]["macro-F1"].value
+    halved = found.curves["gain"]
+    assert halved["halved"]["macro-F1"].value == pytest.approx(halved[UNCHANGED]["macro-F1"].value, abs=1)
+    assert found.curves["leads"]["swapped"] == found.curves["leads"][UNCHANGED]
+    page = (folder / "run" / "report.html").read_text()
+    assert "As recordings get worse" in page
+    assert "electrode motion" in page

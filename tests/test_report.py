@@ -315,20 +315,31 @@ def test_abstention_is_shown_where_a_rule_was_chosen():
     assert re.search(r"\| right class in the set \| [89]\d\.\d \(", words)
 
 
-def test_a_stress_test_shows_each_level_with_its_interval():
+def test_a_stress_test_shows_each_level_with_its_interval(tmp_path):
     measure = ClassCounts(NSVF.labels)
     levels = {}
     for noise in (24, 12, 0):
         made = beats(seed=noise)
         levels[f"{noise} dB"] = {name: interval(made, measure, name)["macro_f1"] for name in ("model", "boosting")}
-    section = robustness.section({"electrode motion": levels}, "macro-F1", notes=["Noise: NSTDB em."])
+    panels = robustness.Panels("As recordings get worse", "macro-F1", "%", ("Noise: NSTDB em.",), {"motion": levels})
+    robustness.keep(tmp_path, panels)
+    robustness.keep(tmp_path, panels)
+    (kept,) = robustness.read(tmp_path)
+    assert kept == panels
+    section = robustness.section(kept)
     words = told([section])
     assert "Noise: NSTDB em." in words
     assert "## As recordings get worse" in words
-    assert words.count("electrode motion") == 3
+    assert words.count("motion") == 3
     figure = next(block for block in section.blocks if isinstance(block, Figure)).draw()
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["24 dB", "12 dB", "0 dB"]
-    assert robustness.section({}, "macro-F1").blocks == ()
+    assert robustness.section(robustness.Panels("t", "F1", "%", (), {})).blocks == ()
+
+
+def test_a_damaged_file_of_panels_is_refused_by_name(tmp_path):
+    (tmp_path / "robustness.json").write_text('[{"title": 1}]')
+    with pytest.raises(RecordError, match=r"robustness\.json"):
+        robustness.read(tmp_path)
 
 
 def finished(folder, answered, asked):

@@ -28,9 +28,15 @@ def evaluate(
         Path | None,
         typer.Option(help="Another run folder: MODEL is one too, and both are compared on what they answered."),
     ] = None,
+    stress: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of NSTDB's bw, em and ma: MODEL is a run folder, and its test recordings are made worse."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score an exported model on recordings with a reference, or set one finished run against another.
+    """Score an exported model on recordings with a reference, set two finished runs against each other, or stress one.
 
     The reference is read as it was for training: the same annotations or column, the same classes. A missed unit and a
     false detection count as errors; false alarms of classes that no recording holds are shown. A recording that does
@@ -38,6 +44,9 @@ def evaluate(
     """
     if against is not None:
         _compare(model, against, as_json=as_json)
+        return
+    if stress is not None:
+        _stress(model, stress, as_json=as_json)
         return
     import numpy as np
 
@@ -88,6 +97,13 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> None:
     result(
         {"differences": {key: asdict(of) for key, of in found.items()}, "report": str(page)}, as_json=as_json, text=told
     )
+
+
+def _stress(run: Path, noise: Path, *, as_json: bool) -> None:
+    from biotl.recipes.stress import stress, told
+
+    rows = told(stress(run, noise))
+    result({"levels": rows, "report": str(run / "report.html")}, as_json=as_json, text=table(rows))
 
 
 def _entries(paths: list[Path]) -> "list[Entry]":

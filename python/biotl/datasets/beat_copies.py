@@ -5,10 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import biotl.signal
 from biotl.datasets.beat_measures import BeatMeasures
+from biotl.datasets.beats import match
 
 N, S, V = 0, 1, 2
 SHORTEST_S = 0.3
+NOISE_HZ = ((0.05, 1.0, 0.2), (1.0, 12.0, 0.15), (15.0, 100.0, 0.08))
+"""Wander, electrode motion and muscle: band, and largest standard deviation in heights of the QRS complex."""
 
 
 def with_prevalence(
@@ -181,6 +185,32 @@ def with_fibrillation(
     waves = (np.sin(phase) + 0.4 * np.sin(2 * phase)) * height[:, None] * rng.uniform(0.0, 0.07, (len(x), 1))
     y[:, a:b] += waves.astype(np.float32)
     return y, peaks, new
+
+
+def with_noise(
+    x: NDArray[Any], rpeaks: NDArray[Any], fs: float, label: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Lay wander, muscle and electrode noise over a recording, and look for its beats anew.
+
+    Returns
+    -------
+    ndarray of float32, shape (leads, samples), ndarray of int64, shape (m,), ndarray of int64, shape (m,)
+        The noisy recording, the R peaks found in it, and their classes, -1 where the detector made one up.
+    """
+    n, size = x.shape[1], np.percentile(np.abs(x - np.median(x, axis=1, keepdims=True)), 99.5, axis=1)
+    hertz = np.fft.rfftfreq(n, 1 / fs)
+    noise = np.zeros(x.shape)
+    for low, high, most in NOISE_HZ:
+        shape = (hertz >= low) & (hertz < rng.uniform(0.5, 1) * high)
+        part = np.fft.irfft(shape * np.fft.rfft(rng.standard_normal(x.shape)), n)
+        # it comes and goes within seconds
+        knots = rng.standard_normal(max(2, int(n / fs / 3)))
+        gain = np.exp(0.7 * np.interp(np.linspace(0, len(knots) - 1, n), np.arange(len(knots)), knots))
+        noise += rng.uniform(0, most, (len(x), 1)) * gain * part / part.std(axis=1, keepdims=True)
+    y = (x + size[:, None] * noise).astype(np.float32)
+    peaks = biotl.signal.rpeaks(y, fs)
+    found = match(rpeaks, peaks, round(0.15 * fs))
+    return y, peaks, np.where(found >= 0, label[found], -1).astype(np.int64)
 
 
 def _intervals(rpeaks: NDArray[Any], fs: float) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.beat_measures import BeatMeasures
+from biotl.datasets.beat_measures import STEP_S, BeatMeasures
 from biotl.datasets.rhythm import CALM, RHYTHM_FEATURES, around, local_high, longest, rhythm_features, shifted
 
 Floats = NDArray[np.float32]
@@ -35,6 +35,10 @@ LEAD_FEATURES = (
     "p_energy",
     "pr_change",
     "qt_change",
+    "qrs_likeness_shifted",
+    "qrs_shift",
+    "qrs_swiftness",
+    "qrs_swiftness_change",
 )
 FAMILY_FEATURES = (
     "family_share",
@@ -61,6 +65,8 @@ MOST_RELATIVES = 1024
 FAMILY_WIDTH = 0.08
 """Squared distance of two beats, in units of their size, at which they count as a third of a relative."""
 LAGS = 2
+SHIFTS = 8
+"""Samples of 8 ms by which the R peak of a wide complex may lie elsewhere than that of another like it."""
 
 
 def beat_features(beats: BeatMeasures) -> Floats:
@@ -76,7 +82,7 @@ def beat_features(beats: BeatMeasures) -> Floats:
 
     Returns
     -------
-    ndarray of float32, shape (m, 89)
+    ndarray of float32, shape (m, 101)
         Columns `FEATURES`.
     """
     if not len(beats):
@@ -116,7 +122,7 @@ def beat_features(beats: BeatMeasures) -> Floats:
 
 
 def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Floats:
-    """Return the columns `LEAD_FEATURES` of one lead, shape (m, 25)."""
+    """Return the columns `LEAD_FEATURES` of one lead, shape (m, 29)."""
     qrs, p, t, t_before = (wave[:, 0] for wave in (beats.qrs, beats.p, beats.t, beats.t_before))
     height = np.ptp(qrs, axis=1)
     unit = float(np.median(height)) or 1.0
@@ -125,6 +131,8 @@ def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Fl
     slope = np.abs(np.diff(qrs, axis=1)).max(axis=1)
     confidence, pr, width, qt = beats.p_confidence[:, 0], beats.pr_s[:, 0], beats.qrs_s[:, 0], beats.qt_s[:, 0]
     flat_p, flat_main = _level(p), _level(main_p)
+    shifts = np.stack([likeness(np.roll(qrs, lag, axis=1), main) for lag in range(-SHIFTS, SHIFTS + 1)])
+    swift = _size(np.diff(qrs, axis=1)) / (_size(qrs) + 1e-9 * unit)
     trust = (confidence**2 * waited + 1e-6)[:, None]
     flat_longest = (trust * flat_p).sum(axis=0) / trust.sum()
     columns = [
@@ -153,6 +161,10 @@ def _lead(beats: BeatMeasures, rested: NDArray[Any], waited: NDArray[Any]) -> Fl
         _octaves(_size(flat_p), float(np.median(_size(flat_p)[rested]))),
         np.where(pr > 0, pr - _usual(pr[rested]), 0),
         np.where(qt > 0, qt - _usual(qt), 0),
+        shifts.max(axis=0),
+        STEP_S["qrs"] * (shifts.argmax(axis=0) - SHIFTS),
+        np.log2(swift + 1e-3),
+        _octaves(swift, float(np.median(swift))),
     ]
     return np.asarray(np.clip(np.stack(columns, axis=1), -8, 8).astype(np.float32))
 

@@ -58,7 +58,7 @@ class BeatPreprocessor:
         -------
         Prepared
             ``signal`` float32 (leads, samples) at ``spec.fs`` without gaps; ``rpeaks`` int64 (m,);
-            ``features`` float32 (m, 89), see `biotl.datasets.beat_features.FEATURES`. A beat that a gap touches
+            ``features`` float32 (m, 101), see `biotl.datasets.beat_features.FEATURES`. A beat that a gap touches
             is left out.
 
         Raises
@@ -132,5 +132,5 @@ class BeatPreprocessor:
         return prepared
 
     def inputs(self, prepared: Prepared, cut: BeatCut) -> dict[str, NDArray[Any]]:
-        """Return ``features`` float32 (89,) of one beat, and ``unit`` int64 (), its index."""
+        """Return ``features`` float32 (101,) of one beat, and ``unit`` int64 (), its index."""
         return {"features": prepared.arrays["features"][cut.index], "unit": np.asarray(cut.index, np.int64)}

@@ -12,6 +12,8 @@ CALM = 30
 """Beats on each side over which regularity is judged: fibrillation shows in 30 to 60 intervals."""
 RECENT = 8
 """Beats back among which the longest interval is looked for: where a run of early beats began."""
+STEADY = 0.02
+"""Octaves that the steadiest heart's intervals differ by: what an early beat is measured in is never less."""
 RHYTHM_FEATURES = (
     *(
         f"before_to_{name}"
@@ -38,6 +40,10 @@ RHYTHM_FEATURES = (
     "local_turning",
     "local_likeness",
     "local_spread",
+    "before_to_spread",
+    "change_to_usual",
+    "local_persistence",
+    "before_to_shortest",
 )
 
 
@@ -55,7 +61,7 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
 
     Returns
     -------
-    ndarray of float32, shape (m, 26)
+    ndarray of float32, shape (m, 30)
         Columns `RHYTHM_FEATURES`; ratios as log2, clipped to two octaves either way.
 
     Examples
@@ -76,7 +82,7 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
     previous, following = np.append(x[0], x[:-1]), np.append(y[1:], y[-1])
     change = np.abs(np.diff(x, prepend=x[0]))
     turn = np.append(np.append(0, (x[1:-1] - x[:-2]) * (x[1:-1] - x[2:]) > 0), 0)[: len(x)]
-    calm = around(x, CALM)
+    calm, usual_change = around(x, CALM), np.median(around(change, CALM), axis=1)
     columns = [
         *(
             x - reference
@@ -89,10 +95,14 @@ def rhythm_features(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
         np.log2((before + after) / 2) - local_median,
         *(shifted(x - p80, shift) for shift in (-2, -1, 1, 2)),
         np.sqrt(np.mean(around(change, CALM) ** 2, axis=1)),
-        np.median(around(change, CALM), axis=1),
+        usual_change,
         around(turn, CALM).mean(axis=1),
         _likeness(calm),
         calm.std(axis=1),
+        (x - local_median) / (4 * (np.median(np.abs(around(x, AROUND) - local_median[:, None]), axis=1) + STEADY)),
+        (x - previous) / (4 * (usual_change + STEADY)),
+        _persistence(calm),
+        x - np.percentile(around(x, AROUND), 10, axis=1),
     ]
     return np.asarray(
         np.clip(np.stack([np.broadcast_to(c, x.shape) for c in columns], axis=1), -2, 2).astype(np.float32)
@@ -142,3 +152,9 @@ def _likeness(windows: Floats) -> Floats:
     for lag in range(1, width):
         near += (np.abs(windows[:, lag:] - windows[:, :-lag]) < np.log2(1.05)).sum(axis=1)
     return np.asarray(near / (width * (width - 1) / 2))
+
+
+def _persistence(windows: Floats) -> Floats:
+    """Correlation of each interval with the next: above 0 where they swing with breathing, below where one is early."""
+    apart = windows - windows.mean(axis=1, keepdims=True)
+    return np.asarray((apart[:, 1:] * apart[:, :-1]).sum(axis=1) / np.maximum((apart**2).sum(axis=1), 1e-9))

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import biotl.signal
+from biotl.datasets.beat_features import beat_features as within_recording
+from biotl.datasets.beat_measures import measure_beats
 from biotl.datasets.channels import find
 from biotl.datasets.features import FEATURES, SEGMENT_FEATURES, beat_features, segment_features
 from biotl.datasets.gaps import bridge, near, spans
@@ -52,6 +54,8 @@ def beat_windows(beat: NDArray[np.int64], beats: int, spec: SentenceSpec) -> Cut
         first, stop = k * scored, min((k + 1) * scored, beats)
         low, high = max(0, first - spec.context_beats), min(beats, stop + spec.context_beats)
         tokens = np.flatnonzero((beat >= low) & (beat < high))
+        if not len(tokens):  # no wave of these beats was found
+            return Window(0, 0, first, stop)
         # the gap before the first beat belongs to its rhythm
         return Window(max(0, int(tokens[0]) - 1), int(tokens[-1]) + 1, first, stop)
 
@@ -112,7 +116,8 @@ class SentencePreprocessor:
             ``wave`` int8 (n,) 0 P, 1 QRS, 2 T, 3 BG; ``start``, ``stop`` int64 (n,) in samples at ``spec.fs``; ``beat``
             int64 (n,) index into ``rpeaks``, -1 for BG; ``gap`` bool (n,): it touches missing samples; ``patches``
             float32 (n, 2, segment_length): the samples, and the same less the recording's median segment of that wave
-            type, in units of its median QRS height; ``features`` float32 (n, 13), columns `FEATURES`; ``rpeaks`` int64
+            type, in units of its median QRS height; ``features`` float32 (n, 13), columns `FEATURES`, and with
+            ``describe: beats`` those of `biotl.datasets.beat_features`; ``rpeaks`` int64
             (m,) at ``spec.fs``.
 
         Raises
@@ -193,8 +198,8 @@ class SentencePreprocessor:
         -------
         dict of str to ndarray
             ``tokens`` int64, ``wave`` int64 (4 for CLS, SEP and PAD), ``mask`` bool (True is a token), ``patches``
-            float32 (length, 2, segment_length), ``features`` float32 (length, 13), and ``unit`` int64: the beat that
-            is scored at its QRS token, -1 elsewhere.
+            float32 (length, 2, segment_length), ``features`` float32 (length, 13 or more), and ``unit`` int64: the beat
+            that is scored at its QRS token, -1 elsewhere.
         """
         part = slice(cut.first_token, cut.stop_token)
         n, length, of = cut.stop_token - cut.first_token, self.spec.window_tokens, prepared.arrays
@@ -235,6 +240,10 @@ def _segments(raw: NDArray[np.float32], rpeaks: NDArray[np.int64], spec: Sentenc
     features[:, : len(SEGMENT_FEATURES)] = segment_features(start, stop, spec.fs, patches)
     own = beat >= 0
     features[own, len(SEGMENT_FEATURES) :] = beat_features(rpeaks, spec.fs, wave, beat, patches)[beat[own]]
+    if spec.describe == "beats":
+        table = within_recording(measure_beats(raw[None], rpeaks, spec.fs))
+        features = np.concatenate([features, np.zeros((len(wave), table.shape[1]), np.float32)], axis=1)
+        features[own, len(FEATURES) :] = table[beat[own]]
     unlike = patches.copy()
     for kind in np.unique(wave):
         unlike[wave == kind] -= np.median(patches[wave == kind], axis=0)

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from biotl.config import Section
 from biotl.datasets.spec import BaseSpec, Channel, Count, Filter, Gaps, Positive
@@ -29,7 +36,11 @@ class SentenceSpec(BaseSpec):
     detector : str
         R-peak detector; it reads the unfiltered lead.
     segmentation : str
-        Mode of `biotl.signal.segment`.
+        Mode of `biotl.signal.segment`; "delineated" leaves a wave out that is not there, and a beat without a QRS
+        complex then gets no answer.
+    describe : str
+        What stands beside each token: ``segments``, its own duration and size and its beat's timing and likeness; or
+        ``beats``, the columns of `biotl.datasets.beat_features` of its beat as well.
     segment_length : int
         Every P, QRS, T and BG segment is resampled to so many samples, for its token and for its embedding.
     window_beats, context_beats : int
@@ -47,7 +58,8 @@ class SentenceSpec(BaseSpec):
     fs: Positive = 360.0
     channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=1)] = Field(default_factory=_ecg)
     detector: Literal["wavelet"] = "wavelet"
-    segmentation: Literal["fixed"] = "fixed"
+    segmentation: Literal["fixed", "delineated"] = "fixed"
+    describe: Literal["segments", "beats"] = "segments"
     segment_length: Count = 32
     window_beats: Count = 48
     context_beats: Annotated[int, Field(ge=0)] = 8
@@ -61,10 +73,18 @@ class SentenceSpec(BaseSpec):
             raise ValueError("channels: a sentence takes one lead in mV with the normalizer qrs, and not as optional")
         return self
 
+    @model_serializer(mode="wrap")
+    def _says_nothing_of_what_is_as_ever(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``describe`` out where it is not chosen: what was fitted before there was a choice keeps its digest."""
+        tree: dict[str, Any] = handler(self)
+        if tree["describe"] == "segments":
+            del tree["describe"]
+        return tree
+
     @property
     def window_tokens(self) -> int:
-        """Length of a window in tokens: four a beat, one gap, CLS and SEP."""
-        return 4 * self.window_beats + 3
+        """Length of a window in tokens: four or, with a gap after each wave, six a beat, one gap, CLS and SEP."""
+        return (4 if self.segmentation == "fixed" else 6) * self.window_beats + 3
 
 
 def _two_leads() -> tuple[Channel, ...]:

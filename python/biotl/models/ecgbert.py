@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from biotl.datasets.features import EDGES, PATCH_EDGES
+from biotl.datasets.features import BEAT_EDGES, EDGES, PATCH_EDGES
 from biotl.datasets.vocabulary import MASK, SPECIAL, TOKENS
 from biotl.errors import ConfigError
 from biotl.models.heads import BeatHead, TokenHead
@@ -34,6 +34,8 @@ class ECGBert(nn.Module):
         Samples of a patch, as in the `SentenceSpec`.
     dropout : float
         On attention, feed-forward layers and embeddings.
+    described : int
+        Features of each beat that come with its tokens beside the 13, as the `SentenceSpec` says.
     """
 
     inputs = ("tokens", "wave", "patches", "features", "mask")
@@ -49,6 +51,7 @@ class ECGBert(nn.Module):
         hidden: int = 128,
         segment_length: int = 32,
         dropout: float = 0.1,
+        described: int = 0,
     ) -> None:
         super().__init__()
         sizes = {"dim": dim, "layers": layers, "heads": heads, "hidden": hidden, "segment_length": segment_length}
@@ -69,6 +72,8 @@ class ECGBert(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.mlm = TokenHead(dim)
         self.head = BeatHead(dim, classes, dropout)
+        # last, so that the weights of a model without it are drawn as ever
+        self.beat_embedding = DescribedEmbedding(described, dim) if described else None
 
     def forward(
         self, tokens: Tensor, wave: Tensor, patches: Tensor, features: Tensor, mask: Tensor
@@ -81,8 +86,8 @@ class ECGBert(nn.Module):
             Token ids, and wave types with 4 for CLS, SEP, MASK and PAD.
         patches : Tensor of float32, shape (batch, length, 2, segment_length)
             The samples of each segment.
-        features : Tensor of float32, shape (batch, length, 13)
-            `biotl.datasets.features.FEATURES` of each segment.
+        features : Tensor of float32, shape (batch, length, 13 + described)
+            `biotl.datasets.features.FEATURES` of each segment, and what its beat is within its recording.
         mask : Tensor of bool, shape (batch, length)
             True at tokens, False at padding.
 
@@ -93,7 +98,10 @@ class ECGBert(nn.Module):
             ``mlm_logits`` (batch, length, 75).
         """
         seen = (tokens != MASK).unsqueeze(-1)
-        content = self.patch_embedding(patches, wave) + self.feature_embedding(features)
+        own = len(EDGES)
+        content = self.patch_embedding(patches, wave) + self.feature_embedding(features[..., :own])
+        if self.beat_embedding is not None:
+            content = content + self.beat_embedding(features[..., own:])
         x = self.token_embedding(tokens) + self.wave_embedding(wave) + torch.where(seen, content, 0.0)
         x = self.dropout(x + sinusoid(tokens.shape[1], x.shape[2], x.device))
         x = self.neighbours(x, mask)
@@ -111,6 +119,7 @@ class ECGBert(nn.Module):
             self.patch_embedding,
             self.feature_embedding,
             self.dropout,
+            *([self.beat_embedding] if self.beat_embedding is not None else []),
         ]
         return {
             "embedding": embedding,
@@ -163,6 +172,20 @@ class FeatureEmbedding(nn.Module):
         super().__init__()
         self.steps = Steps(EDGES)
         self.net = nn.Sequential(nn.Linear(self.steps.low.numel(), dim), nn.GELU(), nn.Linear(dim, dim))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Embed features."""
+        return self.net(self.steps(features, self.steps.low, self.steps.width).flatten(-2))  # type: ignore[no-any-return]
+
+
+class DescribedEmbedding(nn.Module):
+    """What a beat is within its recording (..., count) to a vector (..., dim): ratios as log2, likenesses, changes."""
+
+    def __init__(self, count: int, dim: int) -> None:
+        super().__init__()
+        self.steps = Steps(np.tile(BEAT_EDGES, (count, 1)))
+        inputs = count * (len(BEAT_EDGES) - 1)
+        self.net = nn.Sequential(nn.Linear(inputs, 2 * dim), nn.GELU(), nn.Dropout(0.2), nn.Linear(2 * dim, dim))
 
     def forward(self, features: Tensor) -> Tensor:
         """Embed features."""

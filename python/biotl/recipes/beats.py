@@ -1,8 +1,7 @@
 """Beats told apart by boosted trees: what each one is within its recording, on one ECG lead or two."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from numpy.typing import NDArray
 from pydantic import Field
@@ -17,16 +16,13 @@ from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.spec_kinds import BeatSpec
 from biotl.recipes import synthetic
 from biotl.recipes.recipe import Data, Recipe, RunConfig
+from biotl.recipes.trees import learn
 from biotl.scoring.baselines import beats as baselines
 from biotl.training.stages import Stage
 
 if TYPE_CHECKING:
     from biotl.recipes.prep import Ready
-    from biotl.training.data import Task, View
-    from biotl.training.trainer import Result
-
-STAGE = "trees"
-"""What the one fit is called where a run's files name a stage."""
+    from biotl.training.data import View
 
 
 class BeatTableData(Data):
@@ -62,40 +58,6 @@ def target(config: BeatsConfig, entries: Sequence[Entry]) -> Target:  # noqa: AR
     own = {symbol: "normal" if name == "N" else "abnormal" for symbol, name in AAMI_CLASSES.items()}
     named = {"aami": AAMI_CLASSES, "binary": own}
     return BeatClass(annotator=config.data.annotator, classes=named[classes] if isinstance(classes, str) else classes)
-
-
-def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: ARG001  (a fit of two minutes starts over)
-    """Fit the trees on the training recordings, and leave them as a stage would."""
-    from biotl.models.boosted_trees import BoostedTrees
-    from biotl.recipes.decide import undecided
-    from biotl.recipes.run import bundle
-    from biotl.training.boosting import Heart, fit_trees
-    from biotl.training.checkpoint import SUFFIX, Checkpoint, save
-    from biotl.training.data import Task
-    from biotl.training.trainer import Result
-
-    config, folder = cast(BeatsConfig, ready.config), Path(ready.config.run)
-    hearts = []
-    for part in ready.parts("train"):
-        whole = ready.store[part.id]
-        start, stop = (round(share * whole.samples) for share in (part.start, part.stop))
-        peak = ready.preprocessor.units(whole)[:, 0]
-        label = ready.store.targets(part.id)["labels"][(peak >= start) & (peak < stop)]
-        of = (whole if part.stop - part.start == 1 else ready.preprocessor.stretch(whole, start, stop)).arrays
-        subject = ready.split.subjects[part.id] or part.id
-        hearts.append(Heart(subject, of["signal"], config.data.spec.fs, of["rpeaks"], label))
-    seeds = [config.seed + k for k in range(config.seeds)]
-    trees = fit_trees(hearts, ready.target.labels, seeds=seeds)
-    model = BoostedTrees.of(trees)
-    named = Named(name=config.model.name, **model.options())
-    about = bundle(ready, named, model, undecided(ready.target)).model_dump(mode="json")
-    best = {"trees": len(trees.root), "seeds": seeds}
-    lineage = [{"stage": STAGE, **best}]
-    path = folder / "checkpoints" / f"best-{STAGE}{SUFFIX}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    save(path, Checkpoint(tensors, {"about": about, "lineage": lineage}))
-    return Task(model, {}, about), Result(model, {STAGE: best}, [], folder)
 
 
 def views(ready: "Ready") -> "dict[str, View]":  # noqa: ARG001

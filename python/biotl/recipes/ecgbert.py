@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from biotl.config import Named
+from biotl.datasets.beat_features import FEATURES as DESCRIBED
 from biotl.datasets.beats import AAMI_CLASSES
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import BeatClass, Target
@@ -78,7 +79,8 @@ def model(ready: "Ready", views: "Mapping[str, View]") -> Named:  # noqa: ARG001
     config = ready.config
     single = any(term.name == "bce" for stage in config.stages for term in stage.loss)
     classes = 1 if single else len(ready.target.labels)
-    return Named.model_validate({"name": config.model.name, "classes": classes, **config.model.args})
+    described = {"described": len(DESCRIBED)} if config.data.spec.describe == "beats" else {}
+    return Named.model_validate({"name": config.model.name, "classes": classes, **described, **config.model.args})
 
 
 def table(of: Preprocessor, prepared: Prepared) -> NDArray[Any]:  # noqa: ARG001

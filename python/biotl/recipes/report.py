@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -10,16 +11,21 @@ from typing import Any
 import numpy as np
 
 from biotl import __version__
+from biotl.datasets.kinds import make_preprocessor
 from biotl.deploy.bundle import Bundle
-from biotl.recipes.prep import Ready
+from biotl.deploy.decision import Classes
+from biotl.recipes.prep import Ready, prepare
 from biotl.recipes.recipe import words
+from biotl.recipes.registry import load
 from biotl.records import Record
-from biotl.report import classes, html, model_card, pretraining, regression
+from biotl.report import classes, html, model_card, pretraining, regression, robustness
 from biotl.report.content import Pairs, Report, Section, Text
 from biotl.report.strips import Trace
 from biotl.report.training import training
 from biotl.report.tripod import tripod
+from biotl.scoring import stored
 from biotl.scoring.answers import Answered
+from biotl.scoring.conformal import Conformal, fit
 
 
 def finetuned(
@@ -27,10 +33,37 @@ def finetuned(
 ) -> None:
     """Write ``report.html`` and ``model_card.md`` of a run that was judged on test recordings."""
     if ready.target.kind == "class":
-        shown = classes.sections(answered, tree, read=Reader(ready))
+        shown = classes.sections(answered, tree, read=Reader(ready), abstains=_rule(ready, bundle))
     else:
         shown = regression.sections(answered, tree)
-    _write(ready, [*shown, training(history)], bundle)
+    tried = [robustness.section(of) for of in robustness.read(Path(ready.config.run))]
+    _write(ready, [*shown, *tried, training(history)], bundle)
+
+
+def again(run: Path) -> None:
+    """Write the report of a finished run anew, with what was tried on it since."""
+    answered, tree = stored.read_run(run)
+    config = load(run / "config.resolved.yaml", [f"run={run}"])
+    log, made = run / "metrics.jsonl", run / "bundle.json"
+    history = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
+    ready = prepare(config)
+    bundle = Bundle.from_json(made.read_text(encoding="utf-8"), str(made))
+    fitted = replace(ready, preprocessor=make_preprocessor(ready.store.spec, bundle.state))
+    finetuned(fitted, tree, answered, history, bundle)
+
+
+def _rule(ready: Ready, bundle: Bundle) -> Conformal | None:
+    """Return when to abstain, of the recordings that the decision was chosen on and at its temperature."""
+    held = Path(ready.config.run) / stored.VALIDATION
+    if not held.is_file() or not isinstance(bundle.decision, Classes):
+        return None
+    power = 1 / bundle.decision.calibration
+    found = []
+    for of in stored.read(held):
+        if of.probability is not None:
+            raised = of.probability.astype(np.float64) ** power
+            found.append(replace(of, probability=raised / raised.sum(axis=1, keepdims=True)))
+    return fit(found)
 
 
 def pretrained(ready: Ready, tree: Mapping[str, Any] | None, history: Any, bundle: Bundle) -> None:

@@ -15,12 +15,13 @@ from biotl.deploy.bundle import About, Bundle, Data, Model
 from biotl.deploy.decision import Decision
 from biotl.models import registry
 from biotl.recipes import publish
-from biotl.recipes.decide import choose, undecided
+from biotl.recipes.decide import choose, tempered, undecided
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import Ready, fit, prepare
 from biotl.recipes.recipe import RunConfig
 from biotl.recipes.registry import find
 from biotl.recipes.units import reference, within
+from biotl.scoring import stored
 from biotl.scoring.answers import Answered
 from biotl.training.data import Task
 from biotl.training.distributed import World
@@ -99,10 +100,12 @@ def finetune(config: RunConfig, *, resume: bool = False) -> publish.Published:
     with trained(config, resume=resume, needs=needs) as (ready, work, result):
         run = forward(result.model, str(result.model.output))
         name = config.model.name
-        first = undecided(ready.target)
-        decision = (
-            choose(first, answered(ready, "validation", first, run, name)) if ready.parts("validation") else first
-        )
+        decision, held = undecided(ready.target), Path(config.run) / stored.VALIDATION
+        if ready.parts("validation"):
+            stored.write(answered(ready, "validation", decision, run, name), held)
+            decision = choose(decision, stored.read(held))
+        elif held.is_file():
+            decision = tempered(decision, stored.read(held))
         test = answered(ready, "test", decision, run, name)
         return publish.finetuned(ready, work, result, decision, test)
 

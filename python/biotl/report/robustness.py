@@ -1,11 +1,16 @@
 """How figures fall as recordings get worse, or as less is learnt from: one panel a kind of change."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from biotl.errors import RecordError
+from biotl.records.atomic import write_text
 from biotl.report.beside import told
 from biotl.report.content import Figure, Section, Table, Text
 from biotl.report.figures import color
@@ -19,41 +24,83 @@ Curve = Mapping[str, Mapping[str, Interval]]
 """By level as it is printed, such as ``12 dB``, from mild to strong; then by model."""
 
 
-def section(
-    curves: Mapping[str, Curve],
-    figure: str,
-    unit: str = "%",
-    notes: Sequence[str] = (),
-    title: str = "As recordings get worse",
-) -> Section:
-    """Return the section of a stress test, or of what fewer training subjects give.
+ROBUSTNESS = "robustness.json"
+"""What the file of a run folder is called that holds what was tried on a finished run."""
+
+
+@dataclass(frozen=True)
+class Panels:
+    """One section: what was done to recordings, or with how many subjects was learnt.
 
     Parameters
     ----------
-    curves : mapping of str to Curve
-        By kind of change, such as ``electrode motion`` or ``share of the training subjects``.
-    figure : str
-        What is shown, such as ``macro-F1``.
-    unit : str
-        Of the figure.
-    notes : sequence of str
-        How the change was made, where the noise is from, and whether anything was learnt or chosen anew.
     title : str
         Of the section.
+    figure, unit : str
+        What is shown, such as ``macro-F1`` in ``%``.
+    notes : tuple of str
+        How the change was made, where the noise is from, and whether anything was learnt or chosen anew.
+    curves : mapping of str to Curve
+        By kind of change, such as ``electrode motion`` or ``share of the training subjects``.
     """
+
+    title: str
+    figure: str
+    unit: str
+    notes: tuple[str, ...]
+    curves: Mapping[str, Curve]
+
+
+def keep(run: Path, panels: Panels) -> None:
+    """Write panels into a run folder, in place of those of the same title."""
+    kept = [of for of in read(run) if of.title != panels.title]
+    write_text(run / ROBUSTNESS, json.dumps([asdict(of) for of in (*kept, panels)], indent=1))
+
+
+def read(run: Path) -> list[Panels]:
+    """Return what was tried on a finished run, nothing where nothing was."""
+    path = run / ROBUSTNESS
+    if not path.is_file():
+        return []
+    try:
+        return [
+            Panels(
+                of["title"],
+                of["figure"],
+                of["unit"],
+                tuple(of["notes"]),
+                {
+                    kind: {
+                        level: {name: Interval(**told) for name, told in models.items()}
+                        for level, models in curve.items()
+                    }
+                    for kind, curve in of["curves"].items()
+                },
+            )
+            for of in json.loads(path.read_text(encoding="utf-8"))
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RecordError(str(path), "panels", type(error).__name__, "what `biotl evaluate --stress` writes") from None
+
+
+def section(panels: Panels) -> Section:
+    """Return the section of a stress test, or of what fewer training subjects give."""
     drawn = [
-        Figure(partial(panel, kind, curve, f"{figure} ({unit})"), f"{figure} under {kind}, by level and model")
-        for kind, curve in curves.items()
+        Figure(
+            partial(panel, kind, curve, f"{panels.figure} ({panels.unit})"),
+            f"{panels.figure} under {kind}, by level and model",
+        )
+        for kind, curve in panels.curves.items()
     ]
     rows = [
-        {"change": kind, "level": level} | {name: told(of, unit) for name, of in models.items()}
-        for kind, curve in curves.items()
+        {"change": kind, "level": level} | {name: told(of, panels.unit) for name, of in models.items()}
+        for kind, curve in panels.curves.items()
         for level, models in curve.items()
     ]
     if not rows:
-        return Section(title, ())
-    why = f"{figure} with its 95 % interval over subjects."
-    return Section(title, (Text((why, *notes), "soft"), *drawn, Table(rows)))
+        return Section(panels.title, ())
+    why = f"{panels.figure} with its 95 % interval over subjects."
+    return Section(panels.title, (Text((why, *panels.notes), "soft"), *drawn, Table(rows)))
 
 
 def panel(kind: str, curve: Curve, axis_name: str) -> "matplotlib.Figure":

@@ -16,6 +16,8 @@ from biotl.scoring.answers import Answered
 
 ANSWERS = "answers.npz"
 """What the file is called in a run folder."""
+VALIDATION = "validation.npz"
+"""The same of the recordings that the decision was chosen on."""
 _FIELDS = ("span", "truth", "missed", "probability", "low", "high")
 
 

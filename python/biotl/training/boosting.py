@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.beat_copies import with_fibrillation, with_premature, with_prevalence
+from biotl.datasets.beat_copies import with_fibrillation, with_noise, with_premature, with_prevalence
 from biotl.datasets.beat_features import beat_features
 from biotl.datasets.beat_measures import BeatMeasures, measure_beats
 from biotl.errors import MissingExtraError, TrainingError
@@ -60,7 +60,10 @@ KINDS = {
     "premature prevalence": Kind(0.15, 25, 40),
     "fibrillation": Kind(0.5, 60, 50),
     "fibrillation prevalence": Kind(0.3, 25, 40),
+    "noise": Kind(0.3, 50, 50),
 }
+FALSE = -1
+"""Label of a beat that the detector made up."""
 COPY_BEATS = 900
 FEWEST = 5
 """Beats of a class below which a recording is not copied with more of them."""
@@ -80,16 +83,16 @@ def copies(
     Copies teach what one database cannot: that a lead may be missing, that ectopic beats may be the usual ones, that
     every heart may have early beats, and that in fibrillation neither an early beat nor a missing P wave is ectopic.
     """
-    early = labels.index("S") if "S" in labels else None
     beats = measure_beats(heart.x, heart.rpeaks, heart.fs)
     yield "whole", beat_features(beats), heart.label
     if len(heart.x) > 1:
         for lead in range(len(heart.x)):
             yield "one lead", beat_features(beats.leads(lead)), heart.label
     yield from _prevalence("prevalence", beats, heart.label, len(labels), 4, rng)
-    if early is None:
-        return
-    for kind, make in (("fibrillation", with_fibrillation), ("premature", with_premature)):
+    made_of = {"noise": with_noise}
+    if "S" in labels:
+        made_of |= {"fibrillation": with_fibrillation, "premature": with_premature}
+    for kind, make in made_of.items():
         if kind not in kinds:
             continue
         for _ in range(2):
@@ -102,7 +105,8 @@ def copies(
             made = measure_beats(x, new, heart.fs)
             for leads in {tuple(range(len(x))), *((lead,) for lead in range(len(x)))}:
                 yield kind, beat_features(made.leads(*leads)), label
-            yield from _prevalence(f"{kind} prevalence", made, label, len(labels), 2, rng)
+            if kind != "noise":
+                yield from _prevalence(f"{kind} prevalence", made, label, len(labels), 2, rng)
 
 
 def _prevalence(
@@ -121,44 +125,67 @@ def _prevalence(
             yield kind, beat_features(made.leads(*(range(width) if rng.random() < 0.5 else one))), new
 
 
-def beat_rows(
-    hearts: Sequence[Heart], labels: Sequence[str], *, seed: int, kinds: Mapping[str, Kind] = KINDS
-) -> tuple[Table, NDArray[np.int64], NDArray[np.float64]]:
+@dataclass(frozen=True)
+class Rows:
+    """Beats of one class of one subject, from one copy: ``weight`` is what each counts."""
+
+    subject: str
+    label: int
+    table: Table
+    weight: float
+
+
+def heart_rows(heart: Heart, labels: Sequence[str], *, seed: int, kinds: Mapping[str, Kind] = KINDS) -> list[Rows]:
+    """Return what is learnt from one recording and its copies; it depends on no other recording.
+
+    What a detector made up is learnt as the usual beat: it has to be called something, and a false ventricular beat
+    weighs more than a false usual one.
+    """
+    rng = np.random.default_rng([seed, *heart.subject.encode()])
+    rows = []
+    for kind, table, label in copies(heart, labels, rng, kinds):
+        if (limits := kinds.get(kind)) is None:
+            continue
+        for c in range(FALSE, len(labels)):
+            found = np.flatnonzero(label == c)
+            most = limits.usual if c == 0 else limits.other
+            kept = rng.choice(found, most, replace=False) if len(found) > most else found
+            if len(kept):
+                rows.append(Rows(heart.subject, c, table[kept], len(found) / len(kept) * limits.weight))
+    return rows
+
+
+def joined(rows: Sequence[Rows], learnt: Container[int]) -> tuple[Table, NDArray[np.int64], NDArray[np.float64]]:
     """Return the table to learn from: features, classes and weights.
 
     A class counts as the fourth root of its beats, and within a class a subject as the tenth root of its own: neither
     the usual beat nor the subject with the most ectopic ones decides.
     """
-    tables, classes, groups = [], [], []
+    rows = [of for of in rows if of.label in learnt]
     counts: dict[tuple[int, str], float] = {}
-    held = np.sum([np.bincount(heart.label[heart.label >= 0], minlength=len(labels)) for heart in hearts], axis=0)
-    learnt = np.flatnonzero(held >= RAREST).tolist()
-    if len(learnt) < 2:
-        got = ", ".join(f"{n} {name}" for name, n in zip(labels, held.tolist(), strict=True))
-        raise TrainingError(f"training: got {got}, wanted two classes of {RAREST} beats or more: label more recordings")
-    for heart in hearts:
-        rng = np.random.default_rng([seed, *heart.subject.encode()])
-        for kind, table, label in copies(heart, labels, rng, kinds):
-            if (limits := kinds.get(kind)) is None:
-                continue
-            for c in learnt:
-                rows = np.flatnonzero(label == c)
-                if not len(rows):
-                    continue
-                most = limits.other if c else limits.usual
-                kept = rng.choice(rows, most, replace=False) if len(rows) > most else rows
-                each = len(rows) / len(kept) * limits.weight
-                counts[c, heart.subject] = counts.get((c, heart.subject), 0) + each * len(kept)
-                tables.append(table[kept])
-                classes.append(np.full(len(kept), c))
-                groups.append((c, heart.subject, each, len(kept)))
-    total = {c: sum(n for (of, _), n in counts.items() if of == c) for c, _ in counts}
-    spread = {c: sum(n**0.1 for (of, _), n in counts.items() if of == c) for c, _ in counts}
-    weights = [
-        np.full(n, each * counts[c, subject] ** -0.9 / spread[c] * total[c] ** 0.25) for c, subject, each, n in groups
-    ]
-    weight = np.concatenate(weights)
-    return np.concatenate(tables), np.concatenate(classes), weight / weight.mean()
+    for of in rows:
+        key = of.label, of.subject
+        counts[key] = counts.get(key, 0) + of.weight * len(of.table)
+    total, spread = (
+        {c: sum(n**power for (k, _), n in counts.items() if k == c) for c, _ in counts} for power in (1, 0.1)
+    )
+    weight = np.concatenate(
+        [
+            np.full(
+                len(of.table),
+                of.weight * counts[of.label, of.subject] ** -0.9 / spread[of.label] * total[of.label] ** 0.25,
+            )
+            for of in rows
+        ]
+    )
+    classes = np.concatenate([np.full(len(of.table), max(of.label, 0)) for of in rows])
+    return np.concatenate([of.table for of in rows]), classes, weight / weight.mean()
+
+
+def learnable(hearts: Sequence[Heart], classes: int) -> list[int]:
+    """Return the classes that there are enough beats of to learn."""
+    held = np.sum([np.bincount(heart.label[heart.label >= 0], minlength=classes) for heart in hearts], axis=0)
+    return [int(c) for c in np.flatnonzero(held >= RAREST)]
 
 
 def fit_trees(
@@ -189,26 +216,68 @@ def fit_trees(
     MissingExtraError
         If scikit-learn is not installed.
     """
-    try:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-    except ImportError:
-        raise MissingExtraError("scikit-learn", "train") from None
-    models = []
-    for turn, seed in enumerate(seeds):
-        learnt = {name: kind for name, kind in kinds.items() if turn % 2 == 0 or name not in EVERY_OTHER}
-        table, classes, weight = beat_rows(hearts, labels, seed=seed, kinds=learnt)
-        model = HistGradientBoostingClassifier(
-            learning_rate=0.15,
-            max_iter=60,
-            max_leaf_nodes=15,
-            max_bins=63,
-            max_features=0.3,
-            l2_regularization=1.0,
-            early_stopping=False,
-            random_state=seed,
-        )
-        models.append(model.fit(table, classes, sample_weight=weight))
-    return from_sklearn(models, len(labels))
+    return Lessons.of(hearts, labels, seeds=seeds, kinds=kinds).fit()
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What recordings teach each model of an ensemble: made once, learnt from as a whole or without some subjects."""
+
+    hearts: Sequence[Heart]
+    labels: Sequence[str]
+    rows: Mapping[int, Sequence[Rows]]
+
+    @classmethod
+    def of(
+        cls, hearts: Sequence[Heart], labels: Sequence[str], *, seeds: Sequence[int], kinds: Mapping[str, Kind] = KINDS
+    ) -> "Lessons":
+        """Make the copies of each seed; see `fit_trees`."""
+        if len(learnable(hearts, len(labels))) < 2:
+            held = ", ".join(
+                f"{sum(int((h.label == k).sum()) for h in hearts)} {name}" for k, name in enumerate(labels)
+            )
+            wanted = f"two classes of {RAREST} beats or more: label more recordings"
+            raise TrainingError(f"training: got {held}, wanted {wanted}")
+        rows = {}
+        for turn, seed in enumerate(seeds):
+            chosen = {name: kind for name, kind in kinds.items() if turn % 2 == 0 or name not in EVERY_OTHER}
+            rows[seed] = [of for heart in hearts for of in heart_rows(heart, labels, seed=seed, kinds=chosen)]
+        return cls(hearts, labels, rows)
+
+    def fit(self, without: Container[str] = ()) -> Trees:
+        """Fit on all subjects but those; see `fit_trees`."""
+        try:
+            from sklearn.ensemble import HistGradientBoostingClassifier
+        except ImportError:
+            raise MissingExtraError("scikit-learn", "train") from None
+        known = (FALSE, *self.learnt(without))
+        models = []
+        for seed, rows in self.rows.items():
+            table, classes, weight = joined([of for of in rows if of.subject not in without], known)
+            model = HistGradientBoostingClassifier(
+                learning_rate=0.15,
+                max_iter=60,
+                max_leaf_nodes=15,
+                max_bins=63,
+                max_features=0.3,
+                l2_regularization=1.0,
+                early_stopping=False,
+                random_state=seed,
+            )
+            models.append(model.fit(table, classes, sample_weight=weight))
+        return from_sklearn(models, len(self.labels))
+
+    def learnt(self, without: Container[str] = ()) -> list[int]:
+        """Return the classes that the others hold enough beats of."""
+        return learnable([heart for heart in self.hearts if heart.subject not in without], len(self.labels))
+
+    def groups(self, n: int) -> list[set[str]]:
+        """Deal the subjects to n groups of a like share of beats that are not the usual ones."""
+        other: dict[str, int] = {}
+        for heart in self.hearts:
+            other[heart.subject] = other.get(heart.subject, 0) + int((heart.label > 0).sum())
+        ordered = sorted(other, key=lambda subject: (-other[subject], subject))
+        return [set(ordered[k::n]) for k in range(min(n, len(ordered)))]
 
 
 def probabilities(raw: NDArray[Any]) -> NDArray[np.float64]:

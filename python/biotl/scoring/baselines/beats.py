@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.features import BEAT_FEATURES, SEGMENT_FEATURES
+from biotl.datasets.features import BEAT_FEATURES, FEATURES, SEGMENT_FEATURES
 from biotl.scoring.baselines.learners import Boosting, Learner, Majority, answer
 from biotl.scoring.classes import ClassScore
 
@@ -32,7 +32,7 @@ def table(arrays: Mapping[str, Array]) -> NDArray[np.float32]:
     beats, wave, beat, patches = len(arrays["rpeaks"]), arrays["wave"], arrays["beat"], arrays["patches"]
     own = np.zeros((beats, len(BEAT_FEATURES)), np.float32)
     rows = np.flatnonzero(wave == 1)
-    own[beat[rows]] = arrays["features"][rows, len(SEGMENT_FEATURES) :]
+    own[beat[rows]] = arrays["features"][rows, len(SEGMENT_FEATURES) : len(FEATURES)]
     around = np.pad(own[:, :_RR], ((2, 2), (0, 0)))
     columns = [own, *(around[2 + shift : 2 + shift + beats] for shift in (-2, -1, 1, 2))]
     for kind in range(3):

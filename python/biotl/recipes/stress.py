@@ -1,0 +1,114 @@
+"""How a finished run does on its test recordings as these get worse: the panels of its report."""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biotl.datasets.changes import Change, Changed, changes
+from biotl.datasets.splits import Split
+from biotl.deploy.evaluate import evaluate_entries
+from biotl.deploy.predictor import Predictor
+from biotl.errors import ConfigError, RecordError
+from biotl.recipes import report
+from biotl.recipes.recipe import entries
+from biotl.recipes.registry import find, load
+from biotl.report.robustness import Panels, keep
+from biotl.scoring.answers import Answered, models
+from biotl.scoring.bootstrap import Interval, interval
+from biotl.scoring.classes import ClassCounts
+
+TITLE = "As recordings get worse"
+FEWEST = 0.01
+"""Share of the beats below which a class has no line of its own."""
+
+
+def stress(run: Path, noise: Path) -> Panels:
+    """Answer the test recordings of a run again, changed in every way that `changes` knows, and report it.
+
+    Nothing is learnt or chosen anew.
+
+    Parameters
+    ----------
+    run : Path
+        A finished run of beats.
+    noise : Path
+        Folder of NSTDB's ``bw``, ``em`` and ``ma``.
+
+    Returns
+    -------
+    Panels
+        What was found, which is in ``robustness.json`` and ``report.html`` now.
+
+    Raises
+    ------
+    RecordError
+        If there is no finished run, or no noise.
+    ConfigError
+        If the run answers no beats.
+    """
+    path = run / "results.json"
+    if not path.is_file():
+        raise RecordError(
+            str(run), "results", "none", "the figures of a finished run", "finish it with `biotl finetune`"
+        )
+    tree: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if tree["task"]["unit"] != "beat":
+        raise ConfigError(f"stress: got a run that answers each {tree['task']['unit']}, wanted one of beats")
+    config = load(run / "config.resolved.yaml")
+    parts = Split.from_json((run / "split.json").read_text(encoding="utf-8")).parts["test"]
+    if any(part.start > 0 or part.stop < 1 for part in parts):
+        raise ConfigError(
+            "stress: got a split that judges stretches of recordings, wanted whole ones: split by subject"
+        )
+    wanted = {part.id for part in parts}
+    test = [entry for entry in entries(config) if entry.id in wanted]
+    target = find(config.recipe).target(config, test)
+    predictor = Predictor(run / "model.onnx")
+
+    @cache
+    def answer(change: Change) -> dict[str, Interval]:
+        answered, refused, _ = evaluate_entries(predictor, [Changed.of(entry, change) for entry in test], target)
+        if refused:
+            raise refused[0]
+        return lines(answered, tree["task"]["labels"])
+
+    # every kind begins with the recordings as they are, which are answered once
+    curves = {
+        kind: {level: answer(change) for level, change in levels.items()} for kind, levels in changes(noise).items()
+    }
+    found = Panels(
+        TITLE,
+        "F1",
+        "%",
+        (
+            "The model as it is, on the test recordings; nothing was learnt or chosen anew. Noise: NSTDB's bw, em and "
+            "ma, and a hum of 50 Hz, on every lead throughout, at the ratio of the noise stress test.",
+            f"Part of look {tree['looks']} at the test recordings: the model that was scored then.",
+        ),
+        curves,
+    )
+    keep(run, found)
+    report.again(run)
+    return found
+
+
+def lines(answered: Sequence[Answered], labels: Sequence[str]) -> dict[str, Interval]:
+    """Return macro-F1 and F1 of each class that is not rare, in per cent, of the model that answered."""
+    measure = ClassCounts(tuple(labels))
+    found = interval(answered, measure, models(answered)[0])
+    truth = np.concatenate([*(of.truth for of in answered), *(of.missed for of in answered)])
+    often = [label for k, label in enumerate(labels) if (truth == k).mean() >= FEWEST]
+    return {"macro-F1": found["macro_f1"], **{label: found[f"f1.{label}"] for label in often}}
+
+
+def told(found: Panels) -> list[dict[str, Any]]:
+    """Return one row a level: its figures."""
+    return [
+        {"change": kind, "level": level} | {name: round(of.value, 1) for name, of in figures.items()}
+        for kind, levels in found.curves.items()
+        for level, figures in levels.items()
+    ]
