@@ -14,8 +14,8 @@ from biotl.models.registry import build
 from biotl.recipes import prep, registry
 from biotl.recipes.decide import choose, thresholds
 from biotl.recipes.ecgbert import CLASSES, EcgbertConfig
-from biotl.recipes.recipe import words
 from biotl.recipes.units import truths, within
+from biotl.recipes.words import words
 from biotl.scoring.answers import Answered
 from biotl.scoring.classes import score
 from biotl.training.groups import select

@@ -24,6 +24,9 @@ def evaluate(
     annotator: Annotated[
         str | None, typer.Option(help="Extension of the annotations; by default the one that was learnt from.")
     ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Count beats by this map: aami, or ec57, where escape beats (e, j, n) are S.")
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(help="Another run folder: MODEL is one too, and both are compared on what they answered."),
@@ -65,6 +68,8 @@ def evaluate(
     target: Any = parse_target(predictor.bundle.about.target, source=str(model))
     if annotator is not None:
         target = replace(target, annotator=annotator)
+    if classes is not None:
+        target = _counted_by(target, classes)
     entries = _entries(recordings or []) if manifest is None else read_manifest(manifest)
     answered, errors, notes = evaluate_entries(predictor, entries, target)
     refused = refusals(errors)
@@ -82,6 +87,17 @@ def evaluate(
         text += "\n\n" + "\n".join(ClassScore(asked.labels, np.array(tree["confusion"][own])).unheld())
     result(tree | {"notes": notes}, as_json=as_json, text=text)
     end(refused, answered)
+
+
+def _counted_by(target: Any, classes: str) -> Any:
+    from biotl.config import nearest
+    from biotl.datasets.beats import CLASSES
+    from biotl.datasets.labels import BeatClass
+    from biotl.errors import ConfigError
+
+    if classes not in CLASSES or not isinstance(target, BeatClass):
+        raise ConfigError(f"classes: got {classes}{nearest(classes, CLASSES)}, wanted {', '.join(CLASSES)}, of beats")
+    return replace(target, classes=CLASSES[classes])
 
 
 def _compare(first: Path, second: Path, *, as_json: bool) -> None:

@@ -21,6 +21,13 @@ AAMI_CLASSES: dict[str, str] = {
     for symbol in symbols
 }
 """AAMI class of each beat symbol of WFDB."""
+CLASSES: dict[str, dict[str, str]] = {
+    "aami": AAMI_CLASSES,
+    "ec57": AAMI_CLASSES | dict.fromkeys("ejn", "S"),
+    "binary": {symbol: "normal" if name == "N" else "abnormal" for symbol, name in AAMI_CLASSES.items()},
+}
+"""Maps by name: AAMI's as the literature has them; with the escape beats e, j, n as S, as EC57 and WFDB's ``bxb`` do;
+normal against abnormal."""
 
 
 @dataclass(frozen=True)

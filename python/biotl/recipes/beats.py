@@ -8,7 +8,7 @@ from pydantic import Field
 
 from biotl.config import Named
 from biotl.datasets.beat_features import FEATURES
-from biotl.datasets.beats import AAMI_CLASSES
+from biotl.datasets.beats import CLASSES
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
@@ -29,13 +29,13 @@ class BeatTableData(Data):
     """Recordings with beat annotations.
 
     ``annotator`` is the extension of the annotation files, ``classes`` the class of each symbol in them: the five of
-    AAMI, normal against abnormal, or a map of one's own. Where a class is called S, copies with supraventricular beats
-    and with fibrillation are learnt from too.
+    AAMI, the same with escape beats as S, normal against abnormal, or a map of one's own. Where a class is called S,
+    copies with supraventricular beats and with fibrillation are learnt from too.
     """
 
     spec: BeatSpec = BeatSpec()
     annotator: str = "atr"
-    classes: Literal["aami", "binary"] | dict[str, str] = "aami"
+    classes: Literal["aami", "ec57", "binary"] | dict[str, str] = "aami"
 
 
 class BeatsConfig(RunConfig):
@@ -55,9 +55,7 @@ def preprocessor(config: BeatsConfig) -> Preprocessor:
 def target(config: BeatsConfig, entries: Sequence[Entry]) -> Target:  # noqa: ARG001
     """Return the class of each beat."""
     classes = config.data.classes
-    own = {symbol: "normal" if name == "N" else "abnormal" for symbol, name in AAMI_CLASSES.items()}
-    named = {"aami": AAMI_CLASSES, "binary": own}
-    return BeatClass(annotator=config.data.annotator, classes=named[classes] if isinstance(classes, str) else classes)
+    return BeatClass(annotator=config.data.annotator, classes=CLASSES[classes] if isinstance(classes, str) else classes)
 
 
 def views(ready: "Ready") -> "dict[str, View]":  # noqa: ARG001
@@ -89,5 +87,6 @@ RECIPE = Recipe(
     reference="the annotated beats; detected R peaks are matched to them within 150 ms, and a beat that is missed, or "
     "found where there is none, counts as an error",
     synthesize=synthetic.beats,
+    use="research: the beats of a finished ambulatory ECG sorted by class, for a person to review",
     learn=learn,
 )

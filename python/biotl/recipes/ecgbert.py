@@ -8,7 +8,7 @@ from pydantic import Field
 
 from biotl.config import Named
 from biotl.datasets.beat_features import FEATURES as DESCRIBED
-from biotl.datasets.beats import AAMI_CLASSES
+from biotl.datasets.beats import CLASSES
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
@@ -24,23 +24,19 @@ if TYPE_CHECKING:
     from biotl.recipes.prep import Ready
     from biotl.training.data import View
 
-CLASSES: dict[str, dict[str, str]] = {
-    "aami": AAMI_CLASSES,
-    "binary": {symbol: "normal" if name == "N" else "abnormal" for symbol, name in AAMI_CLASSES.items()},
-}
-
 
 class BeatData(Data):
     """Recordings with beat annotations.
 
     ``annotator`` is the extension of the annotation files, ``classes`` the class of each symbol in them: the five of
-    AAMI, normal against abnormal, or a map of one's own such as ``{N: normal, V: ectopic, S: ectopic}``. ``hide`` is a
-    share of the tokens that lose their name, their samples or their features while training; see `HideTokens`.
+    AAMI, the same with escape beats as S, normal against abnormal, or a map of one's own such as
+    ``{N: normal, V: ectopic, S: ectopic}``. ``hide`` is a share of the tokens that lose their name, their samples or
+    their features while training; see `HideTokens`.
     """
 
     spec: SentenceSpec = SentenceSpec()
     annotator: str = "atr"
-    classes: Literal["aami", "binary"] | dict[str, str] = "aami"
+    classes: Literal["aami", "ec57", "binary"] | dict[str, str] = "aami"
     hide: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
@@ -100,4 +96,5 @@ RECIPE = Recipe(
     reference="the annotated beats; detected R peaks are matched to them within 150 ms, and a beat that is missed, or "
     "found where there is none, counts as an error",
     synthesize=synthetic.beats,
+    use="research: the beats of a finished ambulatory ECG sorted by class, for a person to review",
 )

@@ -13,7 +13,7 @@ from biotl.datasets.adapters import entries as list_entries
 from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor
-from biotl.datasets.splits import Split, SplitConfig
+from biotl.datasets.splits import SplitConfig
 from biotl.training.stages import Config
 
 if TYPE_CHECKING:
@@ -21,23 +21,7 @@ if TYPE_CHECKING:
     from biotl.training.data import Task, View
     from biotl.training.trainer import Result
 
-SOURCES = {
-    "mitdb": "MIT-BIH Arrhythmia Database (Moody and Mark 2001)",
-    "ludb": "Lobachevsky University Database (Kalyakulina et al. 2020)",
-    "qtdb": "QT Database (Laguna et al. 1997)",
-}
-OF_DATA = {
-    "mitdb": (
-        "47 people recorded between 1975 and 1979 on one kind of recorder.",
-        "Record 213 holds 93 % of the fusion beats and record 232 75 % of the supraventricular ones: the report shows "
-        "each class's figure without the subject that dominates it.",
-    )
-}
 MOVED = "split.validation now; a root alone was read as MIT-BIH: add adapter: mitdb, or give manifest: FILE.csv instead"
-LIMITS = (
-    "The figures are of these recordings: another hospital, lead or device can differ by more than the intervals.",
-    "It is no medical device.",
-)
 
 
 class Data(Section):
@@ -76,16 +60,6 @@ class RunConfig(Config):
 
 
 @dataclass(frozen=True)
-class Words:
-    """What a report cannot know by itself: what was asked, of which data, and what the answer does not cover."""
-
-    title: str
-    question: str
-    data: Mapping[str, str]
-    limits: Sequence[str]
-
-
-@dataclass(frozen=True)
 class Recipe:
     """A pipeline as data: functions of its configuration, one a station.
 
@@ -113,6 +87,8 @@ class Recipe:
         ``(folder, seed)``: write synthetic recordings and a ``manifest.csv`` to learn from, for `biotl demo`.
     limits : tuple of str
         What its figures do not show, beside what no figures show.
+    use : str
+        What its models are meant for.
     learn : callable, optional
         ``(ready, resume=)`` to the task and its result, where something else than stages is learnt, such as trees; it
         leaves a checkpoint of each stage as the trainer does.
@@ -131,6 +107,7 @@ class Recipe:
     reference: str
     synthesize: Callable[[Path, int], None]
     limits: tuple[str, ...] = ()
+    use: str = "research on recordings like those it learnt from"
     learn: "Callable[..., tuple[Task, Result]] | None" = None
     pretrains: bool = False
 
@@ -138,22 +115,3 @@ class Recipe:
 def entries(config: RunConfig) -> list[Entry]:
     """Return the recordings that a configuration names."""
     return list_entries(config.data, split_column=config.data.split.column)
-
-
-def words(recipe: Recipe, config: RunConfig, split: Split, target: Target) -> Words:
-    """Return the words of a report: of these recordings, this split and this reference, and of no others."""
-    data = config.data
-    source = (
-        SOURCES.get(data.adapter, data.adapter) if data.manifest is None else f"the recordings of {data.manifest.name}"
-    )
-    people = len({split.subjects[part.id] for part in split.parts["test"]})
-    return Words(
-        title=f"{Path(config.run).name}: {config.model.name} on {source}",
-        question=recipe.question.format(people=people, labels=", ".join(target.labels)),
-        data={
-            "recordings": source,
-            "split": " ".join([f"{split.how}; {split.claim}.", *split.notes]),
-            "reference": recipe.reference,
-        },
-        limits=(*(OF_DATA.get(data.adapter, ()) if data.manifest is None else ()), *recipe.limits, *LIMITS),
-    )

@@ -15,8 +15,8 @@ from biotl.datasets.kinds import make_preprocessor
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.decision import Classes
 from biotl.recipes.prep import Ready, prepare
-from biotl.recipes.recipe import words
 from biotl.recipes.registry import load
+from biotl.recipes.words import facts, words
 from biotl.records import Record
 from biotl.report import classes, html, model_card, pretraining, regression, robustness
 from biotl.report.content import Pairs, Report, Section, Text
@@ -26,6 +26,8 @@ from biotl.report.tripod import tripod
 from biotl.scoring import stored
 from biotl.scoring.answers import Answered
 from biotl.scoring.conformal import Conformal, fit
+
+FACTS = "The facts"
 
 
 def finetuned(
@@ -37,7 +39,7 @@ def finetuned(
     else:
         shown = regression.sections(answered, tree)
     tried = [robustness.section(of) for of in robustness.read(Path(ready.config.run))]
-    _write(ready, [*shown, *tried, training(history)], bundle)
+    _write(ready, tree, [*shown, *tried, training(history)], bundle)
 
 
 def again(run: Path) -> None:
@@ -68,10 +70,10 @@ def _rule(ready: Ready, bundle: Bundle) -> Conformal | None:
 
 def pretrained(ready: Ready, tree: Mapping[str, Any] | None, history: Any, bundle: Bundle) -> None:
     """Write the report of a run that was judged by a probe on validation recordings, if by anything."""
-    _write(ready, pretraining.sections(history, probe=tree), bundle)
+    _write(ready, None, pretraining.sections(history, probe=tree), bundle)
 
 
-def _write(ready: Ready, shown: Sequence[Section], bundle: Bundle) -> None:
+def _write(ready: Ready, tree: Mapping[str, Any] | None, shown: Sequence[Section], bundle: Bundle) -> None:
     config, said = ready.config, words(ready.recipe, ready.config, ready.split, ready.target)
     folder = Path(config.run)
     data = {**said.data, **{name: _count(ready, name) for name in ready.split.parts}}
@@ -89,6 +91,7 @@ def _write(ready: Ready, shown: Sequence[Section], bundle: Bundle) -> None:
         "configuration": "config.resolved.yaml beside this file; machine and versions in env.json",
     }
     sections = [
+        *([Section(FACTS, (Pairs(facts(ready, tree)),))] if tree else []),
         *shown,
         Section("Data", (Pairs(data),)),
         Section("Settings", (Pairs(settings),)),

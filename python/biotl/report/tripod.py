@@ -8,7 +8,7 @@ from biotl.report.content import Section, Table, Text
 ITEMS = (
     ("1", "title: what is predicted, of whom", ("",)),
     ("2", "abstract", ()),
-    ("3", "background, intended use and users", ("Intended use",)),
+    ("3", "background, intended use and users", ("The facts",)),
     ("4", "objectives", ("",)),
     ("5", "sources and dates of the data", ("Data",)),
     ("6", "participants: setting, who is in and who is not", ("Data",)),
