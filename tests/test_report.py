@@ -368,6 +368,19 @@ def test_two_runs_are_set_against_each_other(tmp_path):
         against.runs(first, tmp_path)
 
 
+def test_one_run_is_set_against_several_on_one_page(tmp_path):
+    first = finished(tmp_path / "a", beats(), NSVF)
+    others = [finished(tmp_path / name, swapped(beats(), "model", "boosting"), NSVF) for name in ("b", "c")]
+    found, report = against.several(first, others)
+    assert list(found) == [str(other) for other in others]
+    assert found[str(others[0])] == against.runs(first, others[0])[0]
+    words = told(report.sections)
+    assert words.count("| better |") >= 2
+    assert report.sections[0].title == "Side by side"
+    assert len(report.sections[0].blocks[0].rows) == 3
+    assert any(of.title.endswith("c: Subject by subject") for of in report.sections)
+
+
 LONG = "a name that somebody has given to a class in a hurry, $5 and more"
 
 

@@ -28,8 +28,10 @@ def evaluate(
         str | None, typer.Option(help="Count beats by this map: aami, or ec57, where escape beats (e, j, n) are S.")
     ] = None,
     against: Annotated[
-        Path | None,
-        typer.Option(help="Another run folder: MODEL is one too, and both are compared on what they answered."),
+        list[Path] | None,
+        typer.Option(
+            help="Another run folder, once or more: MODEL is one too, compared with each on what they answered."
+        ),
     ] = None,
     stress: Annotated[
         Path | None,
@@ -45,7 +47,7 @@ def evaluate(
     false detection count as errors; false alarms of classes that no recording holds are shown. A recording that does
     not fit is refused in one line; the others go on, and the exit code is 4.
     """
-    if against is not None:
+    if against:
         _compare(model, against, as_json=as_json)
         return
     if stress is not None:
@@ -100,19 +102,23 @@ def _counted_by(target: Any, classes: str) -> Any:
     return replace(target, classes=CLASSES[classes])
 
 
-def _compare(first: Path, second: Path, *, as_json: bool) -> None:
+def _compare(first: Path, others: list[Path], *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from biotl.report import html, model_card
-    from biotl.report.against import runs
+    from biotl.report.against import runs, several
 
-    found, report = runs(first, second)
-    page = first / f"against_{second.name}.html"
+    found: dict[str, Any]
+    if len(others) == 1:
+        apart, report = runs(first, others[0])
+        page, found = first / f"against_{others[0].name}.html", {key: asdict(of) for key, of in apart.items()}
+    else:
+        pairs, report = several(first, others)
+        page = first / "against.html"
+        found = {name: {key: asdict(of) for key, of in apart.items()} for name, apart in pairs.items()}
     html.write(report, page, made_by=f"biotl {__version__}")
     told = model_card.render(report, made_by=f"page: {page}")
-    result(
-        {"differences": {key: asdict(of) for key, of in found.items()}, "report": str(page)}, as_json=as_json, text=told
-    )
+    result({"differences": found, "report": str(page)}, as_json=as_json, text=told)
 
 
 def _stress(run: Path, noise: Path, *, as_json: bool) -> None:

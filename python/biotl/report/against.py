@@ -41,6 +41,42 @@ def runs(first: Path, second: Path) -> tuple[dict[str, Interval], Report]:
     return found, Report(f"{names[0]} against {names[1]}", question, sections(results, other, found, names))
 
 
+def several(first: Path, others: Sequence[Path]) -> tuple[dict[str, dict[str, Interval]], Report]:
+    """Set one finished run against each of several, on one page; raises as `runs`.
+
+    Returns
+    -------
+    dict of str to dict of str to Interval, Report
+        By the other run's folder, the first run's own model less its own; and the page, with all runs side by side.
+    """
+    pairs = {str(other): runs(first, other) for other in others}
+    answered, results = stored.read_run(first)
+    key, legend = results["task"]["headline"], _asked(results).measure(answered).legend
+    keys = [k for k in legend if k == key or k.startswith("f1.")]
+    rows = []
+    for run in (first, *others):
+        tree = stored.read_run(run)[1]
+        model = next(iter(tree["models"]))
+        row: dict[str, Any] = {"run": str(run), "model": model}
+        row |= {f"{legend[k].name} ({legend[k].unit})".replace(" ()", ""): estimate(tree, model, k) for k in keys}
+        if str(run) in pairs:
+            apart = pairs[str(run)][0][key]
+            row[f"{first} less it"] = told(apart, legend[key].unit, signed=True)
+            row[f"{first} is"] = apart.verdict(legend[key].better)
+        rows.append(row)
+    note = f"The difference is in {legend[key].name}, over the same draws of subjects, with its 95 % interval."
+    each = [
+        Section(f"{first} against {name}: {section.title or 'in short'}", section.blocks)
+        for name, (_, page) in pairs.items()
+        for section in page.sections
+    ]
+    question = f"Which of {len(rows)} runs does best on the same test recordings?"
+    page = Report(
+        f"{first} against {len(others)} others", question, [Section("Side by side", (Table(rows, note),)), *each]
+    )
+    return {name: found for name, (found, _) in pairs.items()}, page
+
+
 def differences(
     answered: Sequence[Answered], results: Results, others: Sequence[Answered], other: Results
 ) -> dict[str, Interval]:
