@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python benches/beats.py folds [NAME ...]
     OMP_NUM_THREADS=1 python benches/beats.py test
     OMP_NUM_THREADS=1 python benches/beats.py causal
+    OMP_NUM_THREADS=1 python benches/beats.py few RUN
 
 ``folds`` leaves patients of DS1 out, six groups, end to end by biotl's own detector: F1 of each class over all of them
 and as the mean over patients; F1 under *prevalence stress* (held-out recordings put together anew so that S or V are 5,
@@ -13,7 +14,8 @@ from (`biotl.training.boosting.KINDS`). It reads no recording of DS2.
 ``test`` trains on DS1 without 201, who is 202 of DS2, and reads DS2: one look. ``causal`` leaves the first two
 groups of DS1 out and judges every twentieth of their beats from the 300 beats before it and the one after it, waves
 measured on no more than that; the R peaks are those of the whole recording, which `RPeakStream` finds to within a few
-beats.
+beats. ``few`` learns from 1 to all of the patients of DS1 that a fold leaves, judges the fold, and adds the curve to
+the report of the run folder RUN.
 """
 
 import os
@@ -30,7 +32,10 @@ from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.beats import AAMI, label_beats, reference_beats
 from biotl.datasets.de_chazal import DS1, DS2
 from biotl.datasets.spec_kinds import BeatSpec
+from biotl.recipes.report import again
+from biotl.recipes.stress import lines
 from biotl.records import read
+from biotl.report.robustness import Panels, keep
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import interval, paired
 from biotl.scoring.classes import ClassCounts, score
@@ -46,6 +51,7 @@ FOLDS = (
     ("124", "116", "208"),
 )
 PAST = 300
+FEW = (1, 2, 4, 8, 99)
 SHARES = (0.05, 0.3, 0.6, 0.8)
 TWO = BeatPreprocessor(BeatSpec())
 ONE = BeatPreprocessor(BeatSpec(channels=BeatSpec().channels[:1]))
@@ -118,6 +124,42 @@ def folds(names):
             print(f"201: false S in 1,000 N {1000 * np.mean(answer[truth == 0] == 1):.1f}")
     for folder, (n, s, v) in false.items():
         print(f"{folder}: false S and V in 1,000 N {1000 * s / n:.1f} {1000 * v / n:.1f}")
+
+
+def few(run):
+    """Print and keep what fewer patients to learn from give."""
+    hearts = {name: seen(DATA / "mitdb" / name) for name in DS1}
+    lessons = boosting.Lessons.of([hearts[name][0] for name in DS1], AAMI, seeds=(0, 1))
+    levels = curve(lessons, hearts)
+    for level, told in levels.items():
+        print(f"{level:16s}", *(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in told.items()), flush=True)
+    notes = (
+        "Leave-patients-out folds of DS1, six groups, record 201 not judged: so many of the patients that a fold leaves "
+        "were drawn, more including fewer, and learnt from with all copies. Two models instead of four.",
+    )
+    keep(run, Panels("With fewer patients to learn from", "F1", "%", notes, {"patients learnt from": levels}))
+    again(run)
+
+
+def curve(lessons, hearts):
+    """Return F1 by how many patients were learnt from."""
+    levels = {}
+    for size in FEW:
+        found = []
+        for k, fold in enumerate(FOLDS):
+            rest = [name for name in DS1 if name not in fold]
+            chosen = [rest[i] for i in np.random.default_rng(k).permutation(len(rest))[:size]]
+            without = set(DS1) - set(chosen)
+            # one class teaches nothing: every beat is then the usual one
+            trees = lessons.fit(without) if len(lessons.learnt(without)) > 1 else None
+            for name in fold:
+                heart, features, missed = hearts[name]
+                answer = trees(features).argmax(axis=1) if trees else np.zeros(len(features), np.int64)
+                span = np.stack([heart.rpeaks, heart.rpeaks + 1], axis=1)
+                found.append(Answered(name, name, "beat", heart.fs, span, heart.label, {"trees": answer}, missed))
+        shown = f"all ({len(DS1) - 5} or so)" if size > len(DS1) else f"{size}"
+        levels[shown] = lines([of for of in found if of.id != "201"], AAMI)
+    return levels
 
 
 def answered(name, preprocessor, trees, *, annotated=False):
@@ -206,5 +248,7 @@ if __name__ == "__main__":
         test()
     elif mode == "causal":
         causal()
+    elif mode == "few" and len(sys.argv) == 3:
+        few(Path(sys.argv[2]))
     else:
         raise SystemExit(__doc__)

@@ -153,3 +153,18 @@ def test_the_registry_names_the_nearest_model_and_refuses_unknown_options():
 def test_a_size_that_no_model_can_have_is_refused_by_its_key(name, value):
     with pytest.raises(ConfigError, match=rf"model\.{name}: got {value!r}"):
         build("ecgbert", **{name: value})
+
+
+def test_a_model_that_reads_described_beats_has_the_weights_of_one_that_does_not_and_more():
+    torch.manual_seed(3)
+    plain = ECGBert(dim=16, layers=1, heads=2, hidden=16).eval()
+    torch.manual_seed(3)
+    wide = ECGBert(dim=16, layers=1, heads=2, hidden=16, described=7).eval()
+    more = wide.state_dict()
+    assert all(torch.equal(tensor, more[name]) for name, tensor in plain.state_dict().items())
+    fields = batch()
+    fields["features"] = torch.cat([fields["features"], torch.randn(2, 24, 7)], dim=2)
+    before = run(wide, fields)["logits"]
+    fields["features"][:, 5, -1] = 3.0
+    changed = (run(wide, fields)["logits"] - before).abs().amax(dim=2)
+    assert (changed[:, 5] > 1e-6).all()

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from biotl.datasets.beat_features import beat_features as within_recording
+from biotl.datasets.beat_measures import measure_beats
 from biotl.datasets.features import BEAT_FEATURES, FEATURES, beat_features
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.spec_kinds import SentenceSpec
@@ -12,6 +14,7 @@ from biotl.datasets.transforms import IGNORED, HideTokens, MaskedTokens
 from biotl.datasets.vocabulary import CLS, MASK, PAD, SEP, UNKNOWN
 from biotl.errors import ConfigError, RecordError
 from biotl.records import ecg
+from biotl.signal import resample
 
 SPEC = SentenceSpec(window_beats=16, context_beats=4)
 PREPROCESSOR = SentencePreprocessor(SPEC)
@@ -241,3 +244,28 @@ def test_a_vocabulary_of_another_spec_is_refused(record):
     fitted = NEW.fit([NEW.prepare([record])], names=["a"], seed=0)
     with pytest.raises(ConfigError, match="fitted under another spec"):
         SentencePreprocessor(SentenceSpec(fs=250), fitted.state)
+
+
+def test_beats_may_be_described_within_their_recording_beside_each_token(record, sentence):
+    spec = SPEC.model_copy(update={"describe": "beats"})
+    assert spec.digest() != SPEC.digest()
+    assert "describe" not in SPEC.model_dump(mode="json")
+    found = SentencePreprocessor(spec).prepare([record]).arrays
+    own, more = np.split(found["features"], [len(FEATURES)], axis=1)
+    np.testing.assert_array_equal(own, sentence.arrays["features"])
+    peaks = found["rpeaks"]
+    table = within_recording(measure_beats(resample(record.signal[0], record.fs, spec.fs)[None], peaks, spec.fs))
+    at = found["beat"] >= 0
+    np.testing.assert_allclose(more[at], table[found["beat"][at]], atol=1e-5)
+    assert not more[~at].any()
+
+
+def test_delineated_segments_tile_the_recording_and_fit_the_windows(record):
+    preprocessor = SentencePreprocessor(SPEC.model_copy(update={"segmentation": "delineated"}))
+    found = preprocessor.prepare([record])
+    of = found.arrays
+    np.testing.assert_array_equal(of["start"][1:], of["stop"][:-1])
+    scored = np.concatenate([preprocessor.inputs(found, cut)["unit"] for cut in preprocessor.cuts(found)])
+    seen = np.unique(of["beat"][of["wave"] == 1])
+    np.testing.assert_array_equal(np.sort(scored[scored >= 0]), seen)
+    assert len(seen) > 0.95 * len(of["rpeaks"])
