@@ -134,8 +134,8 @@ def few(run):
     for level, told in levels.items():
         print(f"{level:16s}", *(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in told.items()), flush=True)
     notes = (
-        "Leave-patients-out folds of DS1, six groups, record 201 not judged: so many of the patients that a fold leaves "
-        "were drawn, more including fewer, and learnt from with all copies. Two models instead of four.",
+        "Leave-patients-out folds of DS1, six groups, record 201 not judged: of the patients that a fold leaves, so "
+        "many were drawn, more including fewer, and learnt from with all copies. Two models instead of four.",
     )
     keep(run, Panels("With fewer patients to learn from", "F1", "%", notes, {"patients learnt from": levels}))
     again(run)
