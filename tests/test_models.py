@@ -11,7 +11,8 @@ from biotl.deploy.export import export
 from biotl.deploy.seal import check
 from biotl.errors import ConfigError
 from biotl.models.registry import MODELS, build
-from biotl.models.spiking import Membrane, Spiking, scan
+from biotl.models.membrane import Membrane, scan
+from biotl.models.spiking import Spiking
 from biotl.models.transfer import transfer
 from biotl.training.groups import apply
 from biotl.training.stages import Stage
@@ -39,6 +40,7 @@ def trains(model, *patterns):
         ("heart_rate_lstm", {"cell": "gru"}, 38_273),
         ("spiking", {}, 673_410),
         ("spiking", {"hidden": (128,)}, 320_386),
+        ("spiking_twin", {}, 673_410),
         ("ecgbert_documented", {}, 65_387),
     ],
 )
@@ -94,16 +96,21 @@ SMALL = {
     "heart_rate_lstm": {"mean": 150.0},
     "spiking": SPIKES,
     "spiking rate": {**SPIKES, "encoding": "rate"},
+    "spiking beats": {**SPIKES, "beats": 7},
+    "spiking_twin": {**{k: v for k, v in SPIKES.items() if k != "steps"}, "beats": 7},
 }
 
 
 def example(model, n=5):
     rng = np.random.default_rng(0)
-    length = {"PatchEncoder": 1250, "SmallPatchEncoder": 1250, "Spiking": 250}.get(type(model).__name__, 40)
+    length = {"PatchEncoder": 1250, "SmallPatchEncoder": 1250, "Spiking": 250, "SpikingTwin": 250}.get(
+        type(model).__name__, 40
+    )
     shape = (n, length, 3) if "steps" in model.axes["signal"].values() else (n, len(model.channels), length)
     seen = np.ones(shape, bool)
     seen[0] = False
-    return {"signal": rng.normal(size=shape).astype(np.float32), "measured": seen}
+    inputs = {"signal": rng.normal(size=shape).astype(np.float32), "measured": seen}
+    return inputs | ({"beats": rng.normal(size=(n, 7)).astype(np.float32)} if "beats" in model.inputs else {})
 
 
 @pytest.mark.parametrize(("name", "embedding"), [*((name, False) for name in SMALL), ("patch_encoder", True)])
@@ -111,7 +118,7 @@ def test_onnxruntime_answers_as_torch_does_at_batches_of_1_3_and_17(name, embedd
     torch.manual_seed(0)
     options = SMALL[name]
     model = build(name.split()[0], **options)
-    if name.startswith("spiking"):
+    if isinstance(model, Spiking):
         with torch.no_grad():  # so that cells spike: as drawn, hardly one does
             for layer in model.layers:
                 layer.weight *= 6
@@ -124,30 +131,42 @@ def test_onnxruntime_answers_as_torch_does_at_batches_of_1_3_and_17(name, embedd
     )
     assert export(model, tmp_path / "m.onnx", bundle=bundle, example=inputs) <= 1e-5
     assert check((tmp_path / "m.onnx").read_bytes(), tmp_path / "m.onnx")
-    if name.startswith("spiking"):
+    if isinstance(model, Spiking):
         with torch.no_grad():
-            assert model.eval()(torch.from_numpy(inputs["signal"]))["spikes"].min() > 20
+            out = model.eval()(*(torch.from_numpy(inputs[name]) for name in model.inputs))
+            assert out["spikes"].sum(1).min() > 20
 
 
 def test_membranes_and_spikes_are_those_of_snntorch_step_by_step():
     snntorch = pytest.importorskip("snntorch")
     torch.manual_seed(0)
-    current = (0.4 * torch.randn(4, 60, 33)).requires_grad_()
+    current = (0.4 * torch.randn(60, 4, 33)).requires_grad_()
     cell = snntorch.Leaky(beta=0.9, spike_grad=snntorch.surrogate.fast_sigmoid(slope=25))
     membrane = cell.init_leaky()
     spikes, membranes = [], []
-    for x in current.unbind(1):
+    for x in current:
         spike, membrane = cell(x, membrane)
         spikes.append(spike)
         membranes.append(membrane)
-    wanted, voltages = torch.stack(spikes, 1), torch.stack(membranes, 1)
-    found = Membrane.apply(current, 0.9, 1.0, 25.0)
+    wanted, voltages = torch.stack(spikes), torch.stack(membranes)
+    found = Membrane.apply(current, 60, 0.9, 1.0, 25.0)
     assert 100 < found.sum() < found.numel() / 2
     assert torch.equal(found, wanted)
-    assert torch.equal(scan(current, 0.9, 1.0)[1], voltages)
+    assert torch.equal(scan(current.detach(), 60, 0.9, 1.0)[1], voltages)
     weight = torch.randn_like(found)
     (ours,), (theirs,) = (torch.autograd.grad((of * weight).sum(), current) for of in (found, wanted))
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_a_current_given_once_is_one_that_stays():
+    torch.manual_seed(0)
+    once = (0.4 * torch.randn(1, 4, 33)).requires_grad_()
+    found = Membrane.apply(once, 60, 0.9, 1.0, 25.0)
+    wanted = Membrane.apply(once.expand(60, -1, -1), 60, 0.9, 1.0, 25.0)
+    assert found.sum() > 100
+    assert torch.equal(found, wanted)
+    (ours,), (theirs,) = (torch.autograd.grad(of.square().sum(), once) for of in (found, wanted))
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-5)
 
 
 def test_rate_encoding_is_random_in_training_by_the_seed_and_even_in_evaluation():
@@ -161,7 +180,7 @@ def test_rate_encoding_is_random_in_training_by_the_seed_and_even_in_evaluation(
     assert not torch.equal(drawn[0], drawn[2])
     even = model.eval().encoded(x)
     assert set(even.unique().tolist()) == {0.0, 1.0}
-    assert (even.sum(1) - 100 * 0.1 * x).abs().max() <= 1
+    assert (even.sum(0) - 100 * 0.1 * x).abs().max() <= 1
     assert torch.equal(even, model.encoded(x))
 
 
@@ -170,7 +189,7 @@ def test_current_and_rate_encodings_drive_the_first_layer_alike_on_average():
     model = Spiking(**SPIKES | {"steps": 200, "encoding": "rate"}).eval()
     x = torch.rand(3, 250)
     with torch.no_grad():
-        spikes = torch.nn.functional.linear(model.encoded(x).mean(1), model.layers[0].weight)
+        spikes = torch.nn.functional.linear(model.encoded(x).mean(0), model.layers[0].weight)
         constant = torch.nn.functional.linear(model.rate * x, model.layers[0].weight)
     torch.testing.assert_close(spikes, constant, atol=0.01, rtol=0)
 

@@ -32,6 +32,7 @@ MODELS: dict[str, str | Callable[..., nn.Module]] = {
     "patch_encoder_small": "biotl.models.patch_encoder:SmallPatchEncoder",
     "heart_rate_lstm": "biotl.models.heart_rate_lstm:HeartRateLSTM",
     "spiking": "biotl.models.spiking:Spiking",
+    "spiking_twin": "biotl.models.spiking:SpikingTwin",
     "window_net": "biotl.models.window_net:WindowNet",
 }
 """Makers, or where they lie; that module is imported when it is asked for."""
