@@ -50,8 +50,9 @@ class Target(Protocol):
         Returns
         -------
         dict of str to ndarray
-            Of a class ``labels`` int64 (n,), -1 for a unit that is nothing, -2 for one that is not scored, and of beats
-            ``missed`` int64 (k,); of a value ``target`` float32 (n,) and ``mask`` bool (n,); of the signal nothing.
+            Of a class ``labels`` int64 (n,), -1 for a unit that is nothing, -2 for one that is not scored, of beats
+            ``missed`` int64 (k,), of windows by annotations ``confidence`` float32 (n,); of a value ``target`` float32
+            (n,) and ``mask`` bool (n,); of the signal nothing.
         """
 
 
@@ -121,7 +122,8 @@ class WindowClass(_Described):
         Extension of an annotation file, instead of a column: a window is of the last class (in their order) that one of
         its symbols belongs to, flutter (``[`` to ``]``) being the symbol ``[`` throughout.
     otherwise : str
-        With ``annotator``: the class of a window that holds beats and none of those symbols; it comes first.
+        With ``annotator``: the class of a window that holds beats and none of those symbols; it comes first. Beside the
+        class stands its confidence: the share of the window's beats that have one of those symbols, or none of them.
 
     Examples
     --------
@@ -162,16 +164,20 @@ class WindowClass(_Described):
         sample = marks.sample * (prepared.fs / fs)
         flutter = reference_beats(marks).unscored * (prepared.fs / fs)
         label = np.full(len(units), NOT_SCORED, np.int64)
+        confidence = np.zeros(len(units), np.float32)
         for k, (start, stop) in enumerate(units):
-            symbols = set(marks.symbol[np.searchsorted(sample, start) : np.searchsorted(sample, stop)].tolist())
+            inside = marks.symbol[np.searchsorted(sample, start) : np.searchsorted(sample, stop)].tolist()
+            symbols = set(inside)
             if any(a < stop and b > start for a, b in flutter):
                 symbols.add("[")
             held = [index[symbol] for symbol in symbols if symbol in index]
+            named = [symbol in index for symbol in inside if symbol in BEATS]
+            share = float(np.mean(named)) if named else 1.0
             if held:
-                label[k] = max(held)
+                label[k], confidence[k] = max(held), share or 1.0  # flutter has no beats, or none of its own
             elif self.otherwise and symbols & BEATS:
-                label[k] = self.labels.index(self.otherwise)
-        return {"labels": label}
+                label[k], confidence[k] = self.labels.index(self.otherwise), 1 - share
+        return {"labels": label, "confidence": confidence}
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,22 @@ class Samples:
         r = int(np.searchsorted(self._ends, index, side="right"))
         return self.parts[r].id, self._chosen[r][index - int(self._ends[r]) + len(self._chosen[r])]
 
+    def metadata(self, index: int) -> dict[str, Any]:
+        """Return what is known of a sample beside its arrays.
+
+        Returns
+        -------
+        dict of str to Any
+            ``subject``, ``recording``, ``start_s``; of windows ``quality`` and ``confidence``, where gates and target
+            give them.
+        """
+        id_, k = self.where(index)
+        prepared = self.store[id_]
+        start = self.preprocessor.reads(prepared, self.preprocessor.cuts(prepared)[k])[0] / prepared.fs
+        every = {**prepared.arrays, **self.store.targets(id_)}
+        known: dict[str, Any] = {"subject": self.store.subjects[id_], "recording": id_, "start_s": start}
+        return known | {name: float(every[name][k]) for name in ("quality", "confidence") if name in every}
+
     def _plain(self, index: int) -> dict[str, NDArray[Any]]:
         id_, k = self.where(index)
         prepared = self._complete(id_)

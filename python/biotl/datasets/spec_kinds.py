@@ -144,7 +144,7 @@ class BeatSpec(BaseSpec):
 
 
 class Gate(Section):
-    """A bar of quality: a window whose ``channel`` scores less by `biotl.signal.quality` is left out.
+    """A bar of quality: a window whose ``channel`` scores less by `biotl.signal.quality` is left out; 0 only notes it.
 
     The documented sSQI gate of 0.8 is not offered: it throws away nearly all good PPG.
     """
@@ -165,6 +165,8 @@ class WindowSpec(BaseSpec):
         Length of a window, and from the start of one to the next, in seconds; by default windows do not overlap.
     gates : tuple of Gate
         Windows that are not good enough are left out, and counted by reason.
+    beats : BeatSpec, optional
+        The beats of each window are measured within the recording, on these leads, and are an input of their own.
 
     Examples
     --------
@@ -176,6 +178,7 @@ class WindowSpec(BaseSpec):
     length_s: Positive
     step_s: Positive | None = None
     gates: tuple[Gate, ...] = ()
+    beats: BeatSpec | None = None
 
     @model_validator(mode="after")
     def _normalizers_and_gates_exist(self) -> Self:

@@ -134,18 +134,25 @@ class Augmented:
         Standard deviation of the noise that is added, in units of the normalised signal.
     drop : float
         Chance that a channel is blanked and marked as not measured; the last one left stays.
+    warp : float
+        Time runs up to this share faster or slower, changing over the window, which keeps its ends.
     """
 
     scale: tuple[float, float] = (1.0, 1.0)
     shift: float = 0.0
     noise: float = 0.0
     drop: float = 0.0
+    warp: float = 0.0
     always: bool = False
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """See `Transform`."""
         x, measured = sample["signal"], sample["measured"]
         channels, length = x.shape
+        if self.warp:
+            at = warped(length, self.warp, rng)
+            x = np.stack([np.interp(at, np.arange(length), row) for row in x])
+            measured = measured[:, np.rint(at).astype(np.int64)]
         factor = rng.uniform(*self.scale, (channels, 1))
         turn = int(rng.integers(-round(self.shift * length), round(self.shift * length) + 1))
         added = self.noise * rng.standard_normal(x.shape)
@@ -154,3 +161,17 @@ class Augmented:
         measured = np.roll(measured, turn, axis=-1) & kept[:, None]
         x = np.where(measured, np.roll(x, turn, axis=-1) * factor + added, 0)
         return {**sample, "signal": x.astype(np.float32), "measured": measured}
+
+
+def warped(length: int, share: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return where each sample of a warped window is read, from 0 to ``length - 1``, at a speed that changes twice.
+
+    Examples
+    --------
+    >>> at = warped(100, 0.2, np.random.default_rng(0))
+    >>> float(at[0]), float(at[-1]), bool((np.diff(at) > 0).all())
+    (0.0, 99.0, True)
+    """
+    speed = np.interp(np.linspace(0, 1, length - 1), np.linspace(0, 1, 4), 1 + share * rng.uniform(-1, 1, 4))
+    at = np.concatenate([[0.0], np.cumsum(speed)])
+    return np.asarray(at * ((length - 1) / at[-1]))

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import biotl.signal
+from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.channels import Found, find_all
 from biotl.datasets.gaps import bridge, spans
-from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
+from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit, fitted_on
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
 from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import Gate, WindowSpec
+from biotl.datasets.window_beats import fit_beats, pool, scaled
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 
@@ -40,7 +42,7 @@ class WindowPreprocessor:
         The preprocessing.
     state : dict
         ``scaler``: mean and standard deviation of each channel over the training recordings; empty before `fit`, or
-        where no channel needs it.
+        where no channel needs it. ``beats``: the same of the measures of beats, where the spec asks for them.
     fitted_on : tuple of str
         The training recordings, where that is known.
     """
@@ -51,8 +53,11 @@ class WindowPreprocessor:
     unit: Unit = "window"
 
     def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "WindowPreprocessor":  # noqa: ARG002
-        """Take mean and standard deviation of the channels that are normalised by the training recordings."""
-        state = fit_scaler(training, self.spec.channels, names, axis=1)
+        """Take mean and standard deviation of what is normalised by the training recordings."""
+        held = list(training) if self.spec.beats else training
+        state = fit_scaler(held, self.spec.channels, names, axis=1)
+        if self.spec.beats:
+            state |= fit_beats(held) | {"fitted_on": fitted_on(names)}
         return replace(self, state=state, fitted_on=tuple(names) if state else ())
 
     def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
@@ -62,8 +67,9 @@ class WindowPreprocessor:
         -------
         Prepared
             ``signal`` float32 (channels, samples) at ``spec.fs``, NaN where nothing was measured; ``start`` int64 (n,)
-            of each window. A window in which a channel that has to be there holds no sample, or that a gate stops, is
-            left out; ``about["left out"]`` counts these by reason.
+            of each window; ``quality`` float32 (n,), the least that a gate gave it, NaN without a gate; ``beats``
+            float32 (n, columns) where the spec asks for them. A window in which a channel that has to be there holds
+            no sample, or that a gate stops, is left out; ``about["left out"]`` counts these by reason.
 
         Raises
         ------
@@ -98,16 +104,22 @@ class WindowPreprocessor:
         seen = np.concatenate([np.zeros((len(rows), 1), np.int64), np.cumsum(np.isfinite(signal), axis=1)], axis=1)
         held = (seen[:, starts + spec.length] > seen[:, starts])[needed].all(axis=0)
         reasons = Counter({"no sample": int((~held).sum())})
+        quality = np.full(len(starts), np.nan, np.float32)
         for gate in spec.gates:
             gated = leads[spec.names.index(gate.channel)]
             if gated is None:
                 continue
             for at in np.flatnonzero(held).tolist():
-                why = _below(gated, starts[at] / spec.fs, spec.length_s, gate)
+                score, why = _judged(gated, starts[at] / spec.fs, spec.length_s, gate)
                 reasons.update(f"{gate.channel} {reason}" for reason in why)
-                held[at] = not why
+                held[at], quality[at] = not why, np.fmin(quality[at], score)
         about["left out"] = {reason: n for reason, n in sorted(reasons.items()) if n}
-        return Prepared({"signal": signal, "start": starts[held]}, first.fs, first.signal.shape[1], about)
+        arrays = {"signal": signal, "start": starts[held], "quality": quality[held]}
+        if spec.beats:
+            found = BeatPreprocessor(spec.beats).prepare(records, choose=choose)
+            at_s = found.arrays["rpeaks"] / spec.beats.fs
+            arrays["beats"] = pool(found.arrays["features"], at_s, arrays["start"] / spec.fs, spec.length_s)
+        return Prepared(arrays, first.fs, first.signal.shape[1], about)
 
     def _channel(self, found: Found, channel: Channel, about: dict[str, Any]) -> NDArray[np.float32]:
         """One channel at the rate of the spec, filtered; NaN where it was not measured and the spec masks gaps."""
@@ -150,16 +162,17 @@ class WindowPreprocessor:
         return Cuts(len(start), lambda k: WindowCut(k, int(start[k])))
 
     def reads(self, prepared: Prepared, cut: WindowCut) -> tuple[int, int]:
-        """Return the samples of a window, at ``prepared.fs``."""
+        """Return the samples of a window, at ``prepared.fs``; its beats are measured against all others."""
+        if self.spec.beats:
+            return 0, prepared.samples
         scale = prepared.fs / self.spec.fs
         return int(np.rint(cut.start * scale)), int(np.rint((cut.start + self.spec.length) * scale))
 
     def stretch(self, prepared: Prepared, start: int, stop: int) -> Prepared:
         """Return the signal between two samples, at ``prepared.fs``; no window."""
         first, last = (round(sample * self.spec.fs / prepared.fs) for sample in (start, stop))
-        return replace(
-            prepared, arrays={"signal": prepared.arrays["signal"][:, first:last], "start": np.zeros(0, np.int64)}
-        )
+        none = {name: array[:0] for name, array in prepared.arrays.items() if name != "signal"}
+        return replace(prepared, arrays={"signal": prepared.arrays["signal"][:, first:last], **none})
 
     def complete(self, prepared: Prepared) -> Prepared:
         """Return the recording as it is: a window needs nothing of the whole."""
@@ -172,7 +185,13 @@ class WindowPreprocessor:
         -------
         dict of str to ndarray
             ``signal`` float32 (channels, length), normalised, 0 where nothing was measured; ``measured`` bool, of that
-            shape; ``unit`` int64 (), the index of the window.
+            shape; ``unit`` int64 (), the index of the window; ``beats`` float32 (columns,), about 0 and of about one
+            size, where the spec asks for them.
+
+        Raises
+        ------
+        ConfigError
+            If what is normalised by training recordings was not fitted.
         """
         x = prepared.arrays["signal"][:, cut.start : cut.start + self.spec.length]
         y = by_training(x, self.spec.channels, self.state, axis=1)
@@ -181,19 +200,21 @@ class WindowPreprocessor:
             y = np.array(y)
             y[own] = by_itself(x[own])
         measured = np.isfinite(x)
-        return {
+        made = {
             "signal": np.where(measured, y, np.float32(0)),
             "measured": measured,
             "unit": np.asarray(cut.index, np.int64),
         }
+        return made | ({"beats": scaled(prepared.arrays["beats"][cut.index], self.state)} if self.spec.beats else {})
 
 
-def _below(found: Found, start_s: float, length_s: float, gate: Gate) -> tuple[str, ...]:
-    """Return why a window of a raw channel is not good enough: nothing where it is."""
+def _judged(found: Found, start_s: float, length_s: float, gate: Gate) -> tuple[float, tuple[str, ...]]:
+    """Return the quality of a window of a raw channel, and why it is not good enough: nothing where it is."""
     fs = found.record.fs
     first = round(start_s * fs)
     x = found.x[first : first + round(length_s * fs)]
     judged = biotl.signal.quality(x, fs, kind=gate.kind, window_s=min(length_s, len(x) / fs))
     if not len(judged.score):
-        return ("missing",)
-    return () if judged.score[0] >= gate.least else judged.reasons[0] or ("below the bar",)
+        return (0.0, ("missing",) if gate.least else ())
+    score = float(judged.score[0])
+    return score, () if score >= gate.least else judged.reasons[0] or ("below the bar",)

@@ -32,13 +32,11 @@ class Mask(Section):
     channels: tuple[str, ...] = ()
 
 
-class Augment(Section):
+class Augment(windows.Augment):
     """How a training window is changed; see `biotl.datasets.transforms.Augmented`."""
 
     scale: tuple[float, float] = (0.8, 1.2)
     shift: Share = 0.1
-    noise: Annotated[float, Field(ge=0)] = 0.0
-    drop: Share = 0.0
 
 
 class SslData(windows.WindowData):

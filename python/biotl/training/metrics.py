@@ -3,6 +3,7 @@
 A metric has ``update(outputs, batch)`` for each batch and ``compute()``, which returns figures by name.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -81,6 +82,27 @@ class Classification(_Labelled):
         return figures | {
             f"{kind}.{name}": float(v) for kind, of in each.items() for name, v in zip(names, of, strict=True)
         }
+
+
+@METRICS.register("screening")
+class Screening(Classification):
+    """How near two classes are to a wanted sensitivity and specificity, as one figure to select by.
+
+    ``screening`` is the G-mean until both are met, and 1 + sensitivity from there on; ``targets_met`` says which.
+    """
+
+    def __init__(
+        self, sensitivity: float = 0.95, specificity: float = 0.85, output: str = "logits", target: str = "labels"
+    ) -> None:
+        super().__init__(output, target)
+        self.wanted = {"sensitivity": sensitivity, "specificity": specificity}
+
+    def compute(self) -> dict[str, float]:
+        """Return the two figures; NaN where there are other than two classes."""
+        figures = super().compute()
+        met = all(figures.get(name, math.nan) >= wanted for name, wanted in self.wanted.items())
+        score = 1 + figures["sensitivity"] if met else figures["g_mean"]
+        return {"screening": score if "sensitivity" in figures else math.nan, "targets_met": float(met)}
 
 
 @METRICS.register("auroc")
