@@ -10,8 +10,8 @@ from biotl.deploy.decision import Classes, Value, Vector
 from biotl.deploy.export import export
 from biotl.deploy.seal import check
 from biotl.errors import ConfigError
-from biotl.models.registry import MODELS, build
 from biotl.models.membrane import Membrane, scan
+from biotl.models.registry import MODELS, build
 from biotl.models.spiking import Spiking
 from biotl.models.transfer import transfer
 from biotl.training.groups import apply

@@ -17,6 +17,9 @@ SeedOverride = Annotated[int | None, typer.Option("--seed", help="Override the s
 Device = Annotated[str | None, typer.Option(help="Override the device: cpu, cuda or auto.")]
 Run = Annotated[Path | None, typer.Option("--run", help="Override the run folder.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Of all stages together; by default those of each.")]
+OneStage = Annotated[
+    str | None, typer.Option("--stage", help="Run one stage alone, by its number or name; both runs every one.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run folder's newest checkpoint.")]
 
 
@@ -55,14 +58,16 @@ def training(command: Trains) -> Callable[..., None]:
         seed: SeedOverride = None,
         device: Device = None,
         run: Run = None,
+        stage: OneStage = None,
         epochs: Epochs = None,
         as_json: Json = False,
     ) -> None:
         settings = load(config, overrides, seed=seed, device=device, run=run)
-        if epochs is not None:
-            from biotl.training.stages import in_all
+        from biotl.training.stages import in_all, one_of
 
-            settings = settings.model_copy(update={"stages": in_all(settings.stages, epochs)})
+        stages = settings.stages if stage is None else one_of(settings.stages, stage)
+        stages = stages if epochs is None else in_all(stages, epochs)
+        settings = settings.model_copy(update={"stages": stages})
         command(settings, resume=resume, as_json=as_json)
 
     parsed.__name__, parsed.__doc__ = command.__name__, command.__doc__

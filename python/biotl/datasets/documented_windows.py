@@ -5,6 +5,8 @@ deviations, so that it keeps symmetric windows with low R waves and throws out e
 is normal; the first channel is taken whatever lead it is. `biotl.datasets.WindowPreprocessor` is the way that is meant.
 """
 
+import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biotl.errors import RecordError
 from biotl.records import read
+from biotl.records.atomic import write_bytes, write_text
 
 FS, LENGTH, LEAST = 250, 2500, 0.7
 ABNORMAL = ("V", "A", "/", "F", "f", "E", "J", "S", "a", "e", "j")
@@ -89,6 +93,60 @@ def documented_windows(path: Path) -> DocumentedWindows:
     return DocumentedWindows(
         record.name, signal.astype(np.float32), (bad > 0).astype(np.int64), confidence, sqi(signal)
     )
+
+
+def write_documented(root: Path | str, folder: Path | str) -> dict[str, dict[str, Any]]:
+    """Write the documented windows of MIT-BIH as ``train_ecg.npz``, ``val_ecg.npz`` and ``test_ecg.npz``.
+
+    The adapter ``windows`` lists them, and ``dataset_stats.json`` beside them says how many there are.
+
+    Parameters
+    ----------
+    root : Path or str
+        The database: all 48 records, with their annotations.
+    folder : Path or str
+        Where the files go.
+
+    Returns
+    -------
+    dict of str to dict
+        For ``train``, ``val`` and ``test`` the count of windows, of normal and of abnormal ones, of records that have
+        any, and the mean quality.
+
+    Raises
+    ------
+    RecordError
+        If the folder does not hold the 48 records.
+    """
+    names = [path.stem for path in Path(root).glob("*.hea")]
+    if len(names) != sum(SHARES.values()):
+        raise RecordError(str(root), "records", str(len(names)), "the 48 of the MIT-BIH Arrhythmia Database")
+    made, stats = Path(folder), {}
+    made.mkdir(parents=True, exist_ok=True)
+    for which, ids in documented_split(names).items():
+        found = [documented_windows(Path(root) / name) for name in ids]
+        kept = {key: np.concatenate([getattr(of, key)[of.kept] for of in found]) for key in _KEYS}
+        who = np.array([of.name for of in found for _ in range(int(of.kept.sum()))])
+        side = "val" if which == "validation" else which
+        held = io.BytesIO()
+        named = {theirs: kept[ours] for ours, theirs in _KEYS.items()}
+        np.savez(held, **named, patient_ids=who, fs=np.float64(FS), channels=np.array(["ECG"]))
+        write_bytes(made / f"{side}_ecg.npz", held.getvalue())
+        n, bad = len(who), int(kept["label"].sum())
+        quality = float(kept["quality"].mean())
+        stats[side] = {
+            "windows": n,
+            "normal": n - bad,
+            "arrhythmia": bad,
+            "records": len({*who.tolist()}),
+            "sqi": quality,
+        }
+    write_text(made / "dataset_stats.json", json.dumps(stats, indent=1))
+    return stats
+
+
+_KEYS = {"signal": "signals", "label": "labels", "confidence": "segment_confidence", "quality": "sqi_scores"}
+"""What is written of each window, and under which documented name."""
 
 
 def sqi(signal: NDArray[Any]) -> NDArray[np.float64]:

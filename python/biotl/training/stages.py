@@ -167,6 +167,35 @@ def in_all(stages: Sequence[Stage], epochs: int) -> tuple[Stage, ...]:
     return tuple(kept)
 
 
+def one_of(stages: Sequence[Stage], which: str) -> tuple[Stage, ...]:
+    """Return one stage by its name or its number from 1; of ``both`` or ``all`` every one.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it begins with the weights of a stage that would not run.
+
+    Examples
+    --------
+    >>> head, top = (Stage(name=name, loss="mse") for name in ("head", "top"))
+    >>> [stage.name for stage in one_of((head, top), "1")]
+    ['head']
+    """
+    if which in {"both", "all"} and which not in {stage.name for stage in stages}:
+        return tuple(stages)
+    known = {key: stage for number, stage in enumerate(stages, 1) for key in (str(number), stage.name)}
+    if which not in known:
+        raise ConfigError(f"--stage: got {which!r}, wanted one of {', '.join(known)}, both")
+    stage = known[which]
+    if stage is not stages[0] and stage.init in {"best", "last"}:
+        at = list(stages).index(stage)
+        raise ConfigError(
+            f"--stage {which}: {stage.name} begins with what stage {stages[at - 1].name} learnt, which does not run: "
+            f"--set stages[{at}].init=RUN/checkpoints/best-{stages[at - 1].name}.safetensors takes that of another run"
+        )
+    return (stage,)
+
+
 class Engine(Section):
     """How the machine is used; nothing here changes which samples an update sees."""
 
