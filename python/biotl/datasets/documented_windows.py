@@ -129,7 +129,7 @@ def write_documented(root: Path | str, folder: Path | str) -> dict[str, dict[str
         who = np.array([of.name for of in found for _ in range(int(of.kept.sum()))])
         side = "val" if which == "validation" else which
         held = io.BytesIO()
-        named = {theirs: kept[ours] for ours, theirs in _KEYS.items()}
+        named: dict[str, Any] = {theirs: kept[ours] for ours, theirs in _KEYS.items()}
         np.savez(held, **named, patient_ids=who, fs=np.float64(FS), channels=np.array(["ECG"]))
         write_bytes(made / f"{side}_ecg.npz", held.getvalue())
         n, bad = len(who), int(kept["label"].sum())

@@ -174,4 +174,4 @@ def warped(length: int, share: float, rng: np.random.Generator) -> NDArray[np.fl
     """
     speed = np.interp(np.linspace(0, 1, length - 1), np.linspace(0, 1, 4), 1 + share * rng.uniform(-1, 1, 4))
     at = np.concatenate([[0.0], np.cumsum(speed)])
-    return np.asarray(at * ((length - 1) / at[-1]))
+    return np.asarray(at / at[-1] * (length - 1))
