@@ -15,7 +15,12 @@ from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import SequenceSpec, WindowSpec
 from biotl.datasets.windows import WindowPreprocessor
 from biotl.errors import ConfigError, RecordError
+from biotl.records import Record
+from biotl.records.write import write_wfdb
+from biotl.signal import rpeaks
 from conftest import data_folder
+
+ACC = ("ACC_X", "ACC_Y", "ACC_Z")
 
 
 @pytest.mark.parametrize(("name", "recordings", "people"), [("mitdb", 48, 47), ("ludb", 100, 100), ("qtdb", 15, 15)])
@@ -198,3 +203,97 @@ def test_operations_of_one_patient_are_one_subject(tmp_path):
     (tmp_path / "clinical_data.csv").write_text("case,subject\n1,55\n")
     with pytest.raises(RecordError, match="header row: got case, subject, wanted a column 'caseid'"):
         ADAPTERS["vitaldb"](tmp_path)
+
+
+def test_the_heart_rate_of_every_recording_of_but_ppg_is_that_of_its_ecg():
+    for entry in ADAPTERS["butppg"](data_folder("butppg") / "raw"):
+        ecg = entry.read()[1]
+        found = 60 * ecg.fs / np.median(np.diff(rpeaks(ecg.signal[0], ecg.fs)))
+        assert found == pytest.approx(float(entry.labels[0].values["heart_rate"]), abs=5)
+
+
+@pytest.fixture
+def version_2(tmp_path):
+    """Three recordings as BUT PPG 2.0.0 has them: three files of three rates; the second lacks ACC, the last all."""
+    rng = np.random.default_rng(0)
+    for name, kinds in (("100001", ("PPG", "ECG", "ACC")), ("100002", ("PPG", "ECG")), ("101001", ())):
+        (tmp_path / name).mkdir()
+        for kind in kinds:
+            fs, channels = {"PPG": (30, ("PPG",)), "ECG": (1000, ("ECG",)), "ACC": (100, ACC)}[kind]
+            x = rng.normal(size=(len(channels), 10 * fs)).astype(np.float32)
+            write_wfdb(Record(f"{name}_{kind}", x, float(fs), channels, ("mV",) * len(x), ""), tmp_path / name)
+    (tmp_path / "quality-hr-ann.csv").write_text(
+        "\ufeffID,Quality,HR\n100001,1,80\n100002,0,75\n101001,1,70\n102001,1,9\n"
+    )
+    return tmp_path
+
+
+def test_version_2_of_but_ppg_brings_three_rates_to_one_and_masks_what_is_missing(version_2, tmp_path_factory):
+    with pytest.warns(UserWarning, match="1 records of the table have no folder: 102001"):
+        found = ADAPTERS["butppg"](version_2)
+    assert [len(entry.files) for entry in found] == [3, 2, 1]
+    channels = (
+        *({"name": name, "optional": True, "normalizer": "window"} for name in ACC),
+        {"name": "PPG"},
+        {"name": "ECG"},
+    )
+    preprocessor = WindowPreprocessor(WindowSpec(fs=125, length_s=10, channels=channels, gaps="mask"))
+    quality = WindowClass("quality", {"poor": "poor", "good": "good"})
+    store, refused = prepare_store(found, preprocessor, quality, tmp_path_factory.mktemp("store"))
+    assert [store.targets(id_)["labels"].tolist() for id_ in store] == [[1], [0]]
+    assert "101001_PPG" in str(refused[0])
+    assert "no such file" in str(refused[0]).lower()
+    measured = [preprocessor.inputs(store[id_], preprocessor.cuts(store[id_])[0])["measured"].all(1) for id_ in store]
+    assert [of.tolist() for of in measured] == [[True] * 5, [False] * 3 + [True] * 2]
+
+
+def test_a_pt_file_is_read_as_the_npz_of_the_same_arrays_and_runs_nothing(many):
+    torch = pytest.importorskip("torch")
+    folder, x = many
+    content = {
+        "data": torch.from_numpy(x.swapaxes(1, 2).copy()),
+        "labels": torch.arange(6) % 2,
+        "patient_ids": list("aabbcc"),
+    }
+    torch.save(content, folder / "test_windows.pt")
+    found = [entry for entry in ADAPTERS["windows"](folder) if entry.id.startswith("test")]
+    assert ([entry.split for entry in found], found[3].subject) == (["test"] * 6, "b")
+    np.testing.assert_array_equal(found[3].read()[0].signal, x[3])  # (windows, samples, channels) in this file
+    assert found[3].read()[0].channels == ("PPG", "ECG")
+    torch.save({"data": Path("code")}, folder / "hostile.pt")
+    with pytest.raises(RecordError, match=r"hostile\.pt: archive: .* nothing in the file was run"):
+        ADAPTERS["windows"](folder / "hostile.pt")
+
+
+def test_tracks_of_the_api_of_vitaldb_have_their_own_rate_and_a_numeric_is_no_waveform(tmp_path):
+    for case, n in (("0001", 20000), ("0002", 15000)):
+        (tmp_path / case).mkdir()
+        for track, fs in (("SNUADC/PLETH", 500), ("SNUADC/ECG_II", 500)):
+            x = np.sin(np.arange(n) / fs * 7)
+            times = {0: "0.000", n - 1: f"{(n - 1) / fs:.3f}"}
+            rows = "\n".join(f"{times.get(i, '')},{value:.4f}" for i, value in enumerate(x))
+            (tmp_path / case / f"{track[7:]}.csv").write_text(f"Time,{track}\n{rows}\n")
+        rates = "\n".join(f"{2 * i},{70 + i % 3}" for i in range(20))
+        (tmp_path / case / "HR.csv").write_text(f"Time,Solar8000/HR\n{rates}\n")
+    (tmp_path / "clinical_data.csv").write_text("caseid,subjectid\n1,55\n2,55\n")
+    found = ADAPTERS["vitaldb"](tmp_path)
+    assert [(entry.id, entry.subject, len(entry.files)) for entry in found] == [("0001", "55", 2), ("0002", "55", 2)]
+    spec = {"fs": 125, "length_s": 10, "channels": ({"name": "PPG"}, {"name": "ECG"})}
+    preprocessor = WindowPreprocessor(WindowSpec(**spec))
+    prepared = preprocessor.prepare(found[0].read())
+    assert (prepared.fs, prepared.arrays["start"].tolist()) == (500, [0, 1250, 2500, 3750])
+    assert prepared.about["leads"] == {"PPG": "SNUADC/PLETH", "ECG": "SNUADC/ECG_II"}
+    numeric = WindowPreprocessor(WindowSpec(**spec | {"channels": ({"name": "PPG", "aliases": ("Solar8000/HR",)},)}))
+    with pytest.raises(RecordError, match=r"rate of Solar8000/HR: got 0\.5 Hz, wanted a waveform, 6\.25 Hz at least"):
+        numeric.prepare(Entry("0001", (tmp_path / "0001" / "HR.csv",), "55", fs=0.5).read())
+
+
+def test_bidmc_is_a_recording_a_patient_in_whatever_format_it_lies(tmp_path):
+    found = ADAPTERS["bidmc"](data_folder("bidmc"))
+    assert (len(found), len({entry.subject for entry in found})) == (27, 27)
+    original, converted = (found[k].read()[0] for k in (1, 0))
+    assert found[1].files[0].name == "bidmc_02_Signals.csv"
+    assert converted.channels[:2] == ("PLETH", "II")
+    assert original.fs == converted.fs == 125
+    spec = WindowSpec(fs=125, length_s=10, channels=({"name": "PPG"}, {"name": "ECG"}), gaps="mask")
+    assert len(WindowPreprocessor(spec).prepare([original]).arrays["start"]) == 48

@@ -245,9 +245,10 @@ def test_a_row_that_is_missing_is_nan_and_a_pause_is_one_too(tmp_path):
     assert record.signal[0, kept].tolist() == kept
 
 
-def test_a_track_of_vitaldb_gives_its_first_two_times_and_leaves_the_rest(tmp_path):
-    rows = ["Time,SNUADC/ECG_II", "0,1", "0.002,2", *(f",{i}" for i in range(3, 40))]
-    (tmp_path / "a.csv").write_text("\n".join(rows))
+@pytest.mark.parametrize("given", [(0, 1), (0, 38), (0, 1, 38)])
+def test_a_track_of_vitaldb_gives_a_few_times_and_leaves_the_rest(tmp_path, given):
+    rows = (f"{12.5 + i * 0.002:.3f},{i + 1}" if i in given else f",{i + 1}" for i in range(39))
+    (tmp_path / "a.csv").write_text("\n".join(["Time,SNUADC/ECG_II", *rows]))
     record = read(tmp_path / "a.csv")
     assert (record.fs, record.channels) == (500.0, ("SNUADC/ECG_II",))
     assert record.signal[0].tolist() == list(range(1, 40))

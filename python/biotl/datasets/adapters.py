@@ -1,6 +1,7 @@
 """Public data sets as entries: what is in the folder, who was recorded, and what is known of it."""
 
 import csv
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +10,7 @@ import numpy as np
 
 from biotl.config import nearest
 from biotl.datasets.manifest import Entry, Labelled, read_manifest
-from biotl.datasets.members import count, open_members
+from biotl.datasets.members import SUFFIXES, count, open_members
 from biotl.errors import ConfigError, RecordError
 
 _SIDE = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
@@ -43,19 +44,36 @@ def butppg(root: Path) -> list[Entry]:
     """List BUT PPG (Nemcova et al. 2021), version 1.0.0 or 2.0.0: 10 s of PPG, ECG and, where there is one, ACC.
 
     The first three digits of a record are its subject. Labels: ``quality`` ``good`` or ``poor`` (three experts),
-    ``heart_rate`` in bpm, and what the table of subjects holds.
+    ``heart_rate`` in bpm, and what the table of subjects holds. A folder without its files is listed, to be refused by
+    name; records of the table that have no folder are named in a warning.
     """
     marked, people = _table(root / "quality-hr-ann.csv", "ID"), _table(root / "subject-info.csv", "ID")
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and (path.name in marked or any(path.iterdir())))
+    if lost := sorted(marked.keys() - {path.name for path in folders}):
+        warnings.warn(f"{root}: {len(lost)} records of the table have no folder: {', '.join(lost[:5])}", stacklevel=2)
     found = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    for folder in folders:
         headers = {path.stem.rpartition("_")[2].upper(): path for path in folder.glob(f"{folder.name}_*.hea")}
         files = tuple(headers[kind].with_suffix("") for kind in ("PPG", "ECG", "ACC") if kind in headers)
+        files = files or (folder / f"{folder.name}_PPG",)
         row = marked.get(folder.name, {})
         quality = {"1": "good", "0": "poor"}.get(row.get("Quality", ""), "")
         values = {"quality": quality, "heart_rate": row.get("HR", ""), **people.get(folder.name, {})}
-        if files:
-            found.append(Entry(folder.name, files, folder.name[:3], labels=(Labelled(values=values),)))
+        found.append(Entry(folder.name, files, folder.name[:3], labels=(Labelled(values=values),)))
     return found
+
+
+def bidmc(root: Path) -> list[Entry]:
+    """List BIDMC (Pimentel et al. 2017): 8 min of PLETH, II and RESP at 125 Hz, a recording a patient.
+
+    As WFDB (``bidmc01``), as CSV (``bidmc_01_Signals.csv``) or as ``.npz`` (``bidmc_01.npz``), whichever comes first.
+    """
+    found: dict[str, Path] = {}
+    for pattern in ("bidmc[0-9][0-9].hea", "bidmc_[0-9][0-9]_Signals.csv", "bidmc_[0-9][0-9].npz"):
+        for path in sorted(root.rglob(pattern)):
+            file = path.with_suffix("") if path.suffix == ".hea" else path / "0" if path.suffix == ".npz" else path
+            found.setdefault(f"bidmc{path.name.removeprefix('bidmc').lstrip('_')[:2]}", file)
+    return [Entry(name, (found[name],), name) for name in sorted(found)]
 
 
 def troika(root: Path) -> list[Entry]:
@@ -65,7 +83,7 @@ def troika(root: Path) -> list[Entry]:
     ``heart_rate`` is its trace: each value of 8 s, every 2 s. The number before ``_TYPE`` is the subject; of the test
     files ``S..`` is.
     """
-    if any(root.glob("*.npz")):
+    if _archives(root):
         return windows(root)
     found = []
     for path in sorted([*root.rglob("DATA_*.mat"), *root.rglob("TEST_*.mat")]):
@@ -89,20 +107,32 @@ def _trace(path: Path) -> tuple[Labelled, ...]:
 
 
 def vitaldb(root: Path) -> list[Entry]:
-    """List VitalDB (Lee et al. 2022) as ``.vital`` files named by case.
+    """List VitalDB (Lee et al. 2022): ``.vital`` files named by case, or folders so named with tracks of its API.
 
-    ``clinical_data.csv`` (or ``clinical_information.csv``, ``cases.csv``) beside them, with the columns ``caseid`` and
-    ``subjectid``, says who was operated on: several operations of one patient are one subject. Without it nobody knows.
+    A track of the API is a CSV of a time and its values; a waveform gives a few times only and has its own rate, 500 Hz
+    for most. A numeric, which gives a time for each value, is left out: it is no waveform. ``clinical_data.csv`` (or
+    ``clinical_information.csv``, ``cases.csv``) beside them, with the columns ``caseid`` and ``subjectid``, says who
+    was operated on: several operations of one patient are one subject. Without it nobody knows.
     """
     tables = (root / f"{name}.csv" for name in ("clinical_data", "clinical_information", "cases"))
     people = next((_table(path, "caseid") for path in tables if path.is_file()), {})
+    cases: dict[str, tuple[Path, ...]] = {path.stem: (path,) for path in sorted(root.rglob("*.vital"))}
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        tracks = tuple(path for path in sorted(folder.glob("*.csv")) if _is_wave(path))
+        cases |= {folder.name: tracks} if tracks else {}
     found = []
-    for path in sorted(root.rglob("*.vital")):
-        case = path.stem.lstrip("0") or "0"
-        row = people.get(case, people.get(path.stem, {}))
+    for case, files in cases.items():
+        row = people.get(case.lstrip("0") or "0", people.get(case, {}))
         labels = (Labelled(values=row),) if row else ()
-        found.append(Entry(path.stem, (path,), row.get("subjectid", ""), labels=labels))
+        found.append(Entry(case, files, row.get("subjectid", ""), labels=labels))
     return found
+
+
+def _is_wave(path: Path) -> bool:
+    """Whether a track of VitalDB's API is a waveform: its third value has no time of its own."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        head = [file.readline() for _ in range(4)]
+    return head[0].startswith(("Time,", '"Time",')) and head[3].startswith(",")
 
 
 def workouts(root: Path) -> list[Entry]:
@@ -113,7 +143,7 @@ def workouts(root: Path) -> list[Entry]:
     """
     files = sorted(p for p in root.rglob("*") if p.suffix.lower() in {".csv", ".fit", ".tcx", ".gpx"})
     files = [path for path in files if path.name != "users.csv"]
-    archives = sorted(root.glob("*.npz"))
+    archives = _archives(root)
     if not files:
         return [entry for path in archives for entry in _members(path, "userId")]
     users = {name: row.get("user", "") for name, row in _table(root / "users.csv", "file").items()}
@@ -126,14 +156,18 @@ def workouts(root: Path) -> list[Entry]:
 
 
 def windows(root: Path) -> list[Entry]:
-    """List the windows of ``.npz`` files in the documented shapes, one entry each; see `biotl.datasets.members`.
+    """List the windows of ``.npz`` or ``.pt`` files in the documented shapes, one entry each; see `datasets.members`.
 
     ``root`` is one such file or a folder of them; ``train``, ``val`` or ``test`` at the start of a file's name is the
     split. ``labels`` become the label ``label``; other arrays of one value a window become labels of their names. The
     subject is ``subject``, ``patient_ids``, or what stands before the first ``_`` of ``record``.
     """
-    files = [root] if root.is_file() else sorted(root.glob("*.npz"))
+    files = [root] if root.is_file() else _archives(root)
     return [entry for path in files for entry in _members(path, "subject", "patient_ids", "record")]
+
+
+def _archives(root: Path) -> list[Path]:
+    return sorted(path for path in root.glob("*") if path.suffix in SUFFIXES)
 
 
 def _members(path: Path, *people: str) -> Iterator[Entry]:
@@ -156,6 +190,7 @@ ADAPTERS: dict[str, Callable[[Path], list[Entry]]] = {
     "ludb": ludb,
     "qtdb": qtdb,
     "butppg": butppg,
+    "bidmc": bidmc,
     "troika": troika,
     "vitaldb": vitaldb,
     "workouts": workouts,

@@ -14,15 +14,30 @@ from biotl.records import Record
 
 _CHEST = ("I", "III", "V5", "V6", "V4", "V3", "V2", "V1", "aVF", "aVL", "aVR")
 KNOWN = {
-    "ECG": ("MLII", "II", "D2", "DII", "ECG II", "MLI", "ECG1", "ECG2", "D1", "DI", "EKG", *_CHEST),
+    "ECG": (
+        "MLII",
+        "II",
+        "D2",
+        "DII",
+        "ECG II",
+        "SNUADC/ECG II",
+        "SNUADC/ECG V5",
+        "MLI",
+        "ECG1",
+        "ECG2",
+        "D1",
+        "DI",
+        "EKG",
+        *_CHEST,
+    ),
     "II": ("MLII", "D2", "DII", "ECG II"),
     "I": ("MLI", "D1", "DI", "ECG I"),
     "III": ("MLIII", "D3", "DIII", "ECG III"),
-    "PPG": ("PLETH", "BVP", "PPG1", "PPG IR", "Pulse"),
+    "PPG": ("PLETH", "SNUADC/PLETH", "BVP", "PPG1", "PPG IR", "Pulse"),
     "ACC_X": ("ACCX", "accelerometer x", "X"),
     "ACC_Y": ("ACCY", "accelerometer y", "Y"),
     "ACC_Z": ("ACCZ", "accelerometer z", "Z"),
-    "ABP": ("ART", "BP"),
+    "ABP": ("ART", "SNUADC/ART", "BP"),
     "heart_rate": ("HR", "BPM", "heart rate"),
 }
 """What common recorders call a channel, tried after the aliases that a spec states itself."""

@@ -1,6 +1,7 @@
 """Files that hold many recordings, in the shapes that the documented pipelines write: each is a member by its number.
 
 ``windows.npz/17`` is window 17 of such a file: what a manifest can name, and every room reads as a file of its own.
+A ``.pt`` file holds the same arrays as tensors.
 """
 
 import zipfile
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 from biotl.errors import RecordError
 from biotl.records import Record
+from biotl.records.foreign import bring, refused
 
+SUFFIXES = {".npz", ".pt"}
 WINDOW_S = 10.0
 """Duration of the documented windows, for a file that states no rate."""
 _FIVE = ("ACC_X", "ACC_Y", "ACC_Z", "PPG", "ECG")
@@ -26,7 +29,7 @@ _WANTED = "signals, data or x (windows, channels, samples), or speed, altitude a
 
 def is_member(path: Path) -> bool:
     """Return whether a path names a member of a file."""
-    return path.name.isdigit() and path.parent.suffix == ".npz" and path.parent.is_file()
+    return path.name.isdigit() and path.parent.suffix in SUFFIXES and path.parent.is_file()
 
 
 def read_member(path: Path) -> Record:
@@ -40,9 +43,10 @@ def read_member(path: Path) -> Record:
     Returns
     -------
     Record
-        Of ``signals``, ``data`` or ``x`` its channels, times ``scale`` or over ``gain`` where the file states one; of
-        one long ``x`` (samples,) what lies between two of its ``offsets``. Of the documented dictionary of workouts
-        ``speed``, ``altitude`` and ``heart_rate``, at the mean rate of its ``timestamps``, as long as they rise.
+        Of ``signals``, ``data`` or ``x`` its channels (rows, or columns where these are fewer), times ``scale`` or over
+        ``gain`` where the file states one; of one long ``x`` (samples,) what lies between two of its ``offsets``. Of
+        the documented dictionary of workouts ``speed``, ``altitude`` and ``heart_rate``, at the mean rate of its
+        ``timestamps``, as long as they rise.
 
     Raises
     ------
@@ -68,6 +72,8 @@ def read_member(path: Path) -> Record:
         held = held[None, slice(*arrays["offsets"][index : index + 2].tolist())]
     elif not _is_one(held, arrays):
         held = held[index]
+    if held.ndim == 2 and held.shape[0] > held.shape[1]:  # one documented tool writes (windows, samples, channels)
+        held = held.T
     factor = float(arrays.get("scale", 1.0)) / float(arrays.get("gain", 1.0))
     x = np.atleast_2d(held).astype(np.float32) * np.float32(factor)
     names = tuple(map(str, arrays["channels"])) if "channels" in arrays else _NAMES.get(len(x), ())
@@ -97,15 +103,31 @@ def open_members(path: Path) -> Mapping[str, NDArray[Any]]:
     try:
         stat = path.stat()
         return _load(path, stat.st_mtime_ns, stat.st_size)
+    except RecordError:
+        raise
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise RecordError(str(path), "archive", str(error)[:150], f"an .npz with {_WANTED}") from error
+        raise RecordError(str(path), "archive", str(error)[:150], f"an {path.suffix} with {_WANTED}") from error
 
 
 @lru_cache(1)
 def _load(path: Path, _changed: int, _size: int) -> dict[str, NDArray[Any]]:
+    if path.suffix == ".pt":
+        return _tensors(path)
     # a damaged file stays open where NumPy opens it
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def _tensors(path: Path) -> dict[str, NDArray[Any]]:
+    # the one place above models/ that may bring torch, and late: a .pt file is a pickle, which only torch's reader of
+    # weights opens without running what is in it; save as .npz to do without
+    torch = bring("torch", "train")
+    with refused(path, "a .pt of plain tensors", "save arrays as .npz; nothing in the file was run", field="archive"):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = content if isinstance(content, Mapping) else {"signals": content}
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+        listed = {str(name): value for name, value in content.items() if isinstance(value, list | tuple | int | float)}
+        return {name: of.numpy() for name, of in tensors.items()} | {name: np.array(of) for name, of in listed.items()}
 
 
 def _windows(path: Path, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

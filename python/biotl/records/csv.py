@@ -214,6 +214,15 @@ def _counts(name: str, column: NDArray[np.float32]) -> bool:
     return bool(np.all((steps == 1) | (steps < 0)))
 
 
+def _few_times(column: NDArray[np.float64]) -> float | None:
+    """Rate of a column with a few times only, as a track of VitalDB: the first, and the second or the last."""
+    rows = np.flatnonzero(np.isfinite(column))
+    if not 2 <= len(rows) < len(column) / 2 or rows[0] != 0 or column[rows[-1]] <= column[0]:
+        return None
+    fs = float(f"{(rows[-1] - rows[0]) / (column[rows[-1]] - column[0]):.6g}")  # times have three digits or so
+    return fs if np.abs((column[rows] - column[0]) * fs - rows).max() < 0.5 else None
+
+
 def _clock(
     path: Path,
     head: _Head,
@@ -225,9 +234,8 @@ def _clock(
     """Rate and places of the rows by the first time column that is even, or as stated."""
     refusal = None
     for at, column in enumerate(times):
-        first, second, *rest = columns[at, :3].tolist()
-        if rest and second > first and np.isnan(columns[at, 2:]).all():
-            return 1 / (second - first), None  # VitalDB's tracks give the first two times and leave the rest
+        if given := _few_times(columns[at]):
+            return given, None
         try:
             if column in clocks:
                 seconds = clock.past_midnight(columns[at])

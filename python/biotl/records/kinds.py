@@ -38,7 +38,7 @@ _FOREIGN = {
     ".feather": ("a Feather table", "write it as CSV or .npz, by pandas"),
     ".pkl": ("a Python pickle, which may run code", "save arrays as .npz"),
     ".pickle": ("a Python pickle, which may run code", "save arrays as .npz"),
-    ".pt": ("PyTorch tensors", "save arrays as .npz"),
+    ".pt": ("PyTorch tensors of many", "the adapters windows and workouts list them; or save arrays as .npz"),
     ".pth": ("PyTorch tensors", "save arrays as .npz"),
     ".json": ("a JSON text", "write the samples as CSV or .npz"),
     ".zip": ("a zip archive", "unpack it"),
