@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import pickle
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from biotl import signal
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, WindowClass, WindowValue
 from biotl.datasets.manifest import Entry, Labelled
+from biotl.datasets.members import open_members, read_member
 from biotl.datasets.sequences import SequencePreprocessor
 from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import SequenceSpec, WindowSpec
@@ -333,3 +337,65 @@ def test_an_annotation_rule_takes_the_last_class_that_a_window_holds():
     found = target.of(Entry("a", (), "p"), [data], prepared, pre.units(prepared))
     # the flutter reaches from 5.6 to 6.4 s; the last window holds no beat
     assert found["labels"].tolist() == [0, 1, 1, 1, -2]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_windows_stream_with_flat_memory(tmp_path):
+    """100 recordings of 10,000 s prepare and are drawn in hardly more memory of their own than 10 of them."""
+    code = """
+import sys
+from pathlib import Path
+import numpy as np
+from biotl.datasets.labels import Itself
+from biotl.datasets.manifest import Entry
+from biotl.datasets.prepare import prepare_store
+from biotl.datasets.samples import Samples, fit
+from biotl.datasets.spec_kinds import WindowSpec
+from biotl.datasets.splits import Part
+from biotl.datasets.windows import WindowPreprocessor
+
+def own():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) / 1024
+
+folder, n = Path(sys.argv[1]), int(sys.argv[2])
+x = np.random.default_rng(0).integers(-999, 999, (2, 1_250_000), np.int16)
+np.savez(folder / "long.npz", x=x, scale=0.001, fs=125.0, channels=["PPG", "ECG"])
+entries = [Entry(f"r{k}", (folder / "long.npz" / "0",), f"s{k}") for k in range(n)]
+band = {"name": "bandpass", "options": {"low": 0.5, "high": 8.0}}
+channels = tuple({"name": name, "normalizer": "training", "filters": [band]} for name in ("PPG", "ECG"))
+plain = WindowPreprocessor(WindowSpec(fs=125, length_s=10, channels=channels, gaps="mask"))
+most = []
+store, refused = prepare_store(entries, plain, Itself(), folder / "store", done=lambda _: most.append(own()))
+parts = [Part(entry.id) for entry in entries]
+samples = Samples(store, fit(store, plain, parts, seed=0), parts)
+for k in range(0, len(samples), 5):
+    assert samples[k]["signal"].shape == (2, 1250)
+    if k % 10_000 == 0:
+        most.append(own())
+print(len(samples), len(refused), max(most))
+"""
+    found = {}
+    for n in (10, 100):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        words = [sys.executable, "-c", code, str(folder), str(n)]
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+        assert said[:2] == [str(n * 1000), "0"]
+        found[n] = float(said[2])
+        shutil.rmtree(folder)
+    assert found[100] < found[10] + 60  # MiB; the store of all of them is a gigabyte
+
+
+def test_windows_of_an_archive_that_is_not_compressed_are_mapped_and_read_the_same(tmp_path):
+    x = np.random.default_rng(0).normal(size=(300, 2, 1250)).astype(np.float32)
+    np.savez(tmp_path / "plain.npz", data=x, labels=np.arange(300))
+    np.savez_compressed(tmp_path / "packed.npz", data=x)
+    for name, mapped in (("plain", True), ("packed", False)):
+        held = open_members(tmp_path / f"{name}.npz")["data"]
+        assert isinstance(held, np.memmap) == mapped
+        np.testing.assert_array_equal(held, x)
+        np.testing.assert_array_equal(read_member(tmp_path / f"{name}.npz" / "299").signal, x[299])
+    data = (tmp_path / "plain.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(RecordError, match=r"cut\.npz: archive"):
+        open_members(tmp_path / "cut.npz")

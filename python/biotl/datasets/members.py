@@ -4,11 +4,13 @@
 A ``.pt`` file holds the same arrays as tensors.
 """
 
+import os
+import struct
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from biotl.records import Record
 from biotl.records.foreign import bring, refused
 
 SUFFIXES = {".npz", ".pt"}
+_MAPPED = 1 << 20  # bytes; below, a map costs more than it spares
 WINDOW_S = 10.0
 """Duration of the documented windows, for a file that states no rate."""
 _FIVE = ("ACC_X", "ACC_Y", "ACC_Z", "PPG", "ECG")
@@ -93,7 +96,9 @@ def count(path: Path) -> int:
 
 
 def open_members(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return the arrays of a file of many, never a pickle; the last file stays in memory.
+    """Return the arrays of a file of many, never a pickle; the last file stays open.
+
+    Large arrays that are not compressed (``np.savez``) are mapped, those that are stay in memory.
 
     Raises
     ------
@@ -115,7 +120,26 @@ def _load(path: Path, _changed: int, _size: int) -> dict[str, NDArray[Any]]:
         return _tensors(path)
     # a damaged file stays open where NumPy opens it
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        mapped = {name: _mapped(path, file, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
+        return {name: archive[name] if of is None else of for name, of in mapped.items()}
+
+
+def _mapped(path: Path, file: BinaryIO, member: zipfile.ZipInfo) -> NDArray[Any] | None:
+    """Map an array of an archive that is not compressed, so that windows stream; None where it has to be unpacked."""
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size < _MAPPED:
+        return None
+    file.seek(
+        member.header_offset + 26
+    )  # lengths of the name and of what follows it, which the directory may not share
+    file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        return None
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject or file.tell() + dtype.itemsize * int(np.prod(shape)) > path.stat().st_size:
+        return None
+    return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:

@@ -144,14 +144,17 @@ class BeatSpec(BaseSpec):
 
 
 class Gate(Section):
-    """A bar of quality: a window whose ``channel`` scores less by `biotl.signal.quality` is left out; 0 only notes it.
+    """A bar of quality: a window whose ``channel`` scores less than ``least`` by `biotl.signal.quality` is left out.
 
-    The documented sSQI gate of 0.8 is not offered: it throws away nearly all good PPG.
+    So is one with fewer beats than ``cycles``, and, whatever its score, one with a gap, a flat line, saturation or a
+    code that wrapped. Where both are 0 the score is noted, and nothing left out. The documented sSQI gate of 0.8 is not
+    offered: it throws away nearly all good PPG.
     """
 
     channel: str
     kind: Literal["ecg", "ppg"]
-    least: Annotated[float, Field(ge=0, le=1)]
+    least: Annotated[float, Field(ge=0, le=1)] = 0.0
+    cycles: Annotated[int, Field(ge=0)] = 0
 
 
 class WindowSpec(BaseSpec):

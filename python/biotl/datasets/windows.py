@@ -23,6 +23,9 @@ from biotl.records import Record
 NUMERIC = 20
 """A channel that much slower than the windows is a monitor's number a second and no waveform: BUT PPG is 4 times."""
 
+ARTEFACTS = ("missing", "flat", "clipped", "jumps")
+"""What a gate stops whatever the score: it is no signal of the body's, and an average would hide it."""
+
 
 @dataclass(frozen=True)
 class WindowCut:
@@ -215,6 +218,13 @@ def _judged(found: Found, start_s: float, length_s: float, gate: Gate) -> tuple[
     x = found.x[first : first + round(length_s * fs)]
     judged = biotl.signal.quality(x, fs, kind=gate.kind, window_s=min(length_s, len(x) / fs))
     if not len(judged.score):
-        return (0.0, ("missing",) if gate.least else ())
-    score = float(judged.score[0])
-    return score, () if score >= gate.least else judged.reasons[0] or ("below the bar",)
+        return 0.0, ("missing",) if gate.least or gate.cycles else ()
+    score, reasons = float(judged.score[0]), judged.reasons[0]
+    if not gate.least and not gate.cycles:
+        return score, ()
+    why = () if score >= gate.least else reasons or ("below the bar",)
+    why += tuple(reason for reason in reasons if reason in ARTEFACTS and reason not in why)
+    if gate.cycles and "few beats" not in why and "missing" not in why:
+        find = biotl.signal.rpeaks if gate.kind == "ecg" else biotl.signal.ppg_peaks
+        why += ("few beats",) if len(find(bridge(x), fs)) < gate.cycles else ()
+    return score, why

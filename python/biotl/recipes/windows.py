@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from biotl.config import Named, Section
+from biotl.datasets.documented import window_spec
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.samples import split_samples
@@ -38,10 +39,18 @@ class Augment(Section):
 
 
 class WindowData(Data):
-    """Recordings cut into windows, which training may change."""
+    """Recordings cut into windows, which training may change; `datasets.documented` reads a spec of documented files."""
 
     spec: WindowSpec
     augment: Augment = Augment()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_documented_files(cls, tree: Any) -> Any:
+        spec = tree.get("spec") if isinstance(tree, dict) else None
+        if isinstance(spec, dict) and ("windows" in spec or isinstance(spec.get("channels"), str)):
+            return {**tree, "spec": window_spec(spec)}
+        return tree
 
 
 class WindowConfig(RunConfig):
