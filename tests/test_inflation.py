@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from biotl.errors import ConfigError
+from biotl.models.registry import build
 from biotl.models.transfer import transfer
+from biotl.training.checkpoint import Checkpoint, save
 from biotl.training.data import Task, View
 from biotl.training.groups import select
 from biotl.training.progress import StoppedError
@@ -76,6 +78,19 @@ def test_a_random_input_layer_is_refused_at_any_share():
         transfer(seeded(Net, seed=1), tensors, strict=False, minimum=0.1)
 
 
+def test_a_tensor_that_would_stay_frozen_as_it_was_drawn_has_to_come(tmp_path):
+    tensors = seeded(PatchEncoder, TWO).state_dict()
+    left = [name for name in tensors if name.startswith("blocks.0.")]
+    state = {"about": {"spec": {"channels": [{"name": name} for name in TWO]}}}
+    kept = {f"model.{name}": tensor for name, tensor in tensors.items() if name not in left}
+    save(tmp_path / "part.safetensors", Checkpoint(kept, state))
+    start = NEW | {"init": str(tmp_path / "part.safetensors"), "min_share": 0.1}
+    task = Task(seeded(PatchEncoder, FIVE, seed=1), {"main": View(Waves(32, 5), Waves(16, 5, seed=1))})
+    with pytest.raises(ConfigError, match=r"transfer: blocks\.0\..*: got nothing, .* stay frozen as it was drawn"):
+        Trainer(config(tmp_path / "a", start | {"trains": "head"}), task).fit()
+    Trainer(config(tmp_path / "b", start | {"trains": ["patch_embed", "blocks", "head"]}), task).fit()
+
+
 def test_a_refused_transfer_leaves_the_model_as_it_was():
     model = seeded(Net, seed=1)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -119,3 +134,35 @@ def test_new_columns_go_on_to_the_same_bits_after_a_kill(tmp_path):
 def test_a_channel_that_the_model_does_not_have_cannot_train():
     with pytest.raises(ConfigError, match=r"the model has no channel ACC_W; did you mean 'ACC_Z'\?"):
         select(seeded(PatchEncoder, FIVE), "channels[ACC_W]")
+
+
+def test_inflation_to_the_documented_five_channels_changes_one_tensor_and_no_answer():
+    narrow, wide = build("patch_encoder", channels=TWO), build("patch_encoder", channels=FIVE)
+    counts = [sum(p.numel() for p in model.parameters()) for model in (narrow, wide)]
+    assert counts == [2_456_832, 2_528_832]
+    decoder = build("patch_encoder", channels=TWO, reconstruct=True).decoder
+    assert sum(p.numel() for p in decoder.parameters()) == 48_250
+    differ = {n for n, p in wide.state_dict().items() if p.shape != narrow.state_dict()[n].shape}
+    assert differ == {"patch_embed.weight"}
+    report = transfer(wide, narrow.state_dict(), channels=TWO)
+    assert report.inflated == ("patch_embed.weight",)
+    assert len(report.matched) == len(narrow.state_dict()) - 1
+    x = torch.randn(2, 5, 1250)
+    x[:, :3] = 0
+    found, wanted = answers(wide, x)["embedding"], answers(narrow, x[:, 3:])["embedding"]
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    # the order in which a manifest or a spec names the channels changes nothing either
+    other = build("patch_encoder", channels=FIVE[::-1])
+    transfer(other, narrow.state_dict(), channels=TWO)
+    torch.testing.assert_close(answers(other, x.flip(1))["embedding"], wanted, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["patch_encoder", "patch_encoder_small"])
+@pytest.mark.parametrize("init", ["zero", "mean", "noise"])
+def test_new_channels_at_zero_change_no_answer_whatever_their_start(name, init):
+    narrow, wide = build(name, channels=TWO), build(name, channels=FIVE)
+    transfer(wide, narrow.state_dict(), channels=TWO, init=init)
+    x = torch.randn(2, 5, 1250)
+    x[:, :3] = 0
+    found, wanted = answers(wide, x)["embedding"], answers(narrow, x[:, 3:])["embedding"]
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)

@@ -1,6 +1,6 @@
 """Weights of one model in another: by name, channels by their own names, and a report of what came and what not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,7 @@ def transfer(
     reshaped: Sequence[str] = (),
     channels: Sequence[str] = (),
     init: Init = "zero",
+    needed: Collection[str] = (),
 ) -> Transfer:
     """Copy tensors into a model by name.
 
@@ -91,12 +92,14 @@ def transfer(
         The channels of the checkpoint, in order; by default those of the model.
     init : {"zero", "mean", "noise"}
         Where channels start that the checkpoint does not have.
+    needed : collection of str
+        Tensors that have to come at any share, such as those that are to stay frozen.
 
     Raises
     ------
     ConfigError
-        Naming the first tensor at fault, or the share that came; or if the model's input layer (its first group, and
-        every tensor of ``by_channel``) would stay as it was drawn, which makes all above it worthless at any share.
+        Naming the first tensor at fault, or the share that came; or if a needed tensor or the model's input layer (its
+        first group, and every tensor of ``by_channel``) would stay as it was drawn, which makes all above it worthless.
         The model is then unchanged.
     """
     state = model.state_dict()
@@ -138,6 +141,9 @@ def transfer(
         if name in by_channel or name in input_layer(model):
             got, wanted = _shape(tensors, name), _shape(state, name)
             raise ConfigError(f"transfer: {name}: got {got}, wanted {wanted}: a random input layer is never taken")
+        if name in needed:
+            got, wanted = _shape(tensors, name), _shape(state, name)
+            raise ConfigError(f"transfer: {name}: got {got}, wanted {wanted}: it would stay frozen as it was drawn")
     model.load_state_dict({**state, **new})
     notes: tuple[str, ...] = ()
     if source != target and by_channel:

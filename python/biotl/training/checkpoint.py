@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from biotl.errors import RecordError, TrainingError
 from biotl.models.transfer import Transfer, transfer
 from biotl.records.atomic import write_bytes
+from biotl.training.groups import apply
 from biotl.training.stages import Stage
 
 SUFFIX = ".safetensors"
@@ -153,6 +154,7 @@ def inherit(model: nn.Module, stage: Stage) -> tuple[Checkpoint, Transfer]:
     """Take the weights of the checkpoint that a stage's ``init`` names, as `transfer` does, into a model."""
     source = load(stage.init)
     spec = source.state.get("about", {}).get("spec", {})
+    trains = apply(model, stage).parameters
     report = transfer(
         model,
         source.part("model"),
@@ -160,5 +162,6 @@ def inherit(model: nn.Module, stage: Stage) -> tuple[Checkpoint, Transfer]:
         minimum=stage.min_share,
         channels=[channel["name"] for channel in spec.get("channels", ())],
         init=stage.inflate,
+        needed=[name for name, _ in model.named_parameters() if name not in trains],
     )
     return source, report
