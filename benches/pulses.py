@@ -1,7 +1,7 @@
 """Measure fine-tuned encoders of windows, subjects left out in turn, beside features, boosting and biotl's quality.
 
-    python benches/pulses.py troika ENCODER [SEEDS]    # PPG + ACC; then with the ECG, whose rate gives the label away
-    python benches/pulses.py butppg ENCODER [SEEDS]    # 1.0.0, where no recording has ACC: it is masked
+    python benches/pulses.py troika ENCODER [SEEDS] [ecg]    # with the ECG, whose rate gives the label away, or without
+    python benches/pulses.py butppg ENCODER [SEEDS] [ecg]    # 1.0.0, where no recording has ACC: it is masked
 
 ENCODER is a checkpoint of `biotl pretrain ssl_pretrain` (PPG and ECG). Every model learns by the stages of the shipped
 configuration from four subjects, chooses its epoch and its threshold on a fifth, and answers the sixth; each window is
@@ -184,7 +184,6 @@ def measure(name, channels, encoder, seeds):
 
 
 if __name__ == "__main__":
-    what, start = sys.argv[1:3]
-    seeds = range(int((*sys.argv[3:], "2")[0]))
-    for channels in ((*ACC, "PPG"), (*ACC, "PPG", "ECG")):
-        measure(what, channels, start, seeds)
+    what, start, *more = sys.argv[1:]
+    numbers = [int(word) for word in more if word.isdigit()]
+    measure(what, (*ACC, "PPG", *(["ECG"] if "ecg" in more else [])), start, range(*(numbers or [2])))

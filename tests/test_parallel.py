@@ -6,7 +6,7 @@ import time
 import pytest
 
 from biotl.errors import ConfigError
-from biotl.parallel import in_threads
+from biotl.parallel import AHEAD, in_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7, None])
@@ -69,3 +69,13 @@ def test_who_asks_for_no_more_ends_the_work():
     while threading.active_count() > threads:
         time.sleep(0.01)
     assert len(begun) < 20
+
+
+def test_results_do_not_pile_up_before_a_slow_caller():
+    begun = []
+    found = in_threads(begun.append, range(100), threads=2)
+    for turn in range(10):
+        next(found)
+        time.sleep(0.02)
+        assert len(begun) <= turn + 1 + 2 * AHEAD
+    assert len([*found]) == 90

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -11,6 +11,8 @@ from biotl.errors import ConfigError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AHEAD = 4
+"""Results a thread that may wait for the caller: a slow disk must not fill the memory with prepared recordings."""
 
 
 def in_threads(
@@ -18,8 +20,9 @@ def in_threads(
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for each item, in the order of the items.
 
-    What is raised in a thread is raised here when its turn comes. When the caller stops early, by that, by Ctrl-C or
-    by asking for no more, nothing further is begun, and the interpreter waits only for the items in work.
+    At most `AHEAD` results a thread wait to be taken. What is raised in a thread is raised here when its turn comes.
+    When the caller stops early, by that, by Ctrl-C or by asking for no more, nothing further is begun, and the
+    interpreter waits only for the items in work.
 
     ``concurrent.futures`` takes a lock for each item on both sides, and a Ctrl-C that comes between the taking of one
     and its ``with`` leaves it taken: its threads then wait for ever, and the process never ends (2 % of interrupts).
@@ -53,13 +56,15 @@ def in_threads(
         raise ConfigError(f"threads: got {threads}, wanted at least 1, or None for one a core")
     todo = deque(enumerate(items))
     done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
+    free: SimpleQueue[None] = SimpleQueue()  # places for results that nobody has taken yet
 
     def work() -> None:
         while todo:
             try:
+                free.get(timeout=0.1)  # seldom waits; whoever asks for no more puts nothing in, and clears `todo`
                 place, item = todo.popleft()
-            except IndexError:  # another thread took the last one
-                return
+            except (Empty, IndexError):  # all places are taken, or another thread took the last item
+                continue
             try:
                 done.put((place, function(item), None))
             except BaseException as error:
@@ -67,8 +72,11 @@ def in_threads(
 
     early: dict[int, tuple[Any, BaseException | None]] = {}
     total = len(todo)
+    workers = min(threads or os.cpu_count() or 1, total)
+    for _ in range(AHEAD * workers):
+        free.put(None)
     try:
-        for _ in range(min(threads or os.cpu_count() or 1, total)):
+        for _ in range(workers):
             Thread(target=work).start()
         for turn in range(total):
             while turn not in early:
@@ -77,6 +85,7 @@ def in_threads(
             result, error = early.pop(turn)
             if error is not None:
                 raise error
+            free.put(None)
             yield result
     finally:
         todo.clear()
