@@ -6,15 +6,18 @@ that document; its options are loaded into the configuration that its first line
 
 import re
 import shlex
+import shutil
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from biotl.cli import app, main
 from biotl.recipes import registry
+from biotl.recipes.pulses import FS, recording
 from test_demo import few
 
 TEXT = (Path(__file__).parents[1] / "docs" / "from-the-documents.md").read_text()
@@ -22,12 +25,40 @@ SECTIONS = dict(zip(*[iter(re.split(r"^## (.*)\n", TEXT, flags=re.MULTILINE)[1:]
 
 
 def vitaldb(folder):
-    (folder / "data" / "vitaldb").mkdir(parents=True)
-    for case in range(1, 9):
-        (folder / "data" / "vitaldb" / f"{case:04}.vital").touch()
+    """Four cases with two tracks of the API each, the documented YAML, and windows in the documented archives."""
+    rng = np.random.default_rng(0)
+    for case in range(1, 5):
+        home = folder / "data" / "vitaldb" / f"{case:04}"
+        home.mkdir(parents=True)
+        record, _ = recording(0, case)
+        for track, x in zip(("SNUADC/PLETH", "SNUADC/ECG_II"), record.signal, strict=False):
+            times = {0: "0.000", 1: f"{1 / FS:.3f}"}
+            rows = "\n".join(f"{times.get(i, '')},{value:.4f}" for i, value in enumerate(x[:5000]))
+            (home / f"{track[7:]}.csv").write_text(f"Time,{track}\n{rows}\n")
+    (folder / "data" / "vitaldb" / "clinical_data.csv").write_text("caseid,subjectid\n1,1\n2,2\n3,3\n4,4\n")
+    shutil.copytree(Path(__file__).parents[1] / "examples" / "documented", folder / "configs")
+    archives(folder / "data" / "vitaldb_windows", ("train_windows", "val_windows"), "data", 2, rng)
 
 
-PREPARE = {"vitaldb_ssl_pretraining.md": vitaldb}
+def butppg(folder):
+    """Mock windows in the documented archives, and the weights of the document before."""
+    archives(folder / "data" / "but_ppg", ("train", "val", "test"), "signals", 5, np.random.default_rng(0))
+    archives(folder / "pairs", ("train", "val"), "data", 2, np.random.default_rng(0))
+    own = {"data.manifest": "null", "data.adapter": "windows", "data.root": "pairs", "data.probe": '""'}
+    own |= {"run": "artifacts/foundation_model"}
+    pretrain = ["pretrain", "ssl_pretrain", *(word for key, v in own.items() for word in ("--set", f"{key}={v}"))]
+    assert main(pretrain) == 0
+
+
+def archives(folder, names, key, channels, rng):
+    folder.mkdir(parents=True)
+    for name in names:
+        x = rng.normal(size=(12, channels, 1250)).astype(np.float32)
+        who = np.array([f"{name}{k // 4}" for k in range(12)])
+        np.savez(folder / f"{name}.npz", **{key: x}, labels=np.arange(12) % 2, subject=who)
+
+
+PREPARE = {"vitaldb_ssl_pretraining.md": vitaldb, "butppg_finetuning.md": butppg}
 """What a document's commands find in the folder that they run in: functions of it, by the document's name."""
 
 
@@ -39,6 +70,7 @@ def spans(section, start):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*min_quality:UserWarning")
 @pytest.mark.parametrize("section", [name for name in SECTIONS if spans(name, "biotl ")])
 def test_every_command_runs_and_leaves_the_files_that_are_named(section, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -81,8 +81,9 @@ def test_a_column_is_taken_as_it_stands_and_a_subject_on_two_splits_refused():
     assert [split.ids(side) for side in SPLITS] == [("a",), ("b",), ("c",)]
     with pytest.raises(ConfigError, match=r"subject p is in train \(a\) and in test \(d\)"):
         make_split([*entries, Entry("d", (), "p", "test")], SplitConfig(), seed=0)
-    with pytest.raises(ConfigError, match="the column 'split' holds no test"):
-        make_split(entries[:2], SplitConfig(), seed=0)
+    with pytest.raises(ConfigError, match="the column 'split' holds no validation and no test"):
+        make_split(entries[:1], SplitConfig(), seed=0)
+    assert make_split(entries[:2], SplitConfig(), seed=0).ids("test") == ()  # enough to pretrain on
 
 
 def test_in_time_the_later_recordings_are_judged_and_the_claim_says_so():

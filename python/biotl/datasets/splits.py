@@ -235,12 +235,13 @@ def _part(item: str | Part) -> Part:
 
 def _by_column(entries: Sequence[Entry], config: SplitConfig, _seed: int) -> _Made:
     lists = {which: [entry.id for entry in entries if entry.split == which] for which in SPLITS}
-    for which in ("train", "test"):
-        if not lists[which]:
-            raise ConfigError(
-                f"data.split.by: the column {config.by!r} holds no {which}, wanted train, validation and test; "
-                "data.split.by=subject draws them"
-            )
+    # pretraining needs no test: what a command needs it asks for itself
+    if not lists["train"] or not (lists["validation"] or lists["test"]):
+        which = "validation and no test" if lists["train"] else "train"
+        raise ConfigError(
+            f"data.split.by: the column {config.by!r} holds no {which}, wanted train, validation and test; "
+            "data.split.by=subject draws them"
+        )
     return lists, f"by the column {config.by!r} of the manifest", ()
 
 
