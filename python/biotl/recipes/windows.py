@@ -39,7 +39,7 @@ class Augment(Section):
 
 
 class WindowData(Data):
-    """Recordings cut into windows, which training may change; `datasets.documented` reads a spec of documented files."""
+    """Recordings cut into windows, which training may change; `datasets.documented` takes the documented files."""
 
     spec: WindowSpec
     augment: Augment = Augment()
