@@ -185,10 +185,21 @@ def test_steps_see_no_later_step():
 
 def test_persistence_knows_only_what_lies_a_horizon_back():
     rate = np.cumsum(np.random.default_rng(0).normal(size=300)) + 100
-    table = steps.table(rate[None])
-    train, test = [(table[:200], rate[:200])], [table[200:]]
-    assert list(steps.run(train, test)) == ["mean", "ridge regression"]
-    found = steps.run(train, test, horizon=5, past=[rate[200:]])
-    np.testing.assert_array_equal(found["persistence"][0][5:], rate[200:295])
-    assert np.isnan(found["persistence"][0][:5]).all()
-    assert np.isnan(steps.persistence(rate[:3], 10)).all()
+    before = np.r_[np.full(5, np.nan), rate[:-5]]
+    table = steps.table(rate[None], before=before, user=1)
+    plain = ["mean", "first-order response", "ridge regression", "gradient boosting"]
+    assert list(steps.run([(steps.table(rate[None]), rate)], [steps.table(rate[None])])) == plain
+    found = steps.run([(table[:200], rate[:200])], [table[200:], steps.table(rate[None], before=before)[:5]])
+    np.testing.assert_array_equal(found["persistence"][0], rate[195:295])
+    np.testing.assert_allclose(found["persistence"][1], rate[:200].mean())  # nothing is known yet
+    np.testing.assert_allclose(found["mean of the user"][1], found["mean"][1])  # a stranger
+
+
+def test_a_users_mean_is_his_own_and_a_first_order_response_finds_its_memory():
+    rng = np.random.default_rng(1)
+    speed = np.repeat(rng.uniform(0, 5, 20), 50)
+    rate = 80 + 10 * steps.table(speed[None])[:, 3]  # a running mean over MEMORIES[3] steps
+    tables = [steps.table(speed[None], user=user) for user in (1, 2)]
+    found = steps.run([(tables[0], rate), (tables[1], rate + 30)], tables)
+    assert found["mean of the user"][1][0] - found["mean of the user"][0][0] == pytest.approx(30)
+    np.testing.assert_allclose(found["first-order response"][0], rate + 15, atol=1e-6)

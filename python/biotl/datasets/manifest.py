@@ -2,8 +2,10 @@
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from biotl.datasets.members import is_member, read_member
@@ -12,6 +14,7 @@ from biotl.records import Record, read
 
 _OWN = ("id", "subject", "split", "time", "fs", "channels", "start_s", "stop_s")
 SPLITS = ("train", "validation", "test", "")
+_WHEN = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T _-](\d\d)[:-]?(\d\d)(?:[:-]?(\d\d))?")
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Entry:
         """
         first, *rest = self.files
         records = [self._named(_read(first, annotators, self.fs)), *(_read(path, annotators) for path in rest)]
-        return [replace(record, subject=self.subject) for record in records]
+        return [replace(r, subject=self.subject, start=r.start or began(self.when)) for r in records]
 
     def _named(self, record: Record) -> Record:
         if not self.channels:
@@ -81,6 +84,21 @@ class Entry:
             got, wanted = f"{len(record.channels)} ({', '.join(record.channels)})", f"{len(self.channels)} as named"
             raise RecordError(str(record.source or record.name), "channels", got, wanted)
         return replace(record, channels=self.channels)
+
+
+def began(when: str) -> datetime | None:
+    """Return the date and time that a text holds, as a column of times or a file's name does; None where it has none.
+
+    Examples
+    --------
+    >>> began("run of 2013-06-05 06:24"), began("2013-06-05-062419.tcx"), began("00000017")
+    (datetime.datetime(2013, 6, 5, 6, 24), datetime.datetime(2013, 6, 5, 6, 24, 19), None)
+    """
+    found = _WHEN.search(when)
+    try:
+        return None if found is None else datetime.fromisoformat("{}-{}-{}T{}:{}:{}".format(*found.groups("00")))
+    except ValueError:
+        return None
 
 
 def _read(path: Path, annotators: Sequence[str] | None, fs: float | None = None) -> Record:

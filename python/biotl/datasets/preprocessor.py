@@ -114,6 +114,11 @@ def fitted_on(names: Sequence[str]) -> list[Any]:
     return [len(names), hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()]
 
 
+def digest_of(subject: str) -> str:
+    """Return what stands for a subject where names do not travel: empty for nobody."""
+    return hashlib.sha256(subject.encode()).hexdigest()[:16] if subject else ""
+
+
 def place(unit: NDArray[Any], raw: NDArray[Any], out: NDArray[Any]) -> None:
     """Put what a model gives where it belongs: the one placing code for torch and onnxruntime.
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.channels import Found, find_all
-from biotl.datasets.derived import DERIVED
+from biotl.datasets.derived import Course, derive
 from biotl.datasets.gaps import bridge, onto, spans
-from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
+from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit, digest_of, fitted_on
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
-from biotl.datasets.spec import Channel
+from biotl.datasets.spec import Channel, Lagged
 from biotl.datasets.spec_kinds import SequenceSpec
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
@@ -48,7 +48,11 @@ class SequencePreprocessor:
 
     def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "SequencePreprocessor":  # noqa: ARG002
         """Take mean and standard deviation of the channels that are normalised by the training recordings."""
-        state = fit_scaler(training, self.spec.columns, names, axis=0)
+        held = list(training) if self.spec.users else training
+        state = fit_scaler(held, self.spec.columns, names, axis=0)
+        if self.spec.users:
+            who = sorted({subject for prepared in held if (subject := prepared.about.get("subject", ""))})
+            state = {**state, "users": who, "fitted_on": fitted_on(names)}
         return replace(self, state=state, fitted_on=tuple(names) if state else ())
 
     def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
@@ -83,9 +87,39 @@ class SequencePreprocessor:
             if found is not None:
                 signal[:, k] = self._channel(found, channel, steps, about)
         columns = dict(zip(spec.names, signal.T[: len(spec.channels)], strict=False))
+        course = Course(columns, 1 / spec.fs, self._interval(leads, steps), first.start)
         for k, name in enumerate(spec.derived, start=len(spec.channels)):
-            signal[:, k] = DERIVED[name](columns, 1 / spec.fs)
+            signal[:, k] = derive(name, course)
+        if spec.lagged is not None:
+            signal[:, -1] = self._before(records, spec.lagged, steps)
+        if spec.users:
+            about["subject"] = digest_of(first.subject)
         return Prepared({"signal": signal}, first.fs, first.signal.shape[1], about)
+
+    def _interval(self, leads: Sequence[Found | None], steps: int) -> NDArray[np.float32]:
+        """Return the time between the two samples of the first channel around each step, in seconds."""
+        found = next((found for found in leads if found is not None), None)
+        at = np.zeros(0) if found is None else np.flatnonzero(np.isfinite(found.x)) / found.record.fs
+        if len(at) < 2:
+            return np.full(steps, np.nan, np.float32)
+        after = np.clip(np.searchsorted(at, (np.arange(steps) + 0.5) / self.spec.fs), 1, len(at) - 1)
+        return (at[after] - at[after - 1]).astype(np.float32)
+
+    def _before(self, records: Sequence[Record], lagged: Lagged, steps: int) -> NDArray[np.float32]:
+        """Return a channel as it was `horizon_s` before each step, NaN where that was not measured or is not read."""
+        out = np.full(steps, np.nan, np.float32)
+        (found,) = find_all(records, (lagged.channel.model_copy(update={"optional": True}),))
+        ago = lagged.steps(self.spec.fs)
+        if found is None or ago >= steps:
+            return out
+        edges = np.arange(steps + 1) / self.spec.fs
+        time_s = np.arange(len(found.x)) / found.record.fs
+        # nothing is bridged: what lies between two samples is known only after the second
+        known = onto(time_s, found.x, edges[:-1], edges[1:], 0.0)
+        if lagged.first_s is not None:
+            known[round(lagged.first_s * self.spec.fs) :] = np.nan
+        out[ago:] = known[: steps - ago]
+        return out
 
     def _channel(self, found: Found, channel: Channel, steps: int, about: dict[str, Any]) -> NDArray[np.float32]:
         spec, record = self.spec, found.record
@@ -140,7 +174,7 @@ class SequencePreprocessor:
         dict of str to ndarray
             ``signal`` float32 (length, channels), normalised, 0 where nothing was measured; ``measured`` bool, of that
             shape; ``valid`` bool (length,), False in the padding; ``unit`` int64 (length,), the step, -1 in the
-            padding.
+            padding. With ``spec.users`` also ``user`` int64 (), which of the training subjects, from 1; 0 is another.
         """
         n = cut.stop - cut.start
         x = np.full((self.spec.length, len(self.spec.columns)), np.nan, np.float32)
@@ -148,7 +182,10 @@ class SequencePreprocessor:
         measured = np.isfinite(x)
         y = by_training(x, self.spec.columns, self.state, axis=0)
         place = np.arange(self.spec.length)
+        users = {name: k for k, name in enumerate(self.state.get("users", ()), start=1)}
+        user = {"user": np.array(users.get(prepared.about.get("subject", ""), 0))} if self.spec.users else {}
         return {
+            **user,
             "signal": np.where(measured, y, np.float32(0)),
             "measured": measured,
             "valid": place < n,

@@ -66,6 +66,27 @@ class Channel(Section):
     optional: bool = False
 
 
+class Lagged(Section):
+    """A channel that is read as it was some time before each step: what is known of it when the step is answered.
+
+    ``horizon_s`` is that time, ``first_s`` how much of the beginning of a recording is read at all, such as five
+    minutes that tell who somebody is. The column is called ``heart_rate_before`` after the channel.
+    """
+
+    channel: Channel
+    horizon_s: Positive
+    first_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the column."""
+        return f"{self.channel.name}_before"
+
+    def steps(self, fs: float) -> int:
+        """Return how many steps, of so many a second, a value lies back at least."""
+        return int(np.ceil(self.horizon_s * fs - 1e-9))
+
+
 class BaseSpec(Section):
     """What every kind of preprocessing states.
 

@@ -13,7 +13,8 @@ from pydantic import (
 )
 
 from biotl.config import Section
-from biotl.datasets.spec import BaseSpec, Channel, Count, Filter, Gaps, Positive
+from biotl.datasets.derived import NAMES
+from biotl.datasets.spec import BaseSpec, Channel, Count, Filter, Gaps, Lagged, Positive
 from biotl.errors import ConfigError
 
 
@@ -217,8 +218,14 @@ class SequenceSpec(BaseSpec):
         A step further than this from every real sample of a channel was not measured: a watch that pauses or loses its
         strap is bridged in its file as if nothing had happened.
     derived : tuple of str
-        What is worked out of the channels ``speed`` (km/h) and ``altitude`` (m) and read after them, normalised by the
-        training recordings: ``grade``, ``power``, ``load``, ``elapsed``; see `biotl.datasets.derived`.
+        What is worked out of the channels ``speed`` (km/h) and ``altitude`` (m) and read after them: ``grade``,
+        ``power``, ``load``, ``elapsed``, ``demand_60s`` and others; see `biotl.datasets.derived`.
+    scaled : bool
+        Whether what is derived is normalised by the training recordings, or read in its own units.
+    lagged : Lagged, optional
+        A channel read as it was some time before each step, such as the heart rate that is to be told.
+    users : bool
+        Whether the model is told who of the training subjects a recording is of; of each a digest is kept.
 
     Examples
     --------
@@ -230,25 +237,45 @@ class SequenceSpec(BaseSpec):
     length: Count
     reach_s: Positive = 15.0
     gaps: Gaps = "mask"
-    derived: tuple[Literal["grade", "power", "load", "elapsed"], ...] = ()
+    derived: tuple[str, ...] = ()
+    scaled: bool = True
+    lagged: Lagged | None = None
+    users: bool = False
 
     @model_validator(mode="after")
     def _normalizers_and_what_is_derived_exist(self) -> Self:
         _refuse(self, "qrs", "window")
         units = {channel.name: channel.unit for channel in self.channels}
-        needs = {"grade": ("speed", "altitude"), "power": ("speed",), "load": ("speed",), "elapsed": ()}
         for name in self.derived:
-            for channel in needs[name]:
+            if (found := NAMES.fullmatch(name)) is None:
+                raise ValueError(
+                    f"derived: got {name}, wanted such as grade, power, load, elapsed, demand or demand_60s"
+                )
+            of = found["of"]
+            needs = (
+                ("speed", "altitude")
+                if of == "grade"
+                else ()
+                if of in {"elapsed", "interval", "daytime"}
+                else ("speed",)
+            )
+            for channel in needs:
                 if units.get(channel) != (wanted := {"speed": "km/h", "altitude": "m"}[channel]):
                     raise ValueError(f"derived: {name} needs a channel {channel} with the unit {wanted}")
         if both := {*self.derived} & {*units}:
             raise ValueError(f"derived: {min(both)} is a channel too")
+        if self.lagged is not None and self.lagged.horizon_s * self.fs < 1:
+            raise ValueError(
+                f"lagged.horizon_s: got {self.lagged.horizon_s:g} s, wanted {1 / self.fs:g} s, a step, at least"
+            )
         return self
 
     @property
     def columns(self) -> tuple[Channel, ...]:
-        """The channels, and what is derived from them."""
-        return (*self.channels, *(Channel(name=name, normalizer="training") for name in self.derived))
+        """The channels, what is derived from them, and what is known of a lagged one."""
+        kind: Literal["training", "none"] = "training" if self.scaled else "none"
+        lagged = () if self.lagged is None else (self.lagged.channel.model_copy(update={"name": self.lagged.name}),)
+        return (*self.channels, *(Channel(name=name, normalizer=kind) for name in self.derived), *lagged)
 
     @property
     def names(self) -> tuple[str, ...]:

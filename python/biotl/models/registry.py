@@ -31,6 +31,7 @@ MODELS: dict[str, str | Callable[..., nn.Module]] = {
     "patch_encoder": "biotl.models.patch_encoder:PatchEncoder",
     "patch_encoder_small": "biotl.models.patch_encoder:SmallPatchEncoder",
     "heart_rate_lstm": "biotl.models.heart_rate_lstm:HeartRateLSTM",
+    "heart_rate_response": "biotl.models.heart_rate_response:HeartRateResponse",
     "spiking": "biotl.models.spiking:Spiking",
     "spiking_twin": "biotl.models.spiking:SpikingTwin",
     "window_net": "biotl.models.window_net:WindowNet",

@@ -58,10 +58,10 @@ def from_sklearn(models: Sequence[Any], classes: int) -> Trees:
 
     Parameters
     ----------
-    models : sequence of sklearn.ensemble.HistGradientBoostingClassifier
-        Fitted on one table; of three classes or more, without missing values or categories.
+    models : sequence of sklearn.ensemble.HistGradientBoostingClassifier or HistGradientBoostingRegressor
+        Fitted on one table; of three classes or more, or of a value, without missing values or categories.
     classes : int
-        Width of the output. A class that the models never saw gets a raw output of -20.
+        Width of the output, 1 of a value. A class that the models never saw gets a raw output of -20.
 
     Examples
     --------
@@ -76,14 +76,15 @@ def from_sklearn(models: Sequence[Any], classes: int) -> Trees:
     columns: dict[str, list[Any]] = {name: [] for name in ("feature", "left", "right", "threshold", "value")}
     root, target, offset = [], [], 0
     base = np.full(classes, -20.0)
-    base[models[0].classes_] = np.mean([model._baseline_prediction.ravel() for model in models], axis=0)
+    learnt = getattr(models[0], "classes_", [0])
+    base[learnt] = np.mean([model._baseline_prediction.ravel() for model in models], axis=0)
     for model in models:
         for iteration in model._predictors:
             for index, predictor in enumerate(iteration):
                 nodes = predictor.nodes
                 leaf = nodes["is_leaf"].astype(bool)
                 root.append(offset)
-                target.append(int(model.classes_[index]))
+                target.append(int(learnt[index]))
                 columns["feature"].append(np.where(leaf, -1, nodes["feature_idx"]))
                 columns["left"].append(np.where(leaf, 0, nodes["left"]) + offset)
                 columns["right"].append(np.where(leaf, 0, nodes["right"]) + offset)

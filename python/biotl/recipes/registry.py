@@ -13,6 +13,7 @@ RECIPES = {
     "beats": "biotl.recipes.beats",
     "butppg": "biotl.recipes.butppg",
     "ecgbert": "biotl.recipes.ecgbert",
+    "response": "biotl.recipes.response",
     "ssl_pretrain": "biotl.recipes.ssl_pretrain",
     "steps": "biotl.recipes.steps",
     "value": "biotl.recipes.value",

@@ -1,7 +1,8 @@
 """A value for each step of a sequence, such as heart rate from speed and altitude; steps without one are masked."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,10 @@ from biotl.scoring.baselines import steps as baselines
 if TYPE_CHECKING:
     from biotl.recipes.prep import Ready
     from biotl.training.data import View
+
+
+ONE_VALUE = ("sport", "typical", "daytime")
+RUNNING_MEAN = re.compile(r"_\d+s$")
 
 
 class StepData(Data):
@@ -65,9 +70,15 @@ def model(ready: "Ready", views: "Mapping[str, View]") -> Named:  # noqa: ARG001
     return Named.model_validate({"name": config.model.name, **options, **config.model.args})
 
 
-def table(of: Preprocessor, prepared: Prepared) -> NDArray[Any]:  # noqa: ARG001
+def table(of: Preprocessor, prepared: Prepared) -> NDArray[Any]:
     """Return features of each step and of what came before it, see `biotl.scoring.baselines.steps.table`."""
-    return baselines.table(prepared.arrays["signal"].T)
+    spec, columns = cast(SequenceSpec, of.spec), prepared.arrays["signal"].T
+    before = None if spec.lagged is None else columns[-1]
+    known = {name: k for k, name in enumerate(of.state.get("users", ()), start=1)}
+    # running means are the baselines' own, and of what is one value a recording trees learn the recording by heart
+    names = [name for name in spec.names if name not in {*ONE_VALUE, spec.lagged.name if spec.lagged else ""}]
+    plain = [spec.names.index(name) for name in names if not RUNNING_MEAN.search(name)]
+    return baselines.table(columns[plain], before=before, user=known.get(prepared.about.get("subject", ""), 0))
 
 
 def answer_baselines(
@@ -75,10 +86,10 @@ def answer_baselines(
     test: Sequence[NDArray[Any]],
     *,
     labels: Sequence[str],  # noqa: ARG001
-    seed: int,  # noqa: ARG001
+    seed: int,
 ) -> dict[str, list[NDArray[Any]]]:
-    """Answer by the mean and by ridge regression on features of each step."""
-    return {name: [np.asarray(one) for one in told] for name, told in baselines.run(train, test).items()}
+    """Answer by means, a first-order response, ridge regression and boosting on features of each step."""
+    return {name: [np.asarray(one) for one in told] for name, told in baselines.run(train, test, seed=seed).items()}
 
 
 RECIPE = Recipe(

@@ -1,7 +1,8 @@
 """Points of a workout (FIT, TCX, GPX, lines of Endomondo, Apple Health) on a time line of whole seconds."""
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def from_points(
     columns: Mapping[str, Sequence[float] | NDArray[np.float64]],
     *,
     subject: str = "",
+    longitude: float = math.nan,
 ) -> Record:
     """Lay points on a time line of 1 Hz: each at its nearest second, NaN between; nothing is interpolated.
 
@@ -45,6 +47,8 @@ def from_points(
         Values by the names of ``UNITS``, NaN where a point has none; a column of nothing else is left out.
     subject : str
         Who; the name of the record by default.
+    longitude : float
+        Degrees east, where it is known: times are of UTC, and the record's start is by the sun, 15 degrees an hour.
 
     Returns
     -------
@@ -78,7 +82,21 @@ def from_points(
         there = np.isfinite(values[order])  # a point without a value hides no other
         row[second[there].astype(np.int64)] = values[order][there]
     units = tuple(UNITS[name] for name in kept)
-    return Record(name, signal, 1.0, tuple(kept), units, subject or name, source=path)
+    start = by_the_sun(float(times[order[0]]), longitude)
+    return Record(name, signal, 1.0, tuple(kept), units, subject or name, source=path, start=start)
+
+
+def by_the_sun(utc_s: float, longitude: float) -> datetime | None:
+    """Return the time of day at a place, 15 degrees an hour from UTC; None where the place is not known.
+
+    Examples
+    --------
+    >>> by_the_sun(1370110000.0, -75.0).isoformat()
+    '2013-06-01T13:06:40'
+    """
+    if not math.isfinite(longitude) or not abs(longitude) <= 180 or not 0 < utc_s < 1e11:
+        return None
+    return (datetime.fromtimestamp(utc_s, UTC) + timedelta(hours=longitude / 15)).replace(tzinfo=None)
 
 
 def moment(path: Path, text: str | None) -> float:

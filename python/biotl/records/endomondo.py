@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -82,7 +83,9 @@ def _workout(path: Path, number: int, line: str) -> Record:
     if any(b < a for a, b in pairwise(seconds)) or not np.isfinite(seconds).all():
         raise RecordError(str(path), where, "times that go back", "times in order")
     name = str(about.get("id", f"{path.stem}-{number}"))
-    return from_points(path, name, seconds, columns, subject=str(about.get("userId", name)))
+    east = about.get("longitude")
+    longitude = float(east[0]) if isinstance(east, list) and east and isinstance(east[0], int | float) else math.nan
+    return from_points(path, name, seconds, columns, subject=str(about.get("userId", name)), longitude=longitude)
 
 
 def _dictionary(path: Path, where: str, line: str) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _FIELDS = {
     "temperature": (("temperature",), 1.0),
 }
 
+_LONGITUDE = (("position_long",), 180 / 2**31)
+
 
 def read(path: str | Path) -> Record:
     """Read the record messages of a FIT activity, on a time line of 1 Hz.
@@ -49,10 +51,13 @@ def read(path: str | Path) -> Record:
     ):
         frames = (frame for frame in reader if isinstance(frame, fitdecode.FitDataMessage))
         records = (frame for frame in frames if frame.name == "record")
-        points = [(_time(frame), [_value(frame, *field) for field in _FIELDS.values()]) for frame in records]
+        points = [
+            (_time(frame), [_value(frame, *field) for field in (*_FIELDS.values(), _LONGITUDE)]) for frame in records
+        ]
     timed = [point for point in points if np.isfinite(point[0])]
     columns = {name: [values[i] for _, values in timed] for i, name in enumerate(_FIELDS)}
-    return from_points(path, path.stem, [time for time, _ in timed], columns)
+    longitude = next((values[-1] for _, values in timed if np.isfinite(values[-1])), np.nan)
+    return from_points(path, path.stem, [time for time, _ in timed], columns, longitude=longitude)
 
 
 def _time(frame: Any) -> float:

@@ -47,6 +47,7 @@ def read(path: str | Path) -> Record:
     if len(points) > 1:
         degrees = [[xml.number(path, key, point.get(key)) for key in ("lat", "lon")] for point in points]
         columns["speed"] = speed_kmh(times, _along(np.radians(degrees))).tolist()
+        return from_points(path, path.stem, times, columns, longitude=degrees[0][1])
     return from_points(path, path.stem, times, columns)
 
 

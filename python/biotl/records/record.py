@@ -1,6 +1,7 @@
 """A recording in memory: the one noun that every reader returns and every pipeline starts from."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,8 @@ class Record:
         By annotator, such as ``atr``.
     source : Path or None
         The file that it was read from.
+    start : datetime or None
+        When it began, by the clock where it was recorded; None where only a time of another zone is known.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Record:
     subject: str
     annotations: dict[str, Annotations] = field(default_factory=dict)
     source: Path | None = None
+    start: datetime | None = None
 
     def __repr__(self) -> str:
         leads = [f"{name} ({unit})" if unit else name for name, unit in zip(self.channels, self.units, strict=False)]

@@ -50,7 +50,9 @@ def read(path: str | Path) -> Record:
     columns["speed"] = [3.6 * value for value in columns["speed"]]
     if not np.isfinite(columns["speed"]).any() and np.isfinite(columns["distance"]).sum() > 1:
         columns["speed"] = speed_kmh(times, columns["distance"]).tolist()
-    return from_points(path, path.stem, times, columns)
+    places = [number(path, point, "Position/LongitudeDegrees") for point in points]
+    known = [place for place in places if np.isfinite(place)]
+    return from_points(path, path.stem, times, columns, longitude=known[0] if known else np.nan)
 
 
 def number(path: Path, point: Element, place: str) -> float:
