@@ -54,7 +54,7 @@ def test_free_dimensions_have_the_names_that_the_model_gives_them(exported):
 
 def test_the_file_holds_the_bundle_and_nothing_of_this_machine(exported):
     stored = session(exported.path).get_modelmeta().custom_metadata_map
-    assert Bundle.from_json(stored["biotl.bundle"]) == exported.bundle
+    assert Bundle.from_json(stored["io.biotl.bundle"]) == exported.bundle
     assert exported.bundle.state["vocabulary"]
     data = exported.path.read_bytes()
     for word in (str(Path(__file__).parents[1]), "site-packages", ".py", "s000"):
@@ -124,7 +124,7 @@ def edited(data, path, change):
 
     model = onnx.load_model_from_string(data)
     for item in model.metadata_props:
-        if item.key == "biotl.bundle":
+        if item.key == "io.biotl.bundle":
             item.value = change(item.value)
     path.write_bytes(model.SerializeToString())
     return path

@@ -10,7 +10,8 @@ from biotl.datasets.preprocessor import Prepared, State, fitted_on
 from biotl.datasets.spec import Channel
 from biotl.errors import ConfigError
 
-_FLAT = 1e-6  # spread over size: below it a channel holds one value to the resolution of float32
+FLAT = 1e-6
+"""Spread over size: below it a channel holds one value to the resolution of float32."""
 
 
 def fit_scaler(training: Iterable[Prepared], channels: Sequence[Channel], names: Sequence[str], *, axis: int) -> State:
@@ -55,7 +56,7 @@ def fit_scaler(training: Iterable[Prepared], channels: Sequence[Channel], names:
 def normalize(x: NDArray[Any], mean: Any, std: Any) -> NDArray[np.float32]:
     """Return ``(x - mean) / std`` as float32, 0 where the spread is none."""
     spread = np.asarray(std, np.float64)
-    flat = spread <= _FLAT * np.abs(mean)
+    flat = spread <= FLAT * np.abs(mean)
     scaled = (x - mean) / np.where(flat, 1, spread)
     return np.asarray(np.where(flat, np.where(np.isfinite(x), 0, x), scaled), np.float32)
 

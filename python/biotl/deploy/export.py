@@ -1,8 +1,7 @@
-"""A trained model as one ONNX file that reads a raw recording: the graph, and the bundle that explains it."""
+"""A trained model as one ONNX file: the graph, and the bundle that explains it."""
 
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +10,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from biotl.deploy import seal
+from biotl.datasets.kinds import make_preprocessor
+from biotl.datasets.spec_kinds import parse_spec
+from biotl.deploy import deviation, graph, metadata, seal
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.decision import Vector
+from biotl.deploy.network import Axes, One, contract, cut, proto_of, run
 from biotl.errors import ConfigError, MissingExtraError, TrainingError
 from biotl.models.registry import build
+from biotl.records import Record
 from biotl.records.atomic import write_bytes
 from biotl.training.checkpoint import load
 
-BATCHES = (1, 3, 17)
+BATCHES = (1, 3, 17, 64)
 TOLERANCE = 1e-5
 EMBEDDING = "embedding"
-_OUT = "biotl_output"
+WINDOWS = 3
+"""Of a recording, that batches of raw samples are checked on."""
 
 
-class _One(nn.Module):
-    """One output of a model: what prediction does not need stays behind."""
-
-    def __init__(self, model: nn.Module, output: str) -> None:
-        super().__init__()
-        self.model, self.output = model, output
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.model(*inputs)[self.output]  # type: ignore[no-any-return]
-
-
-def export(model: nn.Module, path: Path | str, *, bundle: Bundle, example: Mapping[str, NDArray[Any]]) -> float:
+def export(
+    model: nn.Module,
+    path: Path | str,
+    *,
+    bundle: Bundle,
+    example: Mapping[str, NDArray[Any]],
+    raw: Sequence[Sequence[Record]] = (),
+) -> float:
     """Write a model as ONNX, after onnxruntime has shown that it computes what torch does.
 
     Parameters
@@ -52,34 +52,47 @@ def export(model: nn.Module, path: Path | str, *, bundle: Bundle, example: Mappi
         Preprocessing, decision and provenance.
     example : mapping of str to ndarray, shape (n, ...)
         Some real inputs, to trace and to check with.
+    raw : sequence of sequence of Record
+        With the files of one recording or more the preprocessing goes into the graph: the file takes raw samples of
+        each channel at the rates of the first, and states how far it is from the preprocessing on all of them.
 
     Returns
     -------
     float
-        Largest difference between torch and onnxruntime over batches of 1, 3 and 17, and over two sizes of every other
-        free dimension, over the largest output where that exceeds 1.
+        Largest difference between torch and onnxruntime over batches of 1, 3, 17 and 64, and over two sizes of every
+        other free dimension, over the largest output where that exceeds 1.
 
     Raises
     ------
     ConfigError
-        If the model does not declare what is needed, or its output does not fit the decision.
+        If the model does not declare what is needed, its output does not fit the decision, or its preprocessing cannot
+        stand in a graph.
     TrainingError
-        If torch and onnxruntime differ by more than 1e-5; nothing is written then.
+        If torch and onnxruntime differ by more than 1e-5, or graph and preprocessing by more than rounding; nothing is
+        written then.
     MissingExtraError
         If onnx, onnxscript or onnxruntime is not installed.
     """
     output = EMBEDDING if bundle.decision.kind == "vector" else str(getattr(model, "output", ""))
-    names, axes = _contract(model, output, example)
+    names, axes = contract(model, output, example)
     training, device = model.training, next(model.parameters()).device
-    network = _One(model, output).cpu().eval()
+    network = One(model, output).cpu().eval()
     try:
         whole = {axis: example[name].shape[d] for name in names for d, axis in axes[name].items() if d}
-        shape = _run(network, _cut(example, names, axes, 1, whole)).shape
+        shape = run(network, cut(example, names, axes, 1, whole)).shape
         width = 1 if len(shape) - 1 in axes[output] else shape[-1]
         if width not in bundle.decision.widths:
             raise ConfigError(f"decision: got outputs of {width}, wanted {bundle.decision.widths}")
-        data = seal.seal(_to_onnx(network, names, axes, output, _cut(example, names, axes, 2, whole), bundle))
-        difference = _compare(network, names, axes, data, example, whole)
+        proto = proto_of(network, names, axes, cut(example, names, axes, 2, whole))
+        preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
+        said: dict[str, Any] = {"preprocess": "spec", "unit": preprocessor.unit, "inputs": _described(proto)}
+        if not raw:
+            data = _finished(proto, bundle, said)
+            difference = _compare(network, names, axes, data, example, whole)
+        else:
+            plain = proto.SerializeToString(deterministic=True)
+            difference = _compare(network, names, axes, plain, example, whole)
+            data = _raw(proto, bundle, said, raw, _session(plain), names)
     finally:
         model.to(device).train(training)
     write_bytes(Path(path), data)
@@ -93,6 +106,7 @@ def export_checkpoint(
     example: Mapping[str, NDArray[Any]],
     bundle: Bundle | None = None,
     embeddings: bool = False,
+    raw: Sequence[Sequence[Record]] = (),
 ) -> float:
     """Export the model of a checkpoint; see `export`.
 
@@ -102,7 +116,7 @@ def export_checkpoint(
         Such as ``best-STAGE.safetensors`` of a run folder.
     path : Path or str
         The ``.onnx`` file to write.
-    example : mapping of str to ndarray
+    example, raw
         See `export`.
     bundle : Bundle, optional
         That of the finished run, with what was chosen and measured, instead of what the checkpoint began with.
@@ -121,9 +135,9 @@ def export_checkpoint(
     model.load_state_dict(source.part("model"))
     output = EMBEDDING if embeddings else str(getattr(model, "output", ""))
     trained = source.state.get("trained", [name for name, _ in model.named_parameters()])
-    names, axes = _contract(model, output, example)
+    names, axes = contract(model, output, example)
     whole = {axis: example[name].shape[d] for name in names for d, axis in axes[name].items() if d}
-    inputs = _cut(example, names, axes, 1, whole)
+    inputs = cut(example, names, axes, 1, whole)
     own = only(model, output, inputs)
     if own and not own & set(trained):
         raise ConfigError(
@@ -138,9 +152,9 @@ def export_checkpoint(
     )
     bundle = bundle.model_copy(update={"about": about})
     if embeddings:
-        width = _run(_One(model, output), inputs).shape[-1]
+        width = run(One(model, output), inputs).shape[-1]
         bundle = bundle.model_copy(update={"decision": Vector(dim=width)})
-    return export(model, path, bundle=bundle, example=example)
+    return export(model, path, bundle=bundle, example=example, raw=raw)
 
 
 def only(model: nn.Module, output: str, inputs: tuple[Tensor, ...]) -> set[str]:
@@ -155,152 +169,99 @@ def only(model: nn.Module, output: str, inputs: tuple[Tensor, ...]) -> set[str]:
     return mine - set().union(*(of for name, of in reached.items() if name != output)) or mine
 
 
-def _contract(
-    model: nn.Module, output: str, example: Mapping[str, Any]
-) -> tuple[tuple[str, ...], dict[str, dict[int, str]]]:
-    """Return a model's inputs and free dimensions."""
-    names: tuple[str, ...] = tuple(model.inputs)  # type: ignore[arg-type]
-    axes: dict[str, dict[int, str]] = dict(getattr(model, "axes", {}))
-    for name in (*names, output):
-        if axes.get(name, {}).get(0) != "batch":
-            who = type(model).__name__
-            raise ConfigError(f"{who}.axes: got {axes.get(name)} for {name or 'output'!r}, wanted {{0: 'batch', ...}}")
-    for name in names:
-        if name not in example:
-            raise ConfigError(f"example: got {', '.join(example)}, wanted {name} among them")
-    return names, axes
+def _described(proto: Any) -> list[dict[str, Any]]:
+    return [{"name": item.name, "shape": graph.shape_of(item)} for item in proto.graph.input]
 
 
-def _cut(
-    example: Mapping[str, NDArray[Any]],
-    names: Sequence[str],
-    axes: Mapping[str, Mapping[int, str]],
-    size: int,
-    lengths: Mapping[str, int],
-) -> tuple[Tensor, ...]:
-    """Return `size` rows of the example, over again where it has fewer, each free dimension cut to its length."""
-    rows = np.arange(size) % len(example[names[0]])
-    found = []
-    for name in names:
-        array = example[name][rows]
-        for d, axis in axes[name].items():
-            array = array if d == 0 else array.take(range(lengths[axis]), axis=d)
-        found.append(torch.from_numpy(np.ascontiguousarray(array)))
-    return tuple(found)
+def _finished(proto: Any, bundle: Bundle, said: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file: the decision added, checked, described and sealed."""
+    from onnx import checker
+
+    proto = graph.with_decision(proto, bundle.decision)
+    checker.check_model(proto, full_check=True)
+    for key, value in metadata.entries(bundle, **said).items():
+        proto.metadata_props.add(key=key, value=value)
+    return seal.seal(proto.SerializeToString(deterministic=True))
 
 
-def _run(network: nn.Module, inputs: tuple[Tensor, ...]) -> NDArray[Any]:
-    with torch.inference_mode():
-        return np.asarray(network(*inputs).numpy())
-
-
-def _to_onnx(
-    network: nn.Module,
-    names: Sequence[str],
-    axes: Mapping[str, Mapping[int, str]],
-    output: str,
-    inputs: tuple[Tensor, ...],
-    bundle: Bundle,
+def _raw(
+    proto: Any, bundle: Bundle, said: Mapping[str, Any], recordings: Sequence[Sequence[Record]], plain: Any, names: Any
 ) -> bytes:
-    own = getattr(network.model, "onnx", None) if output == getattr(network.model, "output", "") else None
-    proto = _traced(network, names, axes, output, inputs) if own is None else own()
-    _tidy(proto, axes)
-    proto.metadata_props.add(key="biotl.bundle", value=bundle.to_json())
-    return bytes(proto.SerializeToString(deterministic=True))
+    """Return the bytes of a file that takes raw samples, after it has shown that it does as the preprocessing."""
+    preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
+    rates = deviation.rates(preprocessor, recordings[0])
+    front = _session(graph.preprocessing(preprocessor, rates).SerializeToString())
+    proto = graph.with_preprocessing(proto, preprocessor, rates)
+    whole = _session(proto.SerializeToString())
+    found = deviation.measure(
+        preprocessor,
+        bundle.decision,
+        recordings,
+        forward=lambda inputs: np.asarray(plain.run(None, {name: inputs[name] for name in names})[0]),
+        front=lambda fed: np.asarray(front.run(None, fed)[0]),
+        whole=lambda fed: np.asarray(whole.run(None, fed)[0]),
+    ).check()
+    asked = [asdict(one) for one in graph.inputs(preprocessor.spec, rates)]
+    reach = round(graph.reach_s(preprocessor.spec), 3)
+    more = {"preprocess": "graph", "inputs": asked, "deviation": found, "reach_s": reach}
+    data = _finished(proto, bundle, {**said, **more})
+    some = deviation.raw_inputs(preprocessor, recordings[0])
+    _compare_rows(_session(data), some, {one["name"]: WINDOWS * _window_s(preprocessor) * one["fs"] for one in asked})
+    return data
 
 
-def _traced(
-    network: nn.Module,
-    names: Sequence[str],
-    axes: Mapping[str, Mapping[int, str]],
-    output: str,
-    inputs: tuple[Tensor, ...],
-) -> Any:
-    try:
-        import onnxscript  # noqa: F401  (the exporter imports it late, and says little when it is not there)
-    except ImportError:
-        raise MissingExtraError("onnxscript", "train") from None
-    # the ranges are the model's own, such as the length of its table of positions: the exporter infers them
-    free = tuple(dict.fromkeys(axes[name], torch.export.Dim.DYNAMIC) for name in names)
-    with warnings.catch_warnings():
-        # the exporter warns of its own internals: what matters is compared afterwards, number by number
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        program = torch.onnx.export(
-            network,
-            inputs,
-            dynamo=True,
-            input_names=list(names),
-            output_names=[_OUT],
-            dynamic_shapes=(free,),
-            verbose=False,
-        )
-    if program is None:
-        raise TrainingError("torch.onnx.export gave no program")
-    proto = program.model_proto
-    _rename(proto.graph, {output: f"{output}_inside", _OUT: output})
-    return proto
+def _window_s(preprocessor: Any) -> float:
+    return float(preprocessor.spec.length / preprocessor.spec.fs)
 
 
-def _rename(graph: Any, names: Mapping[str, str]) -> None:
-    """Rename values of a graph and of what is nested in it: an operator inside may be called as the output is."""
-    for node in graph.node:
-        for values in (node.input, node.output):
-            values[:] = [names.get(value, value) for value in values]
-        for attribute in node.attribute:
-            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
-                _rename(inner, names)
-    for item in (*graph.output, *graph.value_info, *graph.initializer):
-        item.name = names.get(item.name, item.name)
-
-
-def _tidy(proto: Any, axes: Mapping[str, Mapping[int, str]]) -> None:
-    """Name the free dimensions as the model does, and drop the exporter's notes, which hold paths of this machine."""
-    symbols: dict[str, str] = {}
-    for item in (*proto.graph.input, *proto.graph.output):
-        shape = item.type.tensor_type.shape.dim
-        for d, axis in axes[item.name].items():
-            symbols[shape[d].dim_param] = axis
-            shape[d].dim_param = axis
-    for item in proto.graph.value_info:
-        for dim in item.type.tensor_type.shape.dim:
-            if dim.dim_param in symbols:
-                dim.dim_param = symbols[dim.dim_param]
-    for part in (proto, proto.graph, *proto.functions, *proto.graph.node, *proto.graph.value_info):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    for function in proto.functions:
-        for node in function.node:
-            del node.metadata_props[:]
-            node.doc_string = ""
-
-
-def _compare(
-    network: nn.Module,
-    names: Sequence[str],
-    axes: Mapping[str, Mapping[int, str]],
-    data: bytes,
-    example: Mapping[str, NDArray[Any]],
-    whole: Mapping[str, int],
-) -> float:
+def _session(data: bytes) -> Any:
     try:
         import onnxruntime
     except ImportError:
         raise MissingExtraError("onnxruntime", "onnx") from None
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # of a shape that it cannot infer it warns, and goes on
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _compare(
+    network: One,
+    names: Sequence[str],
+    axes: Axes,
+    data: bytes,
+    example: Mapping[str, NDArray[Any]],
+    whole: Mapping[str, int],
+) -> float:
+    session = _session(data)
     part = {axis: length // 2 + 1 for axis, length in whole.items()}
     worst = 0.0
     for size in BATCHES:
         for lengths in (whole, part) if whole else (whole,):
-            inputs = _cut(example, names, axes, size, lengths)
-            wanted = _run(network, inputs)
+            inputs = cut(example, names, axes, size, lengths)
+            wanted = run(network, inputs)
             got = session.run(None, {n: x.numpy() for n, x in zip(names, inputs, strict=True)})[0]
-            # by the largest output: float32 rounds every sum on the way at that scale, an output near 0 as well
-            apart = float(np.abs(got - wanted).max() / max(1.0, np.abs(wanted).max()))
-            if not apart <= TOLERANCE:
-                shape = ", ".join(f"{axis} {length}" for axis, length in {"batch": size, **lengths}.items())
-                raise TrainingError(
-                    f"export: torch and onnxruntime differ by {apart:.2g} at {shape}; wanted at most {TOLERANCE:g}"
-                )
-            worst = max(worst, apart)
+            shape = ", ".join(f"{axis} {length}" for axis, length in {"batch": size, **lengths}.items())
+            worst = max(worst, _apart(got, wanted, f"torch and onnxruntime differ by {{}} at {shape}"))
     return worst
+
+
+def _compare_rows(session: Any, some: Mapping[str, NDArray[Any]], lengths: Mapping[str, float]) -> None:
+    """See that a recording gets the same answer alone and among others."""
+    few = {name: x[:, : round(lengths[name])] for name, x in some.items()}
+    alone = [session.run(None, {name: x * np.float32(k) for name, x in few.items()})[0] for k in (1, -1)]
+    for size in BATCHES:
+        sign = np.where(np.arange(size) % 2, -1, 1).astype(np.float32)[:, None]
+        got = session.run(None, {name: x * sign for name, x in few.items()})[0]
+        wanted = np.concatenate([alone[k % 2] for k in range(size)])
+        _apart(got, wanted, f"a recording's answer differs by {{}} in a batch of {size}")
+
+
+def _apart(got: NDArray[Any], wanted: NDArray[Any], says: str) -> float:
+    """Return by how much arrays differ, or refuse it."""
+    # by the largest output: float32 rounds every sum on the way at that scale, an output near 0 as well
+    seen = np.isfinite(wanted) | np.isfinite(got)
+    scale = max(1.0, float(np.abs(wanted[seen]).max(initial=0)))
+    apart = float(np.abs(got - wanted)[seen].max(initial=0) / scale)
+    if not apart <= TOLERANCE:
+        raise TrainingError(f"export: {says.format(f'{apart:.2g}')}; wanted at most {TOLERANCE:g}")
+    return apart

@@ -15,7 +15,7 @@ from biotl.datasets.channels import find_all
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec_kinds import parse_spec
-from biotl.deploy import judge, seal
+from biotl.deploy import judge, metadata, seal
 from biotl.deploy.answer import answer
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.prediction import Prediction
@@ -74,11 +74,11 @@ class Predictor:
         self.digest = seal.check(data, self.path)
         self.session = _session(data, self.path, threads)
         stored = self.session.get_modelmeta().custom_metadata_map
-        self.bundle = Bundle.from_json(stored.get("biotl.bundle", ""), str(path))
+        self.bundle = Bundle.from_json(stored.get(metadata.BUNDLE, ""), str(path))
         self.decision = self.bundle.decision
         self.preprocessor = make_preprocessor(parse_spec(self.bundle.spec, source=f"{path}: spec"), self.bundle.state)
         self._inputs = [item.name for item in self.session.get_inputs()]
-        (self._output,) = (item.name for item in self.session.get_outputs())
+        self._output = self.session.get_outputs()[0].name  # what a decision makes of it comes after
         self._stop = Event()
 
     def __repr__(self) -> str:

@@ -7,8 +7,8 @@ from biotl.errors import RecordError
 
 # an ONNX file is a protobuf message, in which a repeated field may come at any place: the digest is a last entry of
 # metadata_props (field 14), whose key and value are fields 1 and 2, and covers every byte before it
-_KEY = b"biotl.sha256"
-_HEAD = b"\x72\x50\x0a\x0c" + _KEY + b"\x12\x40"
+_KEY = b"io.biotl.sha256"
+_HEAD = bytes((0x72, len(_KEY) + 68, 0x0A, len(_KEY))) + _KEY + b"\x12\x40"
 _LENGTH = len(_HEAD) + 64
 
 

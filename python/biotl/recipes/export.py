@@ -8,11 +8,25 @@ from biotl.deploy.answer import batches
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.export import export_checkpoint
 from biotl.errors import RecordError
+from biotl.recipes import registry
+from biotl.recipes.prep import split
 from biotl.recipes.publish import BUNDLE
+from biotl.records import Record, read
 from biotl.training.checkpoint import SUFFIX
 
+SOME = 3
+"""Recordings that a graph is compared with its preprocessing on."""
 
-def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: bool = False) -> float:
+
+def export_run(
+    run: Path,
+    path: Path,
+    *,
+    stage: str | None = None,
+    embeddings: bool = False,
+    raw: bool = False,
+    record: Path | None = None,
+) -> float:
     """Export the weights of a finished run, with all that its own model file says.
 
     Parameters
@@ -26,6 +40,10 @@ def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: b
         another one's weights.
     embeddings : bool
         Export the encoder, whose prediction is an embedding of each unit.
+    raw : bool
+        Put the preprocessing into the graph, see `biotl.deploy.export.export`.
+    record : Path, optional
+        A recording with the rates that the file is then for; by default recordings of the run.
 
     Returns
     -------
@@ -51,4 +69,18 @@ def export_run(run: Path, path: Path, *, stage: str | None = None, embeddings: b
     some = next(batch for name in store.ids for batch in batches(preprocessor, store[name], 4))
     checkpoint = run / "checkpoints" / f"best-{chosen}{SUFFIX}"
     own = bundle if chosen == stages[-1] else None
-    return export_checkpoint(checkpoint, path, example=some, bundle=own, embeddings=embeddings)
+    recordings = _raw(run, store, record) if raw else ()
+    return export_checkpoint(checkpoint, path, example=some, bundle=own, embeddings=embeddings, raw=recordings)
+
+
+def _raw(run: Path, store: Store, record: Path | None) -> list[list[Record]]:
+    """Return the recordings that a graph is compared on: that one, or some of the run that were learnt from."""
+    if record is not None:
+        return [[read(record)]]
+    config = registry.load(run / "config.resolved.yaml")
+    who, known = split(config)
+    for name in ("validation", "train"):
+        ids = [part.id for part in who.parts[name] if part.id in store.ids][:SOME]
+        if ids:
+            return [known[id_].read() for id_ in ids]
+    raise RecordError(str(run), "split", "no recording", "one to compare graph and preprocessing on", "--record FILE")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -192,6 +192,22 @@ def design(
         raise SignalError(f"kind: got {kind!r}, wanted 'butter' or 'cheby2'")
     order = whole(order, "order", "at least 1", least=1)
     return _core.design_sos(order, rate(fs), low=low, high=high, stop=stop, rs=rs if kind == "cheby2" else None)
+
+
+def sections(name: str, fs: float, **options: Any) -> NDArray[np.float64]:
+    """Return the sections of a filter of this module by its name and options, as it is called with them.
+
+    Examples
+    --------
+    >>> sections("notch", 360, freq=60.0).shape
+    (1, 6)
+    """
+    if name == "notch":
+        return _core.design_notch(options["freq"], options.get("q", 30.0), rate(fs))
+    edges = {"lowpass": ("", "cutoff"), "highpass": ("cutoff", "")}.get(name, ("low", "high"))
+    low, high = (options[edge] if edge else None for edge in edges)
+    kind, rs = options.get("kind", "butter"), options.get("rs", 20.0)
+    return design(options.get("order", 4), fs, low=low, high=high, stop=name == "bandstop", kind=kind, rs=rs)
 
 
 def _run(x: ArrayLike, sos: NDArray[np.float64], *, causal: bool, axis: int | None, nan_policy: NanPolicy) -> Floats:

@@ -1,0 +1,196 @@
+"""Recursive filters in a graph, exactly: blocks of samples by matrix products, their states by one convolution.
+
+A recursive filter goes sample by sample, which a graph could only do by a loop, 100 times too slow. In state space,
+``z' = A z + B x`` and ``y = C z + D x``, a block of M samples needs only the state at its beginning: what the block
+adds to the state is a matrix product of its samples, the states of all blocks are a convolution of these along the
+blocks, with powers of ``A^M`` as its taps, and the output is a product of samples and state. Nothing is approximated
+but that taps below 1e-9 are left away. The realisation decides what float32 makes of it: real modal form, a pole or a
+pair of poles a block of ``A``, each scaled to ``|B| = |C|``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.deploy.graph_nodes import FIRST, LAST, Nodes
+
+Floats = NDArray[np.float64]
+BLOCK = 128  # samples; products grow with it, and states become fewer
+LONGEST = 1024
+SMALL = 1e-9
+"""Taps below it are left away, far below what float32 resolves beside 1."""
+MOST_GAIN = 15.0
+"""Of rounding errors in the modes: above it, as from order 8 on, each section is a filter of its own (measured)."""
+
+
+@dataclass(frozen=True)
+class Realised:
+    """One filter as ``z' = A z + B x``, ``y = C z + D x``."""
+
+    A: Floats
+    B: Floats
+    C: Floats
+    D: float
+
+
+def realise(sos: Floats) -> list[Realised]:
+    """Return filters that do in turn what sections do, each well conditioned.
+
+    Parameters
+    ----------
+    sos : ndarray of float64, shape (sections, 6)
+        As SciPy writes them.
+
+    Examples
+    --------
+    >>> [len(one.A) for one in realise(np.array([[1.0, 0, 0, 1, -0.5, 0.06]]))]
+    [2]
+    """
+    whole = _modal(sos)
+    return [whole] if whole is not None else [_modal(one[None]) or _chained(one) for one in sos]
+
+
+def _modal(sos: Floats) -> Realised | None:
+    """Return sections by their modes; None where errors in the modes would outgrow the output."""
+    poles = [np.roots(one[3:]) for one in sos]
+    blocks, b, c, gain = [], [], [], 0.0
+    for k, pair in enumerate(poles):
+        for pole, other in (pair, pair[::-1]):
+            if pole == other:
+                return None
+            residue = np.polyval(sos[k, :3], pole) / (pole - other)
+            rest = [j for j in range(len(sos)) if j != k]
+            below = np.array([np.polyval(sos[j, 3:], pole) for j in rest])
+            if (below == 0).any():
+                return None
+            residue *= np.prod([np.polyval(sos[j, :3], pole) for j in rest] / below) if rest else 1
+            gain += abs(residue) / max(1 - abs(pole), 1e-12)
+            if pole.imag < 0:
+                continue
+            size = np.sqrt(abs(residue) * (2 if pole.imag else 1))
+            back = (2 if pole.imag else 1) * residue / size if size else 0j
+            if pole.imag:
+                blocks.append(np.array([[pole.real, -pole.imag], [pole.imag, pole.real]]))
+                b += [size, 0.0]
+                c += [back.real, -back.imag]
+            else:
+                blocks.append(np.array([[pole.real]]))
+                b.append(size)
+                c.append(back.real)
+    if gain > MOST_GAIN:
+        return None
+    a = np.zeros((len(b), len(b)))
+    at = 0
+    for block in blocks:
+        a[at : at + len(block), at : at + len(block)] = block
+        at += len(block)
+    return Realised(a, np.array(b), np.array(c), float(np.prod(sos[:, 0])))
+
+
+def _chained(section: Floats) -> Realised:
+    """Return a section whose two poles are equal, or nearly: the second state is driven by the first."""
+    (b0, b1, b2), (_, a1, a2) = section[:3], section[3:]
+    middle, apart = -a1 / 2, a1 * a1 / 4 - a2  # poles at middle +- sqrt(apart)
+    step = max(1 - abs(middle), 1e-6)  # from one state to the other, so that both are of one size
+    m, n = b1 - a1 * b0, b2 - a2 * b0 + (b1 - a1 * b0) * middle
+    size = np.sqrt(abs(m) + abs(n) / step) or 1.0
+    a = np.array([[middle, apart / step], [step, middle]])
+    return Realised(a, np.array([size, 0]), np.array([m / size, n / (size * step)]), float(b0))
+
+
+def filtered(nodes: Nodes, x: str, level: str, sos: Floats, *, causal: bool) -> tuple[str, str]:
+    """Add what `biotl.signal` does with sections: forward and backward, or once from rest.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        What is added to.
+    x : str
+        A value of shape (rows, samples), less its level.
+    level : str
+        A value of shape (rows, 1) that is to be thought added to ``x``: a constant large beside the signal would take
+        its digits. Empty for 0.
+    sos : ndarray of float64, shape (sections, 6)
+        As SciPy writes them.
+    causal : bool
+        Once, forward, from rest.
+
+    Returns
+    -------
+    str, str
+        The filtered signal, and its level.
+    """
+    filters = realise(sos)
+    if causal:
+        return _run(nodes, nodes("Add", x, level) if level else x, filters), ""
+    edge = padding(sos)
+    first, last = nodes.cut(x, 0, 1), nodes.cut(x, -1, LAST)
+    before, after = nodes.cut(x, edge, 0, step=-1), nodes.cut(x, -2, -edge - 2, step=-1)
+    twice = [nodes("Sub", nodes("Mul", end, 2.0), of) for end, of in ((first, before), (last, after))]
+    y = nodes("Concat", twice[0], x, twice[1], axis=1)
+    steady = float(np.prod(sos[:, :3].sum(1) / sos[:, 3:].sum(1)))
+    for _ in range(2):
+        # SciPy begins a pass in the steady state of its first sample: so does a filter at rest on what differs from it
+        start = nodes.cut(y, 0, 1)
+        y = _run(nodes, nodes("Sub", y, start), filters)
+        level = nodes("Mul", nodes("Add", level, start) if level else start, steady) if abs(steady) > SMALL else ""
+        y = nodes.cut(y, -1, FIRST, step=-1)
+    return nodes.cut(y, edge, -edge), level
+
+
+def padding(sos: Floats) -> int:
+    """Return how far `scipy.signal.sosfiltfilt` extends a signal, in samples."""
+    return 3 * (2 * len(sos) + 1 - min(int((sos[:, 2] == 0).sum()), int((sos[:, 5] == 0).sum())))
+
+
+def _run(nodes: Nodes, x: str, filters: Sequence[Realised]) -> str:
+    """Add one pass from rest over (rows, samples)."""
+    samples = nodes.size(x)
+    for one in filters:
+        block = BLOCK
+        while block < LONGEST and _settled(one.A, block) > block:
+            block *= 2
+        x = _blocks(nodes, x, one, block)
+    return nodes.cut(x, 0, samples)
+
+
+def _blocks(nodes: Nodes, x: str, one: Realised, block: int) -> str:
+    """Add one filter from rest; what it returns is longer by less than a block."""
+    taps = _settled(one.A, block)
+    a = _powers(one.A, block + 1)
+    impulse = np.array([one.D, *(one.C @ power @ one.B for power in a[: block - 1])])
+    into = np.array([a[block - 1 - j] @ one.B for j in range(block)])  # (block, states)
+    spread = np.array([np.append(np.zeros(j), impulse[: block - j]) for j in range(block)])
+    out = np.concatenate([spread, np.array([one.C @ power for power in a[:block]]).T])
+    along = np.array(_powers(a[block], taps)[::-1]).transpose(1, 2, 0)
+    short = nodes("Mod", nodes("Sub", [0], nodes.size(x)), [block])
+    rows = nodes("Pad", x, nodes("Concat", [0, 0, 0], short, axis=0))
+    cut = nodes("Reshape", rows, [0, -1, block])
+    added = nodes("Transpose", nodes("MatMul", cut, into), perm=[0, 2, 1])
+    states = nodes("Conv", added, along, pads=[taps, 0])  # one more than there are blocks: what comes after the last
+    states = nodes("Transpose", nodes.cut(states, 0, -1, axis=2), perm=[0, 2, 1])
+    y = nodes("MatMul", nodes("Concat", cut, states, axis=2), out)
+    return nodes("Reshape", y, [0, -1])
+
+
+def _powers(a: Floats, count: int) -> list[Floats]:
+    powers = [np.eye(len(a))]
+    for _ in range(count - 1):
+        powers.append(powers[-1] @ a)
+    return powers
+
+
+def _settled(a: Floats, block: int) -> int:
+    """Return after how many blocks nothing is left of a state."""
+    step = np.linalg.matrix_power(a, block)
+    power, count = step, 1
+    while np.abs(power).max() > SMALL:
+        power, count = power @ step, count + 1
+    return count
+
+
+def settle(sos: Floats) -> int:
+    """Return after how many samples nothing is left of one."""
+    return max(_settled(one.A, BLOCK) * BLOCK for one in realise(sos))

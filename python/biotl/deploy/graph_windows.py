@@ -1,0 +1,182 @@
+"""The preprocessing of windows and of sequences in a graph: each channel from raw samples to what a network reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from biotl.datasets.preprocessor import State
+from biotl.datasets.scaler import FLAT
+from biotl.datasets.spec import Channel, Filter
+from biotl.datasets.spec_kinds import SequenceSpec, Spec, WindowSpec
+from biotl.deploy.graph_filter import filtered, padding
+from biotl.deploy.graph_nodes import Nodes
+from biotl.deploy.graph_resample import resampled
+from biotl.errors import ConfigError
+from biotl.signal.filter import sections
+
+HINT = "use --preprocess spec"
+
+
+@dataclass(frozen=True)
+class Front:
+    """Names of what a network reads.
+
+    Parameters
+    ----------
+    signal, measured : str
+        float32 and bool, one row a window or sequence.
+    nothing : str
+        float32 (rows, 1), NaN where a channel that has to be there holds NaN, else 0; empty if no channel has to be.
+    batch, steps : str
+        int64 (1,): recordings, and their steps (sequences only).
+    """
+
+    signal: str
+    measured: str
+    nothing: str
+    batch: str
+    steps: str = ""
+
+
+def preprocess(nodes: Nodes, spec: Spec, state: State, rates: Mapping[str, float]) -> Front:
+    """Add the preprocessing of windows or sequences.
+
+    Raises
+    ------
+    ConfigError
+        If the spec is of another kind, or what it asks for cannot stand in a graph.
+    """
+    if isinstance(spec, WindowSpec):
+        return windows(nodes, spec, state, rates)
+    if isinstance(spec, SequenceSpec):
+        return sequences(nodes, spec, state, rates)
+    raise ConfigError(
+        f"preprocess: got graph for {spec.kind}, which need R peaks: the file holds network and decision; {HINT}"
+    )
+
+
+def windows(nodes: Nodes, spec: WindowSpec, state: State, rates: Mapping[str, float]) -> Front:
+    """Add what `biotl.datasets.windows.WindowPreprocessor` does to recordings without gaps.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        What is added to.
+    spec : WindowSpec
+        The preprocessing; its gates and quality are not judged.
+    state : dict
+        The fitted scaler, where a channel needs it.
+    rates : mapping of str to float
+        Rate of each channel in Hz; a channel is an input of its name, float32 (batch, samples), in the unit of the
+        spec.
+    """
+    made = [_signal(nodes, channel, spec, rates[channel.name]) for channel in spec.channels]
+    counts = [nodes.size(x) for (x, _), c in zip(made, spec.channels, strict=True) if not c.optional]
+    shortest = nodes("Min", *(counts or [nodes.size(x) for x, _ in made]))
+    # windows that are whole: (samples - length + step) / step, and none of a recording that is shorter
+    left = nodes("Max", nodes("Add", shortest, [spec.step - spec.length]), [0])
+    count = nodes("Squeeze", nodes("Div", left, [spec.step]), [0])
+    start = nodes("Mul", nodes("Range", np.array(0), count, np.array(1)), [spec.step])
+    place = nodes("Add", nodes("Unsqueeze", start, [1]), np.arange(spec.length)[None])
+    scaler = state.get("scaler", {})
+    rows = []
+    for k, ((x, level), channel) in enumerate(zip(made, spec.channels, strict=True)):
+        own = channel.normalizer == "window"
+        y = x if own else _normalized(nodes, x, level, channel, scaler, k)
+        y = nodes("Gather", y, place, axis=1)
+        level = nodes("Unsqueeze", level, [2]) if level and own else level
+        y = _normalized(nodes, y, level, channel, scaler, k) if own else y
+        rows.append(nodes("Unsqueeze", y, [2]))
+    values = nodes("Reshape", nodes("Concat", *rows, axis=2), [-1, len(rows), spec.length])
+    return _front(nodes, values, spec, 1, batch=nodes.size(spec.channels[0].name, 0))
+
+
+def sequences(nodes: Nodes, spec: SequenceSpec, state: State, rates: Mapping[str, float]) -> Front:
+    """Add what `biotl.datasets.sequences.SequencePreprocessor` does to recordings without gaps; see `windows`."""
+    if spec.derived:
+        raise ConfigError(f"derived: got {', '.join(spec.derived)}, wanted none in a graph: {HINT}")
+    scaler = state.get("scaler", {})
+    made = [_signal(nodes, channel, spec, rates[channel.name]) for channel in spec.channels]
+    steps = nodes("Min", *(nodes.size(x) for x, _ in made))
+    columns = [
+        nodes("Unsqueeze", nodes.cut(_normalized(nodes, x, level, channel, scaler, k), 0, steps), [2])
+        for k, ((x, level), channel) in enumerate(zip(made, spec.channels, strict=True))
+    ]
+    values = nodes("Concat", *columns, axis=2)
+    short = nodes("Mod", nodes("Sub", [0], steps), [spec.length])
+    values = nodes("Pad", values, nodes("Concat", [0, 0, 0, 0], short, [0], axis=0))
+    values = nodes("Reshape", values, [-1, spec.length, len(columns)])
+    return _front(nodes, values, spec, 2, batch=nodes.size(spec.channels[0].name, 0), steps=steps)
+
+
+def _signal(nodes: Nodes, channel: Channel, spec: Any, fs: float) -> tuple[str, str]:
+    """Add rate and filters: a channel at the rate of the spec, less its level, and the level."""
+    # its first sample off: float32 holds a wave of 1e-3 on a level of 1e3 to 4 digits, and by itself to 7
+    level = nodes.cut(channel.name, 0, 1)
+    x = nodes("Sub", channel.name, level)
+    if isinstance(spec, SequenceSpec):
+        of = fs / spec.fs
+        if of != round(of) or of < 1:
+            raise ConfigError(f"rate of {channel.name}: got {fs:g} Hz, wanted a multiple of {spec.fs:g} Hz; {HINT}")
+        mean = nodes("Conv", nodes("Unsqueeze", x, [1]), np.full((1, 1, int(of)), 1 / of), strides=[int(of)])
+        x = nodes("Squeeze", mean, [1])
+    elif fs != spec.fs:
+        x = resampled(nodes, x, level, fs, spec.fs)
+    for step in channel.filters:
+        sos = design(step, spec.fs)
+        causal = bool(step.options.get("causal", False))
+        if not causal and spec.length <= padding(sos):
+            raise ConfigError(
+                f"{channel.name}: {step.name} extends a signal by {padding(sos)} samples: wanted longer windows"
+            )
+        x, level = filtered(nodes, x, level, sos, causal=causal)
+    return x, level
+
+
+def design(step: Filter, fs: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the sections of a filter of a spec.
+
+    Raises
+    ------
+    ConfigError
+        If it has none: a running median, or a wavelet.
+    """
+    options: dict[str, Any] = {k: v for k, v in step.options.items() if k not in {"nan_policy", "causal"}}
+    if step.name != "remove_baseline":
+        return sections(step.name, fs, **options)
+    if (method := options.get("method", "highpass")) != "highpass":
+        raise ConfigError(f"remove_baseline: got method {method}, wanted highpass in a graph: {HINT}")
+    return sections("highpass", fs, cutoff=options.get("cutoff", 0.5))
+
+
+def _normalized(nodes: Nodes, x: str, level: str, channel: Channel, scaler: Mapping[str, Any], k: int) -> str:
+    """Add the normalizer of a channel along the last axis."""
+    if channel.normalizer == "none":
+        return nodes("Add", x, level) if level else x
+    if channel.normalizer == "training":
+        mean, std = (float(scaler[key][k]) for key in ("mean", "std"))
+        if std <= FLAT * abs(mean):
+            return nodes("Mul", x, 0.0)
+        away = nodes("Add", x, nodes("Sub", level, mean) if level else -mean)
+        return nodes("Div", away, std)
+    middle = nodes.mean(x)
+    away = nodes("Sub", x, middle)
+    spread = nodes("Sqrt", nodes.mean(nodes("Mul", away, away)))
+    size = nodes("Mul", nodes("Abs", nodes("Add", middle, level) if level else middle), FLAT)
+    # NaN is not flat: it has to stay what it is
+    flat = nodes("LessOrEqual", spread, size)
+    return nodes("Where", flat, nodes("Mul", away, 0.0), nodes("Div", away, nodes("Where", flat, 1.0, spread)))
+
+
+def _front(nodes: Nodes, values: str, spec: Any, axis: int, *, batch: str, steps: str = "") -> Front:
+    measured = nodes("Not", nodes("IsNaN", values))
+    signal = nodes("Where", measured, values, 0.0)
+    needed = [k for k, channel in enumerate(spec.channels) if not channel.optional]
+    if not needed:
+        return Front(signal, measured, "", batch, steps)
+    nothing = nodes("Gather", values, needed, axis=axis) if len(needed) < len(spec.channels) else values
+    nothing = nodes("Mul", nodes("Reshape", nothing, [-1, len(needed) * spec.length]), 0.0)
+    nothing = nodes("ReduceSum", nothing, [1], keepdims=1)
+    return Front(signal, measured, nothing, batch, steps)
