@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.spec_kinds import parse_spec
 from biotl.deploy import deviation, graph, metadata, seal
+from biotl.deploy.answer import Forward
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.decision import Vector
 from biotl.deploy.network import Axes, One, contract, cut, proto_of, run
@@ -83,8 +84,11 @@ def export(
         width = 1 if len(shape) - 1 in axes[output] else shape[-1]
         if width not in bundle.decision.widths:
             raise ConfigError(f"decision: got outputs of {width}, wanted {bundle.decision.widths}")
-        proto = proto_of(network, names, axes, cut(example, names, axes, 2, whole))
         preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
+        rates = deviation.rates(preprocessor, raw[0]) if raw else {}
+        # what cannot stand in a graph is refused before a network is traced, which takes seconds
+        front = graph.preprocessing(preprocessor, rates) if raw else None
+        proto = proto_of(network, names, axes, cut(example, names, axes, 2, whole))
         said: dict[str, Any] = {"preprocess": "spec", "unit": preprocessor.unit, "inputs": _described(proto)}
         if not raw:
             data = _finished(proto, bundle, said)
@@ -92,7 +96,12 @@ def export(
         else:
             plain = proto.SerializeToString(deterministic=True)
             difference = _compare(network, names, axes, plain, example, whole)
-            data = _raw(proto, bundle, said, raw, _session(plain), names)
+            ask = _session(plain)
+            data = _raw(
+                proto, bundle, said, raw, rates,
+                forward=lambda inputs: np.asarray(ask.run(None, {name: inputs[name] for name in names})[0]),
+                front=_session(front.SerializeToString()),
+            )  # fmt: skip
     finally:
         model.to(device).train(training)
     write_bytes(Path(path), data)
@@ -185,19 +194,24 @@ def _finished(proto: Any, bundle: Bundle, said: Mapping[str, Any]) -> bytes:
 
 
 def _raw(
-    proto: Any, bundle: Bundle, said: Mapping[str, Any], recordings: Sequence[Sequence[Record]], plain: Any, names: Any
+    proto: Any,
+    bundle: Bundle,
+    said: Mapping[str, Any],
+    recordings: Sequence[Sequence[Record]],
+    rates: Mapping[str, float],
+    *,
+    forward: Forward,
+    front: Any,
 ) -> bytes:
     """Return the bytes of a file that takes raw samples, after it has shown that it does as the preprocessing."""
     preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
-    rates = deviation.rates(preprocessor, recordings[0])
-    front = _session(graph.preprocessing(preprocessor, rates).SerializeToString())
     proto = graph.with_preprocessing(proto, preprocessor, rates)
     whole = _session(proto.SerializeToString())
     found = deviation.measure(
         preprocessor,
         bundle.decision,
         recordings,
-        forward=lambda inputs: np.asarray(plain.run(None, {name: inputs[name] for name in names})[0]),
+        forward=forward,
         front=lambda fed: np.asarray(front.run(None, fed)[0]),
         whole=lambda fed: np.asarray(whole.run(None, fed)[0]),
     ).check()

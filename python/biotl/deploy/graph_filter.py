@@ -4,8 +4,8 @@ A recursive filter goes sample by sample, which a graph could only do by a loop,
 ``z' = A z + B x`` and ``y = C z + D x``, a block of M samples needs only the state at its beginning: what the block
 adds to the state is a matrix product of its samples, the states of all blocks are a convolution of these along the
 blocks, with powers of ``A^M`` as its taps, and the output is a product of samples and state. Nothing is approximated
-but that taps below 1e-9 are left away. The realisation decides what float32 makes of it: real modal form, a pole or a
-pair of poles a block of ``A``, each scaled to ``|B| = |C|``.
+but that taps below 1e-9 are left away. The realisation decides what float32 makes of it: the modes, which are
+exact, and then balanced.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ BLOCK = 128  # samples; products grow with it, and states become fewer
 LONGEST = 1024
 SMALL = 1e-9
 """Taps below it are left away, far below what float32 resolves beside 1."""
-MOST_GAIN = 15.0
-"""Of rounding errors in the modes: above it, as from order 8 on, each section is a filter of its own (measured)."""
+MOST_GAIN = 1e5
+"""Of the modes over the output: beyond it two poles are nearly one, and double precision loses the difference."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Realised:
 
 
 def realise(sos: Floats) -> list[Realised]:
-    """Return filters that do in turn what sections do, each well conditioned.
+    """Return filters that do in turn what sections do: all at once, or one section after the other.
 
     Parameters
     ----------
@@ -48,23 +48,55 @@ def realise(sos: Floats) -> list[Realised]:
     >>> [len(one.A) for one in realise(np.array([[1.0, 0, 0, 1, -0.5, 0.06]]))]
     [2]
     """
-    whole = _modal(sos)
-    return [whole] if whole is not None else [_modal(one[None]) or _chained(one) for one in sos]
+    whole, gain = _modal(sos)
+    if whole is not None and gain <= MOST_GAIN:
+        return [_balanced(whole)]
+    return [_balanced(_chained(one)) for one in sos]
 
 
-def _modal(sos: Floats) -> Realised | None:
-    """Return sections by their modes; None where errors in the modes would outgrow the output."""
+def _balanced(one: Realised) -> Realised:
+    """Return the same filter with states of which each is driven as hard as it is heard.
+
+    Of all realisations it lets nearly the least rounding through (C. T. Mullis and R. A. Roberts, "Synthesis of minimum
+    roundoff noise fixed point digital filters", IEEE Trans. Circuits Syst. 23, 1976): in real modal form a steep
+    band-pass of order 8 loses 7e-6 where this loses 2e-7, since its modes cancel each other.
+    """
+    driven, heard = _root(_gramian(one.A, one.B)), _root(_gramian(one.A.T, one.C))
+    left, size, right = np.linalg.svd(heard.T @ driven)
+    scale = np.sqrt(np.maximum(size, size.max() * 1e-14)) if size.max() else np.ones_like(size)
+    out, into = driven @ right.T / scale, (left / scale).T @ heard.T
+    return Realised(into @ one.A @ out, into @ one.B, one.C @ out, one.D) if size.max() else one
+
+
+def _gramian(a: Floats, b: Floats) -> Floats:
+    """Return the sum of ``A^k b b' A^k'`` over all k, by doubling."""
+    total = np.outer(b, b)
+    for _ in range(64):
+        total = total + a @ total @ a.T
+        a = a @ a
+        if np.abs(a).max() < SMALL:
+            break
+    return total
+
+
+def _root(of: Floats) -> Floats:
+    values, vectors = np.linalg.eigh((of + of.T) / 2)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
+
+
+def _modal(sos: Floats) -> tuple[Realised | None, float]:
+    """Return sections by their modes, None where two are one; and by how much errors in them can outgrow the output."""
     poles = [np.roots(one[3:]) for one in sos]
     blocks, b, c, gain = [], [], [], 0.0
     for k, pair in enumerate(poles):
         for pole, other in (pair, pair[::-1]):
             if pole == other:
-                return None
+                return None, np.inf
             residue = np.polyval(sos[k, :3], pole) / (pole - other)
             rest = [j for j in range(len(sos)) if j != k]
             below = np.array([np.polyval(sos[j, 3:], pole) for j in rest])
             if (below == 0).any():
-                return None
+                return None, np.inf
             residue *= np.prod([np.polyval(sos[j, :3], pole) for j in rest] / below) if rest else 1
             gain += abs(residue) / max(1 - abs(pole), 1e-12)
             if pole.imag < 0:
@@ -79,14 +111,12 @@ def _modal(sos: Floats) -> Realised | None:
                 blocks.append(np.array([[pole.real]]))
                 b.append(size)
                 c.append(back.real)
-    if gain > MOST_GAIN:
-        return None
     a = np.zeros((len(b), len(b)))
     at = 0
     for block in blocks:
         a[at : at + len(block), at : at + len(block)] = block
         at += len(block)
-    return Realised(a, np.array(b), np.array(c), float(np.prod(sos[:, 0])))
+    return Realised(a, np.array(b), np.array(c), float(np.prod(sos[:, 0]))), gain
 
 
 def _chained(section: Floats) -> Realised:
@@ -159,12 +189,7 @@ def _run(nodes: Nodes, x: str, filters: Sequence[Realised]) -> str:
 def _blocks(nodes: Nodes, x: str, one: Realised, block: int) -> str:
     """Add one filter from rest; what it returns is longer by less than a block."""
     taps = _settled(one.A, block)
-    a = _powers(one.A, block + 1)
-    impulse = np.array([one.D, *(one.C @ power @ one.B for power in a[: block - 1])])
-    into = np.array([a[block - 1 - j] @ one.B for j in range(block)])  # (block, states)
-    spread = np.array([np.append(np.zeros(j), impulse[: block - j]) for j in range(block)])
-    out = np.concatenate([spread, np.array([one.C @ power for power in a[:block]]).T])
-    along = np.array(_powers(a[block], taps)[::-1]).transpose(1, 2, 0)
+    into, out, along = _matrices(one, block, taps)
     short = nodes("Mod", nodes("Sub", [0], nodes.size(x)), [block])
     rows = nodes("Pad", x, nodes("Concat", [0, 0, 0], short, axis=0))
     cut = nodes("Reshape", rows, [0, -1, block])
@@ -173,6 +198,16 @@ def _blocks(nodes: Nodes, x: str, one: Realised, block: int) -> str:
     states = nodes("Transpose", nodes.cut(states, 0, -1, axis=2), perm=[0, 2, 1])
     y = nodes("MatMul", nodes("Concat", cut, states, axis=2), out)
     return nodes("Reshape", y, [0, -1])
+
+
+def _matrices(one: Realised, block: int, taps: int) -> tuple[Floats, Floats, Floats]:
+    """Return what maps a block to what it adds to the state, samples and state to output, and states along blocks."""
+    a = _powers(one.A, block + 1)
+    impulse = np.array([one.D, *(one.C @ power @ one.B for power in a[: block - 1])])
+    into = np.array([a[block - 1 - j] @ one.B for j in range(block)])
+    spread = np.array([np.append(np.zeros(j), impulse[: block - j]) for j in range(block)])
+    out = np.concatenate([spread, np.array([one.C @ power for power in a[:block]]).T])
+    return into, out, np.array(_powers(a[block], taps)[::-1]).transpose(1, 2, 0)
 
 
 def _powers(a: Floats, count: int) -> list[Floats]:

@@ -1,0 +1,177 @@
+"""A file with its preprocessing inside: what it answers, what it says of itself, and when it is not written."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from biotl.datasets.spec_kinds import SequenceSpec, WindowSpec
+from biotl.deploy import deviation
+from biotl.deploy.bundle import Bundle
+from biotl.deploy.decision import Value
+from biotl.deploy.predictor import Predictor
+from biotl.errors import ConfigError, TrainingError
+from biotl.records import Record, ecg, read
+from conftest import data_folder
+from raw_models import LABELS, both
+
+torch = pytest.importorskip("torch")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+FILTERS = [{"name": "bandpass", "options": {"low": 0.5, "high": 40.0}}, {"name": "notch", "options": {"freq": 50.0}}]
+ECG = WindowSpec(
+    fs=125, length_s=5, gaps="mask",
+    channels=({"name": "ECG", "unit": "mV", "normalizer": "window", "filters": FILTERS},),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return both(tmp_path_factory.mktemp("raw"), ECG, [[ecg(0, 1, duration_s=60.0)]])
+
+
+def session(path):
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def test_the_file_gives_raw_probability_and_answer_of_raw_samples(files):
+    run = session(files.raw)
+    assert [(item.name, item.shape) for item in run.get_inputs()] == [("ECG", ["batch", "samples"])]
+    assert [(item.name, item.shape) for item in run.get_outputs()] == [
+        ("logits", ["batch", "windows", 2]),
+        ("probability", ["batch", "windows", 2]),
+        ("answer", ["batch", "windows"]),
+    ]
+    record = ecg(0, 7, duration_s=43.0)
+    said = Predictor(files.spec).predict(record)
+    logits, probability, answer = run.run(None, {"ECG": record.signal[:1]})
+    assert logits.shape == (1, 8, 2)
+    np.testing.assert_allclose(probability[0], said.probability, atol=1e-5)
+    assert answer[0].tolist() == LABELS.read(logits[0]).value.tolist()
+    known = np.array([not why for why in said.abstained])
+    assert known.sum() >= 7
+    assert answer[0][known].tolist() == said.value[known].tolist()
+
+
+def test_on_a_real_ecg_and_a_real_ppg_both_files_give_the_same_answers(tmp_path):
+    for folder, name, channel in (("mitdb", "119", "ECG"), ("ecgppg", "bidmc_01.npz", "PPG")):
+        record = read(data_folder(folder) / name)
+        filters = [{"name": "bandpass", "options": {"low": 0.4, "high": 7.0, "kind": "cheby2"}}]
+        channels = ({"name": channel, "normalizer": "window", "filters": filters},)
+        both(tmp_path, WindowSpec(fs=125, length_s=10, channels=channels), [[record]])
+        stored = session(tmp_path / "raw.onnx").get_modelmeta().custom_metadata_map
+        found = json.loads(stored["io.biotl.deviation"])
+        assert found["units"] > 40
+        assert found["answers"] == 0
+        assert found["input"] < 2e-5
+        assert found["output"] < 1e-5
+
+
+def test_the_file_says_what_it_takes_and_what_it_gives(files):
+    stored = session(files.raw).get_modelmeta().custom_metadata_map
+    assert json.loads(stored["io.biotl.inputs"]) == [{"name": "ECG", "unit": "mV", "fs": 360.0, "optional": False}]
+    assert json.loads(stored["io.biotl.labels"]) == ["quiet", "loud"]
+    assert json.loads(stored["io.biotl.thresholds"]) == [0.55, 0.45]
+    assert json.loads(stored["io.biotl.calibration"]) == 1.3
+    assert (stored["io.biotl.preprocess"], stored["io.biotl.unit"]) == ("graph", "window")
+    assert stored["io.biotl.licence"] == "Apache-2.0"
+    assert "not a medical device" in stored["io.biotl.note"]
+    assert 1 < json.loads(stored["io.biotl.reach_s"]) < 60
+    bundle = Bundle.from_json(stored["io.biotl.bundle"])
+    assert json.loads(stored["io.biotl.spec"]) == bundle.spec
+    assert stored["io.biotl.digest"] == bundle.digest()
+    assert len(stored["io.biotl.sha256"]) == 64
+    assert session(files.spec).get_modelmeta().custom_metadata_map["io.biotl.preprocess"] == "spec"
+
+
+def test_a_gap_is_not_answered_and_reaches_no_further_than_is_said(files):
+    run = session(files.raw)
+    reach = json.loads(run.get_modelmeta().custom_metadata_map["io.biotl.reach_s"])
+    x = ecg(0, 3, duration_s=200.0).signal[:1].copy()
+    whole = run.run(None, {"ECG": x})[0]
+    x[:, 36000:36005] = np.nan
+    logits, probability, answer = run.run(None, {"ECG": x})
+    lost = np.isnan(logits[0, :, 0])
+    assert lost[20]
+    assert (answer[0] == -1).tolist() == lost.tolist() == np.isnan(probability[0, :, 0]).tolist()
+    start = 5.0 * np.arange(40)
+    far = (start > 100.02 + 2 * reach + 5) | (start + 5 < 100 - 2 * reach - 5)
+    assert not lost[far].any()
+    assert np.abs(whole - logits)[0][~lost].max() < 1e-5
+
+
+AGAIN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_graph_export import ECG
+from raw_models import both
+from biotl.records import ecg
+both(Path(sys.argv[2]), ECG, [[ecg(0, 1, duration_s=60.0)]])
+"""
+
+
+def test_the_bytes_are_the_same_in_a_process_of_another_hash_seed(files, tmp_path):
+    wanted = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (files.spec, files.raw)]
+    words = [sys.executable, "-c", AGAIN, str(Path(__file__).parent), str(tmp_path)]
+    subprocess.run(words, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": "1"})
+    found = [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("spec.onnx", "raw.onnx")]
+    assert found == wanted
+
+
+def test_no_trace_of_the_machine_is_left_and_the_graph_has_no_loop(files):
+    import onnx
+
+    proto = onnx.load(files.raw)
+    assert not any(node.doc_string or node.metadata_props for node in proto.graph.node)
+    assert not {node.op_type for node in proto.graph.node} & {"DFT", "STFT", "Scan", "Loop", "If"}
+    assert b"site-packages" not in files.raw.read_bytes()
+
+
+def test_steps_of_a_sequence_are_answered_with_their_interval(tmp_path):
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(size=(2, 2400)), axis=1).astype(np.float32) / 5 + 30
+    record = Record("run", walk, 1.0, ("speed", "altitude"), ("km/h", "m"), "run")
+    channels = (
+        {"name": "speed", "unit": "km/h", "normalizer": "training"},
+        {"name": "altitude", "unit": "m", "normalizer": "training", "optional": True},
+    )
+    spec = SequenceSpec(fs=0.2, length=200, channels=channels)
+    decision = Value(name="heart rate", unit="bpm", low=-5, high=7)
+    both(tmp_path, spec, [[record]], decision=decision)
+    run = session(tmp_path / "raw.onnx")
+    assert [item.name for item in run.get_outputs()] == ["prediction", "low", "high"]
+    value, low, high = run.run(None, {"speed": walk[:1], "altitude": walk[1:]})
+    said = Predictor(tmp_path / "spec.onnx").predict(record)
+    assert value.shape == (1, 480)
+    np.testing.assert_allclose(value[0], said.value, atol=1e-4)
+    np.testing.assert_allclose([low[0] - value[0], high[0] - value[0]], [[-5] * 480, [7] * 480], atol=1e-4)
+    without = run.run(None, {"speed": walk[:1], "altitude": np.full_like(walk[1:], np.nan)})[0]
+    alone = Record("run", walk[:1], 1.0, ("speed",), ("km/h",), "run")
+    np.testing.assert_allclose(without[0], Predictor(tmp_path / "spec.onnx").predict(alone).value, atol=1e-4)
+
+
+def test_a_file_is_not_written_where_the_graph_would_do_something_else(tmp_path, monkeypatch):
+    record = ecg(0, 1, duration_s=30.0)
+    with pytest.raises(ConfigError, match="wanted a smaller ratio"):
+        both(tmp_path, ECG, [[Record("odd", record.signal, 359.77, record.channels, record.units, "odd")]])
+    monkeypatch.setattr(deviation, "MOST_INPUT", 1e-9)
+    with pytest.raises(TrainingError, match=r"graph and spec differ by .* in what the network reads") as caught:
+        both(tmp_path, ECG, [[record]])
+    assert len(str(caught.value)) < 300
+    assert not (tmp_path / "raw.onnx").exists()
+
+
+def test_beats_stay_with_their_preprocessing_in_one_line(exported, tmp_path):
+    from biotl.deploy.export import export
+
+    with pytest.raises(ConfigError, match="sentences, which need R peaks: the file holds network and decision"):
+        export(exported.model, tmp_path / "m.onnx", bundle=exported.bundle, example=exported.example,
+               raw=[[ecg(1, 0, duration_s=30.0)]])  # fmt: skip
+    run = session(exported.path)
+    assert [item.name for item in run.get_outputs()] == ["logits", "probability", "answer"]
