@@ -87,7 +87,7 @@ def export(
         preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
         rates = deviation.rates(preprocessor, raw[0]) if raw else {}
         # what cannot stand in a graph is refused before a network is traced, which takes seconds
-        front = graph.preprocessing(preprocessor, rates) if raw else None
+        front: Any = graph.preprocessing(preprocessor, rates) if raw else None
         proto = proto_of(network, names, axes, cut(example, names, axes, 2, whole))
         said: dict[str, Any] = {"preprocess": "spec", "unit": preprocessor.unit, "inputs": _described(proto)}
         if not raw:
