@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -147,6 +147,31 @@ class Samples:
         held = [[part.id, part.start, part.stop, self.store.content(part.id)] for part in self.parts]
         tree = [self.preprocessor.spec.digest(), self.preprocessor.state, self.store.target, held]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+class Some:
+    """A few of the samples of a data set, drawn by a seed: to try a run in minutes."""
+
+    def __init__(self, samples: Samples, most: int, *, seed: int) -> None:
+        self.samples, self.most, self.seed = samples, most, seed
+        n = len(samples)
+        self.index = np.sort(np.random.default_rng(seed).permutation(n)[:most])
+        self.subjects = [samples.subjects[i] for i in self.index.tolist()]
+        self.fitted_on, self.digest = samples.fitted_on, samples.digest
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Some, seed=self.seed), (self.samples, self.most)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return a sample; see `Samples`."""
+        return self.samples[int(self.index[index])]
+
+    def draw(self, index: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Return a sample changed by every transform."""
+        return self.samples.draw(int(self.index[index]), rng)
 
 
 def _open(store: Store, preprocessor: Preprocessor, parts: Sequence[Part], transforms: Sequence[Transform]) -> Samples:

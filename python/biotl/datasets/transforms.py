@@ -107,11 +107,9 @@ class MaskedPatches:
         hidden = np.zeros(patches, bool)
         wanted = round(self.share * patches)
         # blocks lie on a circle: a patch at the end of the window is hidden as often as one in its middle
-        for start in rng.permutation(patches):
-            room = wanted - int(hidden.sum())
-            if room <= 0:
-                break
-            hidden[(start + np.arange(min(self.span, room))) % patches] = True
+        blocks = (rng.permutation(patches)[:, None] + np.arange(self.span)).ravel() % patches
+        _, first = np.unique(blocks, return_index=True)
+        hidden[blocks[np.sort(first)[:wanted]]] = True
         mask = np.zeros(x.shape, bool)
         rows = slice(None) if self.channels is None else list(self.channels)
         mask[rows] = np.repeat(hidden, self.length)

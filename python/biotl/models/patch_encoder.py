@@ -58,6 +58,10 @@ class PatchEncoder(nn.Module):
         Width of the head; 0 for none, and the embedding is what is exported.
     reconstruct : bool
         With a decoder from each token to the samples of its patch, for masked pretraining.
+    maps, steps, values, rates : int
+        With heads for dense targets (`biotl.datasets.dense`): `maps` rows of `steps` values over the window, those of a
+        patch read from its token; `values` numbers and logits of `rates` heart rates, read from the embedding. 0 for
+        none.
     dim, layers, heads, hidden : int
         Width, depth, attention heads, width of the feed-forward layers.
     dropout : float
@@ -81,6 +85,10 @@ class PatchEncoder(nn.Module):
         outputs: int = 0,
         *,
         reconstruct: bool = False,
+        maps: int = 0,
+        steps: int = 0,
+        values: int = 0,
+        rates: int = 0,
         dim: int = 192,
         layers: int = 5,
         heads: int = 6,
@@ -88,7 +96,7 @@ class PatchEncoder(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check(length, patch, dim, heads)
+        check(length, patch, dim, heads, steps)
         self.channels, self.patch = tuple(channels), patch
         width = len(self.channels) * patch
         self.patch_embed = self.embedder(width, dim)
@@ -97,6 +105,9 @@ class PatchEncoder(nn.Module):
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
         self.dropout = nn.Dropout(dropout)
         self.decoder = nn.Linear(dim, width) if reconstruct else None
+        self.maps = nn.Linear(dim, maps * steps * patch // length) if maps else None
+        self.rows, self.split = maps, (values, rates)
+        self.summary = nn.Linear(dim, values + rates) if values + rates else None
         self.head = nn.Linear(dim, outputs) if outputs else None
 
     def embedder(self, width: int, dim: int) -> nn.Module:
@@ -114,10 +125,12 @@ class PatchEncoder(nn.Module):
         return "logits" if self.head is not None else "embedding"
 
     def groups(self) -> dict[str, list[Any]]:
-        """Return what a stage can train by name: ``patch_embed``, ``blocks``, ``decoder``, ``head``."""
+        """Return what a stage can train by name: ``patch_embed``, ``blocks``, ``decoder``, ``dense``, ``head``."""
         groups: dict[str, list[Any]] = {"patch_embed": [self.patch_embed, self.positions], "blocks": list(self.blocks)}
         if self.decoder is not None:
             groups["decoder"] = [self.decoder]
+        if dense := [head for head in (self.maps, self.summary) if head is not None]:
+            groups["dense"] = dense
         if self.head is not None:
             groups["head"] = [self.dropout, self.head]
         return groups
@@ -135,17 +148,22 @@ class PatchEncoder(nn.Module):
         Returns
         -------
         dict of str to Tensor
-            ``embedding`` (batch, dim), the mean over patches; ``logits`` (batch, outputs) with a head;
-            ``reconstruction`` (batch, channels, length) with a decoder.
+            ``embedding`` (batch, dim), the mean over ``tokens`` (batch, patches, dim); ``logits`` (batch, outputs) with
+            a head; ``reconstruction`` (batch, channels, length) with a decoder; ``maps`` (batch, maps, patches * steps)
+            as logits, ``values`` (batch, values) and ``rate`` (batch, rates) as logits with those heads.
         """
         x = self.tokens(torch.where(measured, signal, 0.0)) + self.positions
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)
-        out = {"embedding": x.mean(1)}
+        out = {"embedding": x.mean(1), "tokens": x}
         if self.decoder is not None:
             patches = self.decoder(x).reshape(*x.shape[:2], len(self.channels), self.patch)
             out["reconstruction"] = patches.transpose(1, 2).flatten(2)
+        if self.maps is not None:
+            out["maps"] = self.maps(x).unflatten(-1, (self.rows, -1)).transpose(1, 2).flatten(2)
+        if self.summary is not None:
+            out["values"], out["rate"] = self.summary(out["embedding"]).split(self.split, dim=1)
         if self.head is not None:
             out["logits"] = self.head(self.dropout(out["embedding"]))
         return out
@@ -172,6 +190,10 @@ class SmallPatchEncoder(PatchEncoder):
         outputs: int = 0,
         *,
         reconstruct: bool = False,
+        maps: int = 0,
+        steps: int = 0,
+        values: int = 0,
+        rates: int = 0,
         dim: int = 96,
         layers: int = 3,
         heads: int = 4,
@@ -182,7 +204,7 @@ class SmallPatchEncoder(PatchEncoder):
             raise ConfigError(f"model.patch: got {patch}, wanted a multiple of 5, the step of the stem")
         super().__init__(
             channels, length, patch, outputs,
-            reconstruct=reconstruct, dim=dim, layers=layers, heads=heads, hidden=hidden, dropout=dropout,
+            reconstruct=reconstruct, maps=maps, steps=steps, values=values, rates=rates, dim=dim, layers=layers, heads=heads, hidden=hidden, dropout=dropout,
         )  # fmt: skip
 
     def embedder(self, width: int, dim: int) -> nn.Module:
@@ -197,9 +219,11 @@ class SmallPatchEncoder(PatchEncoder):
         return self.patch_embed(signal).transpose(1, 2)  # type: ignore[no-any-return]
 
 
-def check(length: int, patch: int, dim: int, heads: int) -> None:
-    """Refuse a window that does not divide into patches, and a width that does not divide into heads."""
+def check(length: int, patch: int, dim: int, heads: int, steps: int) -> None:
+    """Refuse a window or maps that do not divide into patches, and a width that does not divide into heads."""
     if patch < 1 or length < patch or length % patch:
         raise ConfigError(f"model.patch: got {patch}, wanted a divisor of the {length} samples of a window")
     if heads < 1 or dim % heads:
         raise ConfigError(f"model.heads: got {heads}, wanted a divisor of dim {dim}")
+    if steps * patch % length:
+        raise ConfigError(f"model.patch: got {patch}, wanted patches that {steps} steps of a map divide into")

@@ -26,7 +26,7 @@ from biotl.scoring.answers import Answered
 from biotl.training.data import Task
 from biotl.training.distributed import World
 from biotl.training.lock import locked
-from biotl.training.trainer import Result, Trainer
+from biotl.training.trainer import Hook, Result, Trainer
 
 
 def task(ready: Ready) -> Task:
@@ -64,10 +64,10 @@ def trained(config: RunConfig, *, resume: bool, needs: Sequence[str]) -> Iterato
         yield ready, work, result
 
 
-def by_stages(ready: Ready, *, resume: bool) -> tuple[Task, Result]:
-    """Train the model of a recipe by the stages of its configuration."""
+def by_stages(ready: Ready, *, resume: bool, hook: Hook = lambda _event, _trainer: None) -> tuple[Task, Result]:
+    """Train the model of a recipe by the stages of its configuration; `hook` as of `Trainer`."""
     work = task(ready)
-    trainer = Trainer(ready.config, work, resume=resume)
+    trainer = Trainer(ready.config, work, resume=resume, hook=hook)
     result = trainer.fit()
     trainer.world.leave()
     return work, result

@@ -62,11 +62,15 @@ class Subject:
     atrial: Array
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Subject":
-        """Draw a subject; one in six has bundle branch block, one in ten atrial fibrillation."""
+    def draw(cls, rng: np.random.Generator, rate_bpm: float | None = None) -> "Subject":
+        """Draw a subject; one in six has bundle branch block, one in ten atrial fibrillation.
+
+        `rate_bpm` is its mean heart rate, by default drawn from 57 to 97; all else is drawn as without it.
+        """
         symbol = str(rng.choice(["N", "L", "R"], p=[0.84, 0.08, 0.08]))
         fibrillating = bool(rng.random() < 0.1)
         rr_s = rng.uniform(0.62, 1.05)
+        rr_s = rr_s if rate_bpm is None else 60 / rate_bpm
         v_share = rng.uniform(0.03, 0.15) * (rng.random() < 0.75)
         return cls(
             symbol,
@@ -135,12 +139,13 @@ def walk(subject: Subject, duration_s: float, rng: np.random.Generator) -> Beats
     names, shares = list(subject.share), list(subject.share.values())
     rows: list[tuple[float, float, str, float, int]] = []
     time, last, pause = -2.0, "N", 0.0
+    least = min(0.4, 0.7 * subject.rr_s)  # no interval is shorter, but for a heart that is itself that fast
     while time < duration_s + 2.0:
         if subject.fibrillating:
-            rr = float(np.clip(subject.rr_s * rng.lognormal(0.0, subject.rr_sd / subject.rr_s), 0.4, 2.0))
+            rr = float(np.clip(subject.rr_s * rng.lognormal(0.0, subject.rr_sd / subject.rr_s), least, 2.0))
         else:
             swing = np.sum(np.sqrt(2 * power) * np.cos(2 * np.pi * lines_hz * time + phase))
-            rr = float(max(subject.rr_s + subject.rr_sd * swing, 0.4))
+            rr = float(max(subject.rr_s + subject.rr_sd * swing, least))
         kind = str(rng.choice(["N", *names], p=[1 - sum(shares), *shares]))
         early, mix, focus = rng.random(), rng.uniform(0.25, 0.75), int(rng.integers(len(subject.foci)))
         couplet = last == "V" and rng.random() < 0.12

@@ -7,6 +7,8 @@ expression), events may be asymmetric, as T waves are, and ectopic beats, bundle
 are added.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -153,12 +155,41 @@ def ecg(
     >>> record.signal.shape, record.channels
     ((2, 3600), ('MLII', 'V1'))
     """
+    beats = trace(seed, subject, duration_s=duration_s, fs=fs, visit=visit)
+    name = f"s{subject:03d}" if visit == 0 else f"s{subject:03d}v{visit}"
+    signal = (beats.clean + noise * beats.noise).astype(np.float32)
+    about = {"atr": beats.beats, "waves": beats.waves}
+    return Record(name, signal, fs, LEADS, ("mV", "mV"), f"synthetic-{seed}-{subject}", about)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Two leads in mV, shape (2, samples): the heart, and what lies over it; beats and waves as annotations."""
+
+    clean: Array
+    noise: Array
+    beats: Annotations
+    waves: Annotations
+
+
+def trace(
+    seed: int, subject: int, *, duration_s: float, fs: float, visit: int = 0, rate_bpm: float | None = None
+) -> Trace:
+    """Synthesise what `ecg` records, signal and noise apart; `rate_bpm` is the mean heart rate, by default drawn.
+
+    Raises
+    ------
+    ConfigError
+        As `ecg`; or if the rate lies outside 20 to 240 bpm.
+    """
     if not (2.0 <= duration_s < np.inf and 100.0 <= fs < np.inf):
         raise ConfigError(f"synthetic ECG needs at least 2 s at 100 Hz or more, got {duration_s} s at {fs} Hz")
     if duration_s * fs > _MOST:
         got = f"{duration_s / 60:g} minutes at {fs:g} Hz are {duration_s * fs:.3g} samples"
         raise ConfigError(f"synthetic ECG: {got}, wanted at most {_MOST:,}, {_MOST / fs / 60:.0f} minutes")
-    heart = Subject.draw(np.random.default_rng([seed, subject]))
+    if rate_bpm is not None and not 20 <= rate_bpm <= 240:
+        raise ConfigError(f"synthetic ECG: rate_bpm: got {rate_bpm:g}, wanted 20 to 240")
+    heart = Subject.draw(np.random.default_rng([seed, subject]), rate_bpm)
     rhythm, jitters, sounds = (np.random.default_rng([seed, subject, visit, part]) for part in range(3))
     beats = walk(heart, duration_s, rhythm)
     n = round(duration_s * fs)
@@ -170,20 +201,11 @@ def ecg(
         marks.append(_draw_wave(signal, beats, _events(heart, beats, wave, jitter), wave, fs))
     if heart.fibrillating:
         signal += _flutter(n, fs, sounds)
-    signal += noise * _noise(heart, n, fs, sounds)
     r_peak = marks[QRS][:, 1]
     inside = (r_peak >= 0) & (r_peak < n)
     symbol = np.where(beats.kind == "N", heart.symbol, beats.kind)[inside]
-    name = f"s{subject:03d}" if visit == 0 else f"s{subject:03d}v{visit}"
-    return Record(
-        name,
-        signal.astype(np.float32),
-        fs,
-        LEADS,
-        ("mV", "mV"),
-        f"synthetic-{seed}-{subject}",
-        {"atr": _annotations(r_peak[inside], symbol), "waves": _wave_annotations(np.stack(marks), n)},
-    )
+    beat = _annotations(r_peak[inside], symbol)
+    return Trace(signal, _noise(heart, n, fs, sounds), beat, _wave_annotations(np.stack(marks), n))
 
 
 def _wave_annotations(marks: NDArray[np.int64], n: int) -> Annotations:

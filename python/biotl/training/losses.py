@@ -91,6 +91,25 @@ class BinaryCrossEntropy(_Classification):
         return _mean(terms.where(labels >= 0, 0.0), self.count(batch))
 
 
+@LOSSES.register("distribution")
+@dataclass(frozen=True)
+class Distribution:
+    """Cross-entropy of logits (batch, bins) against a distribution of that shape, where `mask` (batch, 1) is set."""
+
+    output: str = "rate"
+    target: str = "rate"
+    mask: str = "rate_known"
+
+    def __call__(self, outputs: Tensors, batch: Tensors) -> Tensor:
+        """Return the mean."""
+        terms = cross_entropy(outputs[self.output].float(), batch[self.target].float(), reduction="none")
+        return _mean(terms.where(batch[self.mask].bool()[:, 0], 0.0), self.count(batch))
+
+    def count(self, batch: Tensors) -> Tensor:
+        """Return what the mean is taken over."""
+        return batch[self.mask].sum()
+
+
 @LOSSES.register("focal")
 @dataclass(frozen=True)
 class Focal(_Classification):

@@ -150,3 +150,75 @@ class Regression:
         prediction, target = np.concatenate(self.parts, axis=1) if self.parts else np.zeros((2, 0))
         figures = Errors().figures(moments(target, prediction, target.mean() if target.size else 0.0))
         return {key: float(figures[key]) for key in ("mae", "rmse", "r2")}
+
+
+@METRICS.register("masked_r2")
+class MaskedR2:
+    """Of each channel, the share of the variance of its hidden samples that was restored, and that a line restores.
+
+    ``r2.NAME`` is 1 less the squared error over that of the mean of what is visible of the channel (0, where nothing
+    is): 0 is what the mean gives. ``r2.NAME.line`` is the same of a straight line from one visible sample to the next.
+    """
+
+    def __init__(
+        self,
+        output: str = "reconstruction",
+        target: str = "target",
+        mask: str = "mask",
+        channels: Sequence[str] | None = None,
+    ) -> None:
+        self.output, self.target, self.mask, self.names = output, target, mask, channels
+        self.sums: NDArray[np.float64] = np.zeros((0, 3))
+
+    def update(self, outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> None:
+        """Add the squared errors of model, line and mean over one batch."""
+        restored, x = (array(of).astype(np.float64) for of in (outputs[self.output], batch[self.target]))
+        hidden = array(batch[self.mask]).astype(bool)
+        seen = array(batch["measured"]).astype(bool) & ~hidden
+        if not len(self.sums):
+            self.sums = np.zeros((x.shape[1], 3))
+        at = np.arange(x.shape[-1])
+        for i, k in np.ndindex(x.shape[:2]):
+            gap, there = hidden[i, k], seen[i, k]
+            mean = x[i, k, there].mean() if there.any() else 0.0
+            line = np.interp(at[gap], at[there], x[i, k, there]) if there.any() else mean
+            for column, guess in enumerate((restored[i, k, gap], line, mean)):
+                self.sums[k, column] += ((x[i, k, gap] - guess) ** 2).sum()
+
+    def compute(self) -> dict[str, float]:
+        """Return both for every channel; NaN for one of which nothing was hidden."""
+        names = self.names or [str(k) for k in range(len(self.sums))]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r2 = 1 - self.sums[:, :2] / self.sums[:, 2:]
+        return {
+            f"r2.{name}{end}": float(r2[k, column])
+            for k, name in enumerate(names)
+            for column, end in enumerate(("", ".line"))
+        }
+
+
+@METRICS.register("spread")
+class Spread:
+    """Whether embeddings have collapsed: how far windows differ, and in how many directions.
+
+    ``embedding.sd`` is the mean over dimensions of the standard deviation over windows; ``embedding.rank`` the
+    effective rank, the exponential of the entropy of the eigenvalues of the covariance (Roy and Vetterli 2007), from 1
+    to the width.
+    """
+
+    def __init__(self, output: str = "embedding") -> None:
+        self.output = output
+        self.parts: list[NDArray[np.float64]] = []
+
+    def update(self, outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Keep the embeddings of one batch."""
+        self.parts.append(array(outputs[self.output]).astype(np.float64))
+
+    def compute(self) -> dict[str, float]:
+        """Return both."""
+        x = np.concatenate(self.parts) if self.parts else np.zeros((0, 1))
+        if len(x) < 2:
+            return {"embedding.sd": float("nan"), "embedding.rank": float("nan")}
+        power = np.linalg.svd(x - x.mean(0), compute_uv=False) ** 2
+        share = power[power > 0] / power.sum() if power.sum() else np.ones(1)
+        return {"embedding.sd": float(x.std(0).mean()), "embedding.rank": float(np.exp(-(share * np.log(share)).sum()))}
