@@ -40,12 +40,13 @@ from biotl.scoring.baselines.windows import table
 from biotl.signal import resample
 
 FS = 125.0
+SIZE = {"dim": 64, "layers": 2, "heads": 4, "hidden": 128}
 RUNS = {
-    "restore": ("ssl_pretrain", "stages[0].epochs=5"),
-    "cross": ("ssl_cross", "stages[0].epochs=5"),
-    "dense": ("ssl_dense", "data.dense=4000", "stages[0].epochs=1", "stages[1].epochs=2"),
+    "restore": ("ssl_pretrain", "stages[0].epochs=10"),
+    "cross": ("ssl_cross", "stages[0].epochs=10"),
+    "dense": ("ssl_dense", "data.dense=6400", "stages[0].epochs=1", "stages[1].epochs=2"),
 }
-"""Each objective's configuration, and how long it runs here: a minute or two of one core."""
+"""Each objective's configuration, and how long it runs: about a minute of one core with an encoder of that size."""
 SEEDS = range(5)
 CLASSES = "NSV"
 
@@ -244,6 +245,7 @@ def train(objective, seed):
     if stores and not folder.exists():  # prepared once for all seeds
         shutil.copytree(stores[0].parent / "store", folder / "store")
     own = [f"data.manifest={FOLDER / 'manifest.csv'}", f"run={folder}", f"seed={seed}", "data.probe=''", *epochs]
+    own += [f"model.{key}={value}" for key, value in SIZE.items()]
     began = time.process_time()
     again = (folder / "checkpoints").exists()
     with run.trained(registry.load(config, own), resume=again, needs=("train", "validation")) as (_, _, result):
@@ -258,7 +260,7 @@ def encoder(objective, seed):
     from biotl.training.checkpoint import load
 
     torch.manual_seed(seed)
-    model = models.build("patch_encoder_small")
+    model = models.build("patch_encoder_small", **SIZE)
     if objective != "random":
         last = sorted((FOLDER / f"{objective}-{seed}" / "checkpoints").glob("best-*.safetensors"))[-1]
         transfer(model, load(last).part("model"), strict=False)
@@ -317,7 +319,7 @@ def probe(side, objectives):
         learn = z["side"] == "train" if side == "validation" else z["side"] != "held"
         test = z["side"] == side
         y, subject = z["y"][test], z["subject"][test]
-        width = slice(None) if name == "beat" else slice(96)
+        width = slice(None) if name == "beat" else slice(SIZE["dim"])
         said = {"simple features": [answer(name, features(name, z["x"]), z["y"], learn, test)] * len(seeds)}
         for objective in ("random", *objectives):
             said[objective] = [

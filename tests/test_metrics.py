@@ -118,3 +118,31 @@ def test_bfloat16_outputs_are_taken():
 def test_an_unknown_metric_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match="did you mean 'regression'"):
         measure("regresion")
+
+
+def test_r2_of_hidden_samples_is_0_for_the_mean_and_says_what_a_line_gives():
+    x = np.sin(np.linspace(0, 9, 100))[None, None].repeat(2, 1)
+    hidden = np.zeros_like(x, bool)
+    hidden[..., 40:50] = True
+    batch = {"target": x, "mask": hidden, "measured": np.ones_like(hidden)}
+    metric = METRICS.build(Named(name="masked_r2", channels=["PPG", "ECG"]))
+    mean = x[0, 0, ~hidden[0, 0]].mean()
+    metric.update({"reconstruction": np.stack([x[:, 0], np.full((1, 100), mean)], 1)}, batch)
+    found = metric.compute()
+    assert found["r2.PPG"] == 1
+    assert found["r2.ECG"] == pytest.approx(0)
+    assert 0.5 < found["r2.ECG.line"] == found["r2.PPG.line"] < 1
+
+
+def test_a_collapsed_embedding_has_one_direction():
+    rng = np.random.default_rng(0)
+    wide, one = rng.normal(size=(200, 8)), rng.normal(size=(200, 1)) * np.arange(8)
+    found = []
+    for x in (wide, one, np.ones((200, 8))):
+        metric = METRICS.build(Named(name="spread"))
+        for part in np.array_split(x, 3):
+            metric.update({"embedding": part}, {})
+        found.append(metric.compute())
+    assert found[0]["embedding.rank"] > 7.5
+    assert found[1]["embedding.rank"] == pytest.approx(1)
+    assert (found[2]["embedding.sd"], found[2]["embedding.rank"]) == (0, 1)

@@ -8,7 +8,8 @@ import pytest
 from biotl.cli import main
 from biotl.errors import ConfigError
 from biotl.recipes import demo, registry, run, synthetic
-from biotl.recipes.pulses import CHANNELS, FS, recording
+from biotl.recipes.pulses import FS, recording
+from biotl.records.pulse import CHANNELS
 from conftest import data_folder
 from test_demo import few
 

@@ -17,7 +17,7 @@ from biotl.signal import delineate, ppg_peaks, rpeaks
 
 STEP_S = 0.04
 """A map has a value for so long a stretch."""
-MAPS = ("R peak", "P wave", "QRS complex", "T wave", "pulse", "movement")
+MAPS = ("R peak", "P wave", "QRS complex", "T wave", "pulse", "movement", "atrial ectopic", "ventricular ectopic")
 VALUES = ("ectopic", "irregular", "PPG SNR", "ECG SNR", "PPG agrees")
 RATES_BPM = np.linspace(30.0, 219.0, 64)
 AGREE_BPM = 5.0
@@ -35,7 +35,7 @@ def empty(steps: int) -> Arrays:
     Returns
     -------
     dict of str to ndarray
-        ``maps`` float32 (6, steps), 0 to 1, or -1; ``values`` float32 (5,) and ``known`` bool (5,); ``rate`` float32
+        ``maps`` float32 (8, steps), 0 to 1, or -1; ``values`` float32 (5,) and ``known`` bool (5,); ``rate`` float32
         (64,), a distribution over `RATES_BPM`, and ``rate_known`` bool (1,).
     """
     return {
@@ -61,6 +61,8 @@ def truth(made: Pulses) -> Arrays:
         maps[row] = _covered(_spans(record.annotations["waves"], symbol) / fs, maps.shape[1])
     edges = np.linspace(0, n, maps.shape[1] + 1).astype(int)[:-1]
     maps[5] = np.maximum.reduceat(made.moving, edges)
+    for row, symbols in ((6, "A"), (7, "VF")):
+        maps[row] = bumps(beats.sample[np.isin(beats.symbol, list(symbols))] / fs, maps.shape[1])
     snr = 10 * np.log10((made.clean.var(1) + 1e-9) / ((record.signal[:2] - made.clean).var(1) + 1e-9))
     ectopic = float(np.isin(beats.symbol, ["A", "V", "F"]).any())
     out["values"][:] = [ectopic, irregularity(beats.sample / fs), *(snr.clip(-10, 30) / 10), 0]

@@ -103,7 +103,7 @@ class PatchEncoder(nn.Module):
         self.positions = nn.Parameter(0.02 * torch.randn(length // patch, dim))
         self.blocks = nn.ModuleList(Block(dim, heads, hidden, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim, elementwise_affine=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout) if outputs else nn.Identity()
         self.decoder = nn.Linear(dim, width) if reconstruct else None
         self.maps = nn.Linear(dim, maps * steps * patch // length) if maps else None
         self.rows, self.split = maps, (values, rates)
@@ -204,7 +204,8 @@ class SmallPatchEncoder(PatchEncoder):
             raise ConfigError(f"model.patch: got {patch}, wanted a multiple of 5, the step of the stem")
         super().__init__(
             channels, length, patch, outputs,
-            reconstruct=reconstruct, maps=maps, steps=steps, values=values, rates=rates, dim=dim, layers=layers, heads=heads, hidden=hidden, dropout=dropout,
+            reconstruct=reconstruct, maps=maps, steps=steps, values=values, rates=rates,
+            dim=dim, layers=layers, heads=heads, hidden=hidden, dropout=dropout,
         )  # fmt: skip
 
     def embedder(self, width: int, dim: int) -> nn.Module:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 
 RANDOM = "random initialisation"
+FEATURES = "simple features"
+COLLAPSED = 2.0
+"""Effective directions of the embedding below which nothing but one number is told by it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def sections(
     found: list[Section] = []
     if probe is not None:
         others = [name for name in probe["differences"] if name == RANDOM and name != beside.strongest(probe)]
-        found.append(beside.headline(probe, [beside.compared(probe, name) for name in others]))
+        cards = [beside.compared(probe, name) for name in others]
+        found.append(beside.headline(probe, [*gains(probe), *cards]))
         keys = ("macro_f1", "accuracy") if "labels" in probe["task"] else ("mae", "r2")
         why = (
             "A linear model on the frozen encoder's output, learnt and chosen without the test recordings. If it does "
@@ -77,11 +81,67 @@ def sections(
     elif objective:
         figure, *rest = objective[0].items()
         found.append(Section("", (Headline((Card(str(rest[0][1]), str(figure[1]), f"of the {rest[0][0]} model"),)),)))
+    watched = [row for row in history if row.get("kind") == "probe"]
+    if watched:
+        found.append(Section("The same probe while it was trained", (Table([_watched(row) for row in watched]),)))
     blocks: list[Block] = [Table(list(objective), "On validation recordings.")] if objective else []
+    blocks += restoration(history)
     blocks += [
         Figure(partial(panel, of), f"{of.title}: signal, and what was put in its hidden parts") for of in restored
     ]
     return [*found, Section("What it learnt to put back", tuple(blocks)), training(history)]
+
+
+def gains(probe: beside.Results) -> list[Card]:
+    """Return a card that says so where the probe shows no gain over random weights, or none over simple features."""
+    none = [name for name in (RANDOM, FEATURES) if name in probe["differences"] and beside.verdict(probe, name)[1]]
+    if not none:
+        return []
+    return [
+        Card("no gain shown", f"over {' or '.join(none)}", "the interval of the difference does not leave 0", bad=True)
+    ]
+
+
+def restoration(history: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Return, of the epoch kept last, how much of each channel was restored, and whether embeddings have collapsed."""
+    kept = [row for row in history if row.get("kind") == "epoch" and row.get("best")][-1:]
+    row = kept[0] if kept else {}
+    names = [key.removeprefix("r2.") for key in row if key.startswith("r2.") and not key.endswith(".line")]
+    shown = [
+        {
+            "channel": name,
+            "R2 restored": number(row[f"r2.{name}"]),
+            "of a straight line": number(row[f"r2.{name}.line"]),
+        }
+        for name in names
+    ]
+    blocks: list[Block] = []
+    if shown:
+        below = [name for name in names if not (row[f"r2.{name}"] or 0) > max(0, row[f"r2.{name}.line"] or 0)]
+        note = "Share of the variance of hidden samples, of people not trained on; the mean of what is visible gives 0."
+        blocks.append(Table(shown, note))
+        if below:
+            said = (
+                f"No better than the mean, or a straight line from one visible sample to the next: {', '.join(below)}."
+            )
+            blocks.append(Text((said,), "warning"))
+    if (rank := row.get("embedding.rank")) is not None:
+        said = (
+            f"Embeddings of validation windows spread by {row['embedding.sd']:.3g} in {rank:.1f} effective directions."
+        )
+        collapsed = rank < COLLAPSED
+        blocks.append(Text((said + " They have collapsed." * collapsed,), "warning" if collapsed else "plain"))
+    return blocks
+
+
+def number(value: float | None) -> str:
+    """Print a share, which may be below 0."""
+    return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def _watched(row: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {key: number(of) for key, of in row.items() if key not in {"kind", "stage", "epoch", "step", "figure"}}
+    return {"stage": row["stage"], "epoch": row["epoch"] + 1, "figure": row["figure"], **plain}
 
 
 def panel(of: Restored) -> "matplotlib.Figure":
