@@ -1,0 +1,372 @@
+"""Measure the spiking recipe on MIT-BIH: beside trees, beside its plain twin, and against snnTorch for speed.
+
+    python benches/spiking.py windows               the documented windows: counts and quality by part of the split
+    python benches/spiking.py choose [NAME ...]     five folds of the documented training and validation patients alone
+    python benches/spiking.py folds [NAME ...]      all 8,640 windows, five folds of all patients
+    python benches/spiking.py published [NAME ...]  learnt on all windows of the documented training records; judged on
+                                                    the documented test records: their 379 windows, and all 1,440
+    python benches/spiking.py documented [NAME ...] the document's recipe on its own 1,482, 329 and 379 windows
+    python benches/spiking.py speed                 an epoch of 512 windows against snnTorch, in turn
+    python benches/spiking.py cost                  spikes, operations and picojoules of one inference
+
+NAMEs are of `MODELS` (of `DOCUMENTED`) or `trees`. Each fit is kept under $BIOTL_WORK (default /tmp/biotl-spiking), so
+that a call goes on where one ended. Accuracy, sensitivity, specificity and G-mean in per cent, with the 95 % interval
+over patients; epochs and thresholds are chosen on the validation fold. ``folds``, ``published`` and ``documented`` read
+test patients: each new fit is a look.
+"""
+
+import csv
+import os
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from biotl.datasets.adapters import mitdb
+from biotl.datasets.documented_windows import documented_split, documented_windows, write_documented
+from biotl.recipes import registry
+from biotl.recipes.decide import undecided
+from biotl.recipes.prep import fit, prepare
+from biotl.recipes.units import reference, truths
+from biotl.scoring.answers import Answered
+from biotl.scoring.bootstrap import interval, paired
+from biotl.scoring.classes import ClassCounts
+from biotl.scoring.figure import Figure
+from biotl.scoring.ranking import area_roc
+
+DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+WORK = Path(os.environ.get("BIOTL_WORK", "/tmp/biotl-spiking"))
+MODELS = {
+    "spiking": [],
+    "twin": ["model={name: spiking_twin}"],
+    "spiking, samples alone": ["data.spec.beats=null"],
+    "twin, samples alone": ["data.spec.beats=null", "model={name: spiking_twin}"],
+}
+DOCUMENTED = {"rate": [], "current": ["model.encoding=current"], "twin": ["model={name: spiking_twin}"]}
+LABELS = ("normal", "abnormal")
+BINS = 2000
+
+
+class Screen(ClassCounts):
+    """Accuracy, sensitivity, specificity and G-mean of the abnormal class, in per cent."""
+
+    legend = {name: Figure(name, "%") for name in ("accuracy", "Se", "Sp", "G")}  # noqa: RUF012
+
+    def figures(self, sums):
+        """Read them from sums."""
+        s = self.score(sums)
+        return {"accuracy": 100 * s.accuracy, "Se": 100 * s.sensitivity[..., 1],
+                "Sp": 100 * s.sensitivity[..., 0], "G": 100 * s.g_mean}  # fmt: skip
+
+
+class Ranking:
+    """AUROC, and the specificity where the sensitivity is 95 %, of scores in bins."""
+
+    legend = {name: Figure(name, "%") for name in ("AUROC", "Sp at Se 95")}  # noqa: RUF012
+
+    def sums(self, of, model):
+        """Count scores by class."""
+        kept = of.truth >= 0
+        flat = of.truth[kept] * BINS + of.answers[f"{model} score"][kept]
+        return np.bincount(flat, minlength=2 * BINS).astype(float)
+
+    def figures(self, sums):
+        """Read them from counts (..., 2 BINS)."""
+        negative, positive = sums[..., :BINS], sums[..., BINS:]
+        missed = np.cumsum(positive, -1) / positive.sum(-1, keepdims=True)
+        below = np.cumsum(negative, -1) / negative.sum(-1, keepdims=True)
+        at = (missed <= 0.05).sum(-1, keepdims=True) - 1
+        specific = np.where(at >= 0, np.take_along_axis(below, np.maximum(at, 0), -1), 0)[..., 0]
+        return {"AUROC": 100 * area_roc(positive, negative), "Sp at Se 95": 100 * specific}
+
+
+def show(found, names):
+    """Print a line a model, and how far the first is from the others in G-mean."""
+    for name in names:
+        figures = interval(found, Screen(LABELS), name) | interval(found, Ranking(), name)
+        target = interval(found, Screen(LABELS), f"{name} for Se 95")
+        both = "  ".join(f"{target[k].value:.1f}" for k in ("Se", "Sp"))
+        text = "  ".join(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in figures.items())
+        print(f"{name:24s} {text}  threshold for Se 95: Se Sp {both}", flush=True)
+    for name in names[1:]:
+        i = paired(found, Screen(LABELS), names[0], name)["G"]
+        print(f"{names[0]} - {name}: G {i.value:+.1f} [{i.low:+.1f}, {i.high:+.1f}]")
+    truth = np.concatenate([of.truth for of in found])
+    print(f"{(truth >= 0).sum()} windows, {(truth == 1).sum()} abnormal, {len({of.subject for of in found})} patients")
+
+
+def manifest(folder, parts):
+    """Write a manifest of MIT-BIH with a split."""
+    people = {entry.id: entry for entry in mitdb(DATA / "mitdb")}
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["id", "file", "subject", "split"])
+        for which, names in parts.items():
+            rows.writerows([name, people[name].files[0], people[name].subject, which] for name in names)
+    return [f"data.manifest={folder / 'manifest.csv'}", "data.adapter=", "data.root=null", "data.split={by: split}"]
+
+
+def prepared(config, key):
+    """Prepare a run; runs of one preprocessing share the store."""
+    beats = "" if config.data.spec.beats is None else "-beats"
+    shared, own = WORK / f"store-{config.data.adapter or key}{beats}", Path(config.run) / "store"
+    shared.mkdir(parents=True, exist_ok=True)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    if not own.exists():
+        own.symlink_to(shared)
+    return fit(prepare(config), needs=("train", "validation", "test"))
+
+
+def net(name, config, key):
+    """Train by the stages of the configuration; return scores of the abnormal class, by recording, of both parts."""
+    from biotl.recipes.forward import forward
+    from biotl.recipes.run import answered, task
+    from biotl.training.trainer import Trainer
+
+    ready = prepared(config, key)
+    began = time.process_time()
+    result = Trainer(config, task(ready), resume=True).fit()
+    best = {stage: (row["epoch"] + 1, round(row["screening"], 3)) for stage, row in result.best.items()}
+    print(f"{key} {name}: {time.process_time() - began:.0f} s of processor time, best epochs {best}", flush=True)
+    run = forward(result.model, str(result.model.output))
+    parts = ("validation", "test")
+    return ready, {
+        w: [a.probability[:, 1] for a in answered(ready, w, undecided(ready.target), run, name)] for w in parts
+    }
+
+
+def trees(config, key, make):
+    """Fit trees on the tables that the report's baselines read."""
+    ready = prepared(config, key)
+    tables = {}
+    for which in ("train", "validation", "test"):
+        tables[which] = [
+            (ready.recipe.table(ready.preprocessor, ready.store[p.id]), truths(ready.store.targets(p.id)))
+            for p in ready.parts(which)
+        ]
+    x, y = (np.concatenate(of) for of in zip(*tables["train"], strict=True))
+    model = make().fit(x[y >= 0], y[y >= 0])
+    return ready, {w: [model.predict_proba(rows)[:, 1] for rows, _ in tables[w]] for w in ("validation", "test")}
+
+
+def forest():
+    """The random forest, as drawn from the box but for the size of its leaves."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(200, min_samples_leaf=3, random_state=0)
+
+
+def boosting():
+    """Boosting, as drawn from the box."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(random_state=0)
+
+
+def decided(ready, scores, name):
+    """Decide at one half, and at the threshold that gives a sensitivity of 95 % on the validation recordings."""
+    truth = np.concatenate([truths(ready.store.targets(p.id)) for p in ready.parts("validation")])
+    seen = np.concatenate(scores["validation"])
+    bar = float(np.quantile(seen[truth == 1], 0.05))
+    found = []
+    for part, p in zip(ready.parts("test"), scores["test"], strict=True):
+        score = np.clip((p * BINS).astype(int), 0, BINS - 1)
+        said = {name: (p >= 0.5).astype(int), f"{name} for Se 95": (p >= bar).astype(int), f"{name} score": score}
+        found.append((reference(ready, part), said))
+    return found
+
+
+def fitted(key, name, overrides, config_name="mitbih_spiking"):
+    """Return what a model answers on the test recordings of a split; fits are kept."""
+    kept = WORK / "answers" / f"{key}-{name.replace(', ', '-').replace(' ', '-')}.npz"
+    own = {**MODELS, **DOCUMENTED} if config_name == "mitbih_spiking" else DOCUMENTED
+    changes = [f"run={WORK / key / kept.stem}", *overrides, *own.get(name, [])]
+    config = registry.load(config_name, changes)
+    if not kept.exists():
+        makers = {"forest": forest, "boosting": boosting}
+        ready, scores = trees(config, key, makers[name]) if name in makers else net(name, config, key)
+        found = decided(ready, scores, name)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {f"{of.id}|{which}": array for of, said in found for which, array in said.items()}
+        arrays |= {f"{of.id}|truth": of.truth for of, _ in found} | {f"{of.id}|span": of.span for of, _ in found}
+        np.savez(kept, **arrays, subjects=np.array([[of.id, of.subject] for of, _ in found]))
+    with np.load(kept) as file:
+        held = dict(file)
+    said = (name, f"{name} for Se 95", f"{name} score")
+    return [
+        Answered(id_, subject, "window", 360.0, held[f"{id_}|span"], held[f"{id_}|truth"],
+                 {which: held[f"{id_}|{which}"] for which in said})
+        for id_, subject in held["subjects"].tolist()
+    ]  # fmt: skip
+
+
+def joined(sets):
+    """Put the answers of several models on the same recordings together."""
+    first = sets[0]
+    return [
+        Answered(of.id, of.subject, of.unit, of.fs, of.span, of.truth,
+                 {k: v for other in sets for k, v in other[i].answers.items()})
+        for i, of in enumerate(first)
+    ]  # fmt: skip
+
+
+def asked(names, known):
+    """Return the models that are asked for, in the order of `known`."""
+    every = [*known, "forest", "boosting"]
+    wanted = [n for name in names for n in (("forest", "boosting") if name == "trees" else (name,))]
+    return [name for name in every if name in wanted] or every
+
+
+def over_folds(names, key, common):
+    """Print the figures over five folds of patients."""
+    folds = [
+        joined(
+            [
+                fitted(f"{key}-{k}", name, [*common, f"data.split={{by: subject, folds: 5, fold: {k}}}"])
+                for name in names
+            ]
+        )
+        for k in range(5)
+    ]
+    show([of for fold in folds for of in fold], names)
+
+
+def choose(names):
+    """Five folds of the documented training and validation patients: no test patient is read."""
+    parts = documented_split([entry.id for entry in mitdb(DATA / "mitdb")])
+    (WORK / "choose").mkdir(parents=True, exist_ok=True)
+    common = manifest(WORK / "choose", {"train": (*parts["train"], *parts["validation"])})[:-1]
+    over_folds(asked(names, MODELS), "choose", common)
+
+
+def published(names):
+    """The documented test patients by models of the corrected recipe: the kept windows, and all."""
+    parts = documented_split([entry.id for entry in mitdb(DATA / "mitdb")])
+    (WORK / "published").mkdir(parents=True, exist_ok=True)
+    common = manifest(WORK / "published", parts)
+    names = asked(names, MODELS)
+    found = joined([fitted("published", name, common) for name in names])
+    print("all windows")
+    show(found, names)
+    kept = []
+    for of in found:
+        like = documented_windows(DATA / "mitdb" / of.id)
+        keep = like.kept[: len(of.truth)]
+        answers = {name: array[keep] for name, array in of.answers.items()}
+        kept.append(Answered(of.id, of.subject, "window", of.fs, of.span[keep], like.label[keep], answers))
+    print("the documented 379 windows, and labels")
+    show([of for of in kept if len(of.truth)], names)
+
+
+def documented(names):
+    """The document's recipe on its own windows, from weights that learnt synthetic recordings."""
+    write_documented(DATA / "mitdb", WORK / "mitbih_processed")
+    names = asked(names, DOCUMENTED)
+    common = [f"data.root={WORK / 'mitbih_processed'}"]
+    found = joined([fitted("documented", name, common, "mitbih_spiking_documented") for name in names])
+    show(found, names)
+
+
+def with_snntorch(hidden=(256, 128)):
+    """The documented network and encoding on snnTorch, as its documents write them: a loop over the steps."""
+    import snntorch
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            sizes = [2500, *hidden, 2]
+            self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+            grad = snntorch.surrogate.fast_sigmoid(slope=25)
+            self.cells = nn.ModuleList(snntorch.Leaky(beta=0.9, spike_grad=grad) for _ in self.layers)
+            self.dropout = nn.Dropout(0.5)
+            self.rng = np.random.default_rng(0)
+
+        def forward(self, signal):
+            x = signal.flatten(1)
+            x = (x - x.amin(1, keepdim=True)) / (x.amax(1, keepdim=True) - x.amin(1, keepdim=True))
+            chance = (0.1 * x).numpy()
+            drawn = [torch.from_numpy((self.rng.random((100, 2500)) < row).astype(np.float32)) for row in chance]
+            spikes = torch.stack(drawn, 1)
+            membranes = [cell.init_leaky() for cell in self.cells]
+            total = 0
+            for x in spikes:
+                for k, (layer, cell) in enumerate(zip(self.layers, self.cells, strict=True)):
+                    x, membranes[k] = cell(layer(self.dropout(x) if k else x), membranes[k])
+                total = total + x
+            return {"logits": total / 25}
+
+    return Net()
+
+
+def speed():
+    """Print the time of an epoch of each, in turn, and how many times snnTorch takes it."""
+    import torch
+
+    from biotl.models.registry import build
+
+    torch.set_num_threads(1)
+    signal, labels = torch.randn(512, 1, 2500), torch.arange(512) % 2
+    models = {"snnTorch, rate": with_snntorch(), "biotl, rate": build("spiking", encoding="rate"),
+              "biotl, current": build("spiking", gain=100.0), "plain twin": build("spiking_twin")}  # fmt: skip
+    spent = {name: [] for name in models}
+    for epoch in range(4):
+        for name, model in models.items():
+            optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-3)
+            began = time.process_time()
+            for i in range(0, len(signal) if epoch else 32, 32):
+                out = model(signal[i : i + 32])["logits"]
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(out, labels[i : i + 32]).backward()
+                optimizer.step()
+            if epoch:  # the first warms up
+                spent[name].append(time.process_time() - began)
+    theirs = np.array(spent["snnTorch, rate"])
+    for name, times in spent.items():
+        ratio = theirs / np.array(times)
+        print(f"{name:16s} {np.median(times):.2f} s an epoch of 512 windows, {np.median(ratio):.1f} times as fast as "
+              f"snnTorch [{ratio.min():.1f}, {ratio.max():.1f}]")  # fmt: skip
+
+
+def cost():
+    """Print what an inference of the fitted network of the first fold costs, over the windows of its test patients."""
+    import torch
+
+    from biotl.models.energy import cost
+    from biotl.models.registry import build
+    from biotl.training.checkpoint import load
+
+    saved = load(WORK / "folds-0" / "folds-0-spiking" / "checkpoints" / "best-all.safetensors")
+    about = saved.state["about"]["about"]["model"]
+    model = build(about["name"], **about["options"])
+    model.load_state_dict(saved.part("model"))
+    ready = prepared(registry.load("mitbih_spiking", [f"run={WORK / 'folds-0' / 'folds-0-spiking'}",
+                                                      f"data.root={DATA / 'mitdb'}"]), "folds-0")  # fmt: skip
+    of = ready.preprocessor
+    cuts = [
+        of.inputs(ready.store[p.id], cut) for p in ready.parts("test") for cut in list(of.cuts(ready.store[p.id]))[::10]
+    ]
+    batch = [torch.from_numpy(np.stack([cut[name] for cut in cuts])) for name in model.inputs]
+    print("\n".join(cost(model, *batch).lines()))
+
+
+if __name__ == "__main__":
+    mode, rest = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    if mode == "windows":
+        for side, of in write_documented(DATA / "mitdb", WORK / "mitbih_processed").items():
+            print(side, of)
+    elif mode == "choose":
+        choose(rest)
+    elif mode == "folds":
+        over_folds(asked(rest, MODELS), "folds", [f"data.root={DATA / 'mitdb'}"])
+    elif mode == "published":
+        published(rest)
+    elif mode in {"speed", "cost"}:
+        {"speed": speed, "cost": cost}[mode]()
+    elif mode == "documented":
+        documented(rest)
+    else:
+        raise SystemExit(__doc__)
