@@ -38,11 +38,12 @@ from biotl.scoring.ranking import area_roc
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 WORK = Path(os.environ.get("BIOTL_WORK", "/tmp/biotl-spiking"))
+ALONE = ["data.spec.beats=null", "stages[0].trains=[layer2, layer3]"]
 MODELS = {
     "spiking": [],
     "twin": ["model={name: spiking_twin}"],
-    "spiking, samples alone": ["data.spec.beats=null"],
-    "twin, samples alone": ["data.spec.beats=null", "model={name: spiking_twin}"],
+    "spiking, samples alone": ALONE,
+    "twin, samples alone": [*ALONE, "model={name: spiking_twin}"],
 }
 DOCUMENTED = {"rate": [], "current": ["model.encoding=current"], "twin": ["model={name: spiking_twin}"]}
 LABELS = ("normal", "abnormal")

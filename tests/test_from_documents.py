@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from biotl.cli import app, main
+from biotl.models.registry import build
 from biotl.recipes import registry
 from biotl.recipes.pulses import FS, recording
 from test_demo import few
@@ -50,6 +52,23 @@ def butppg(folder):
     assert main(pretrain) == 0
 
 
+def mitbih(folder):
+    """Windows in the documented shape, and weights under the documented names."""
+    rng = np.random.default_rng(0)
+    home = folder / "data" / "mitbih_processed"
+    home.mkdir(parents=True)
+    for side in ("train", "val", "test"):
+        x = rng.normal(size=(12, 2500)).astype(np.float32)
+        named = {"labels": np.arange(12) % 2, "patient_ids": np.array([f"{side}{k // 4}" for k in range(12)])}
+        named |= {"segment_confidence": rng.random(12), "sqi_scores": rng.random(12)}
+        np.savez(home / f"{side}_ecg.npz", signals=x, **named)
+    (folder / "models").mkdir()
+    layers = list(build("spiking").layers)
+    state = {f"fc{k}.{name}": value for k, layer in enumerate(layers, 1) for name, value in layer.state_dict().items()}
+    state["lif1.beta"] = torch.tensor(0.9)
+    torch.save({"model_state_dict": state, "epoch": 3, "config": {"n": 1}}, folder / "models" / "deep_focal_model.pt")
+
+
 def archives(folder, names, key, channels, rng):
     folder.mkdir(parents=True)
     for name in names:
@@ -58,7 +77,7 @@ def archives(folder, names, key, channels, rng):
         np.savez(folder / f"{name}.npz", **{key: x}, labels=np.arange(12) % 2, subject=who)
 
 
-PREPARE = {"vitaldb_ssl_pretraining.md": vitaldb, "butppg_finetuning.md": butppg}
+PREPARE = {"vitaldb_ssl_pretraining.md": vitaldb, "butppg_finetuning.md": butppg, "mitbih_transfer_learning.md": mitbih}
 """What a document's commands find in the folder that they run in: functions of it, by the document's name."""
 
 

@@ -1,7 +1,7 @@
 """`biotl convert`: foreign weights to a checkpoint of ours."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,8 +9,12 @@ from biotl.cli.output import Json, Seed, result
 
 
 def convert(
-    weights: Annotated[list[Path], typer.Argument(help="The public ECGBERT checkpoint, or its emb_ and bert_ pair.")],
+    weights: Annotated[list[Path], typer.Argument(help="The checkpoint; of ECGBERT also its emb_ and bert_ pair.")],
     output: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    model: Annotated[
+        Literal["ecgbert", "spiking"],
+        typer.Option(help="Whose weights they are: of the public ECGBERT, or of the documented spiking network."),
+    ] = "ecgbert",
     min_share: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="Share of the parameters that must come; at 1 every tensor must fit."),
@@ -21,14 +25,21 @@ def convert(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Convert the public ECGBERT weights to a checkpoint.
+    """Convert public weights to a checkpoint.
 
     A stage names the file in its init. Prints what came of which tensor, and says plainly what is known of the weights.
     """
+    from biotl.errors import ConfigError
     from biotl.models.transfer import KINDS
-    from biotl.recipes.convert import convert_ecgbert
+    from biotl.recipes.convert import convert_ecgbert, convert_spiking
 
-    report, sha256 = convert_ecgbert(weights, output, min_share=min_share, reinit_attention=reinit_attention, seed=seed)
+    if model == "spiking":
+        if len(weights) > 1 or reinit_attention:
+            raise ConfigError("convert --model spiking: takes one file, and has no attention to draw anew")
+        report, sha256 = convert_spiking(weights[0], output, min_share=min_share)
+    else:
+        options = {"min_share": min_share, "reinit_attention": reinit_attention, "seed": seed}
+        report, sha256 = convert_ecgbert(weights, output, **options)
     odd = {kind: list(getattr(report, kind)) for kind in KINDS if kind != "matched"}
     value = {"path": str(output), "sha256": sha256, "share": report.share, "matched": len(report.matched), **odd}
     lines = [f"{kind}: {', '.join(names)}" for kind, names in odd.items() if names]

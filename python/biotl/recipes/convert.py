@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from biotl.models.foreign import import_ecgbert
+from biotl.models.foreign_spiking import import_spiking
 from biotl.models.transfer import Transfer
 from biotl.training.checkpoint import Checkpoint, save
 
@@ -39,4 +40,28 @@ def convert_ecgbert(
     about = {"model": {"name": "ecgbert_documented", "options": {}}}
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     output.parent.mkdir(parents=True, exist_ok=True)
+    return report, save(output, Checkpoint(tensors, {"about": about, "lineage": lineage}))
+
+
+def convert_spiking(path: Path, output: Path, *, min_share: float = 1.0) -> tuple[Transfer, str]:
+    """Bring weights of the documented spiking script into a file that a stage's ``init`` can name.
+
+    Parameters
+    ----------
+    path, output, min_share
+        As in `convert_ecgbert`.
+
+    Returns
+    -------
+    Transfer, str
+        What came of which tensor, and the sha256 of the file's contents.
+    """
+    model, report = import_spiking(path, strict=min_share == 1, minimum=min_share)
+    hidden = [layer.out_features for layer in list(model.layers)[:-1]]
+    length, outputs = model.layers[0].in_features, model.layers[-1].out_features
+    options = {"length": length, "hidden": hidden, "outputs": outputs, "encoding": model.encoding}
+    about = {"model": {"name": "spiking", "options": options}}
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    lineage: list[dict[str, Any]] = [{"imported": [str(path)], "notes": list(report.notes)}]
     return report, save(output, Checkpoint(tensors, {"about": about, "lineage": lineage}))
