@@ -19,10 +19,13 @@ from biotl.datasets.spec_kinds import BeatSpec, WindowSpec, parse_spec
 from biotl.datasets.splits import Part
 from biotl.datasets.window_beats import COLUMNS, REACH
 from biotl.errors import ConfigError, RecordError
+from biotl.models.energy import cost
+from biotl.models.foreign_spiking import documented, import_spiking
 from biotl.models.registry import build
 from biotl.recipes import demo
 from biotl.records import ecg
 from biotl.records.write import write_wfdb
+from biotl.training.checkpoint import load
 from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
 from biotl.training.stages import Stage, Term, one_of
@@ -139,6 +142,36 @@ def test_one_stage_alone_runs_by_number_or_name_and_says_what_it_begins_with(cap
     assert "--set stages[1].init=RUN/checkpoints/best-top.safetensors" in capsys.readouterr().err
 
 
+def test_weights_of_the_documented_script_come_in_and_anything_else_is_refused(tmp_path):
+    torch.manual_seed(0)
+    model = build("spiking", length=50, hidden=(8, 6), encoding="rate").eval()
+    state = {f"fc{k}.{n}": v for k, of in enumerate(model.layers, 1) for n, v in of.state_dict().items()}
+    torch.save({"model_state_dict": {**state, "lif1.beta": torch.tensor(0.9)}, "epoch": 7}, tmp_path / "best_model.pt")
+    found, report = import_spiking(tmp_path / "best_model.pt")
+    assert len(report.matched) == 6
+    x = torch.rand(4, 1, 50)
+    assert torch.equal(found(x)["logits"], model(x)["logits"])
+    torch.save({"model_state_dict": {"conv.weight": torch.zeros(3)}}, tmp_path / "other.pt")
+    with pytest.raises(RecordError, match="wanted fc1, fc2 and fc3"):
+        import_spiking(tmp_path / "other.pt")
+
+
+def test_additions_are_spikes_times_the_synapses_that_they_reach():
+    torch.manual_seed(0)
+    model = build("spiking", length=50, hidden=(8, 6), steps=20, beats=3, gain=300.0)
+    x, beats = torch.rand(5, 1, 50), torch.randn(5, 3)
+    spikes = model.eval()(x, beats)["spikes"].mean(0).detach()
+    found = cost(model, x, beats)
+    assert found.additions == pytest.approx(float(spikes[0] * 6 + spikes[1] * 2), rel=1e-5)
+    assert spikes[0] > 0
+    assert found.products == 50 * 8 + 3 * 8
+    assert found.twin == 50 * 8 + 3 * 8 + 8 * 6 + 6 * 2
+    assert "no saving is claimed" in found.lines()[-1]
+    drawn = cost(build("spiking", length=50, hidden=(8, 6), steps=20, encoding="rate"), x)
+    assert drawn.products == 0
+    assert drawn.additions > 0
+
+
 def test_the_demo_goes_from_synthetic_recordings_to_a_model_file(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         few(patch)
@@ -156,5 +189,14 @@ def test_the_demo_goes_from_synthetic_recordings_to_a_model_file(tmp_path):
     ]
     options.append("data.augment={warp: 0.1, scale: [0.8, 1.2], noise: 0.05}")
     assert main([*command, *(word for option in options for word in ("--set", option))]) == 0
+    best = load(first)
+    keys = documented(best.tensors, best.state)
+    assert set(keys) == {
+        "model_state_dict", "epoch", "stage", "val_acc", "val_loss", "val_sensitivity", "val_specificity", "val_g_mean",
+        "history", "targets_met", "config",
+    }  # fmt: skip
+    assert (keys["epoch"], keys["stage"]) == (1, 1)
+    assert keys["model_state_dict"]["fc1.weight"].shape == (256, 2500)
+    assert keys["val_g_mean"] == pytest.approx((keys["val_sensitivity"] * keys["val_specificity"]) ** 0.5)
     history = [json.loads(line) for line in (tmp_path / "again" / "metrics.jsonl").read_text().splitlines()]
     assert {row["stage"] for row in history if row.get("kind") == "epoch"} == {"all"}
