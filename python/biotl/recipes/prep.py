@@ -76,7 +76,9 @@ def prepare(
         With a preprocessor that is not fitted yet, see `fit`.
     """
     recipe, (who, known) = find(config.recipe), split(config)
-    used = [known[name] for name in dict.fromkeys(part.id for parts in who.parts.values() for part in parts)]
+    # in the order of the recordings, not of the split: the folds of one data set then share what is prepared
+    named = {part.id for parts in who.parts.values() for part in parts}
+    used = [entry for name, entry in known.items() if name in named]
     unfitted, target, folder = recipe.preprocessor(config), recipe.target(config, used), Path(config.run)
     with main_first(), tqdm(total=len(used), desc="prepare", unit="recording", file=sys.stderr) as bar:
         write_text(folder / "split.json", who.to_json())
