@@ -38,8 +38,9 @@ def convert(
             raise ConfigError("convert --model spiking: takes one file, and has no attention to draw anew")
         report, sha256 = convert_spiking(weights[0], output, min_share=min_share)
     else:
-        options = {"min_share": min_share, "reinit_attention": reinit_attention, "seed": seed}
-        report, sha256 = convert_ecgbert(weights, output, **options)
+        report, sha256 = convert_ecgbert(
+            weights, output, min_share=min_share, reinit_attention=reinit_attention, seed=seed
+        )
     odd = {kind: list(getattr(report, kind)) for kind in KINDS if kind != "matched"}
     value = {"path": str(output), "sha256": sha256, "share": report.share, "matched": len(report.matched), **odd}
     lines = [f"{kind}: {', '.join(names)}" for kind, names in odd.items() if names]
