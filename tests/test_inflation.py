@@ -117,18 +117,52 @@ def test_a_stage_may_train_the_head_and_the_columns_of_new_channels_alone(tmp_pa
     assert counts["groups"] == {"head": 34, "channels[ACC_X, ACC_Y, ACC_Z]": 24 * 16 + 24 * (16 + 1)}
 
 
-def test_new_columns_go_on_to_the_same_bits_after_a_kill(tmp_path):
-    stage = NEW | {"trains": ["head", "channels[ACC_X, ACC_Y]"], "epochs": 3}
+@pytest.fixture(scope="module")
+def three_stages(tmp_path_factory):
+    """The documented three stages from weights of two channels, and what they end with when nothing interrupts them."""
+    folder = tmp_path_factory.mktemp("three")
+    state = {"about": {"spec": {"channels": [{"name": name} for name in TWO]}}}
+    tensors = {f"model.{name}": tensor for name, tensor in seeded(PatchEncoder, TWO).state_dict().items()}
+    save(folder / "two.safetensors", Checkpoint(tensors, state))
+    start = {"init": str(folder / "two.safetensors"), "min_share": 0.3}
+    stages = [
+        NEW | start | {"trains": ["head", "channels[ACC_X, ACC_Y, ACC_Z]"], "epochs": 2},
+        NEW | {"name": "top", "trains": ["blocks[-1:]", "head"], "epochs": 2, "lr": 1e-2},
+        NEW | {"name": "whole", "trains": ["patch_embed", "blocks", "head"], "epochs": 2, "lr": 1e-3},
+    ]
 
     def run(folder, *, resume=False, hook=lambda *_: None):
         task = Task(seeded(PatchEncoder, FIVE), {"main": View(Waves(32, 5), Waves(16, 5, seed=1))})
-        return Trainer(config(folder, stage), task, resume=resume, hook=hook).fit().model.state_dict()
+        return Trainer(config(folder, *stages), task, resume=resume, hook=hook).fit().model.state_dict()
 
-    whole = run(tmp_path / "whole")
+    return run, run(folder / "whole"), folder
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_a_kill_in_any_of_the_three_stages_changes_no_bit(three_stages, stage, tmp_path):
+    run, whole, _ = three_stages
+
+    def stop(event, trainer):
+        if event == "update" and (trainer.progress.stage, trainer.progress.epoch, trainer.progress.update) == (
+            stage,
+            1,
+            1,
+        ):
+            trainer.stop()
+
     with pytest.raises(StoppedError):
-        run(tmp_path / "cut", hook=lambda event, t: t.stop() if event == "update" and t.progress.step == 5 else None)
-    again = run(tmp_path / "cut", resume=True)
+        run(tmp_path, hook=stop)
+    again = run(tmp_path, resume=True)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_the_run_folder_lists_what_became_of_every_tensor(three_stages):
+    _, whole, folder = three_stages
+    _, *rows = (folder / "whole" / "transfer-new.csv").read_text().splitlines()
+    said = dict(row.split(",") for row in rows)
+    assert set(said) == set(whole)
+    assert said["patch_embed.weight"] == "inflated"
+    assert {what for name, what in said.items() if name.startswith("blocks")} == {"matched"}
 
 
 def test_a_channel_that_the_model_does_not_have_cannot_train():

@@ -52,6 +52,20 @@ class Transfer:
         said = "".join(f"; {note}" for note in self.notes)
         return f"{counts}: {100 * self.share:.1f} % of the parameters{said}"
 
+    def table(self) -> str:
+        """Return a line of CSV for each tensor of the model and of the checkpoint: its name, and what became of it.
+
+        Examples
+        --------
+        >>> print(Transfer(("a",), ("b",), (), ("head",), (), (), 0.9).table(), end="")
+        tensor,transfer
+        a,matched
+        b,inflated
+        head,missing
+        """
+        rows = [f"{name},{kind}\n" for kind in KINDS for name in getattr(self, kind)]
+        return "".join(["tensor,transfer\n", *rows])
+
     @property
     def came(self) -> tuple[str, ...]:
         """Every tensor that holds numbers of the checkpoint."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from biotl.config import difference
 from biotl.errors import ConfigError, TrainingError
 from biotl.training import doctor, guards
-from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, inherit, save
+from biotl.training.checkpoint import SUFFIX, Checkpoint, Store, inherit, save, write_atomic
 from biotl.training.data import Batch, Batches, Task, epoch_parts, mix, order
 from biotl.training.distributed import World
 from biotl.training.evaluate import compiled, evaluate
@@ -183,6 +183,8 @@ class Trainer:
             learnt = source.state.get("trained", report.came)
             self.progress.trained = sorted(set(learnt) & set(report.came))
             self.log.say(f"stage {stage.name}: from {stage.init}: {report}")
+            if self.world.main:
+                write_atomic(Path(self.config.run) / f"transfer-{stage.name}.csv", report.table().encode())
         self.progress.lineage.append(step)
 
     def _look_first(self, stage: Stage) -> None:
