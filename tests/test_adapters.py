@@ -297,3 +297,18 @@ def test_bidmc_is_a_recording_a_patient_in_whatever_format_it_lies(tmp_path):
     assert original.fs == converted.fs == 125
     spec = WindowSpec(fs=125, length_s=10, channels=({"name": "PPG"}, {"name": "ECG"}), gaps="mask")
     assert len(WindowPreprocessor(spec).prepare([original]).arrays["start"]) == 48
+
+
+def test_the_order_of_channels_in_a_file_or_a_manifest_changes_nothing(tmp_path):
+    x = np.random.default_rng(0).normal(size=(5, 1250)).astype(np.float32)
+    names = ("PPG", "ECG", *ACC)
+    rows = ["id,file,subject,fs,channels"]
+    for k, order in enumerate(([0, 1, 2, 3, 4], [4, 1, 3, 0, 2])):
+        np.save(tmp_path / f"{k}.npy", x[order])
+        rows.append(f"{k},{k}.npy,p,125,{';'.join(names[i] for i in order)}")
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    channels = tuple({"name": name} for name in (*ACC, "PPG", "ECG"))
+    preprocessor = WindowPreprocessor(WindowSpec(fs=125, length_s=10, channels=channels))
+    one, other = (preprocessor.prepare(entry.read()).arrays["signal"] for entry in read_manifest(tmp_path / "m.csv"))
+    np.testing.assert_array_equal(one, x[[2, 3, 4, 0, 1]])
+    np.testing.assert_array_equal(one, other)
