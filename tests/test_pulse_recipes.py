@@ -1,15 +1,18 @@
 """Pretraining on pulses and fine-tuning an inflated encoder: by the one driver, from files to a model file."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from biotl.cli import main
+from biotl.datasets.manifest import Entry
 from biotl.errors import ConfigError
-from biotl.recipes import demo, registry, run, synthetic
+from biotl.recipes import butppg, demo, registry, run, synthetic
 from biotl.recipes.pulses import FS, recording
 from biotl.records.pulse import CHANNELS
+from biotl.signal import ppg_peaks, quality
 from conftest import data_folder
 from test_demo import few
 
@@ -84,9 +87,23 @@ def test_the_pulses_of_a_subject_follow_its_heart_and_its_motion_is_labelled():
         float(record.signal[2:, round(float(r["start_s"]) * FS) : round(float(r["stop_s"]) * FS)].std()) for r in rows
     ]
     assert [m > 0.1 for m in moving] == [row["quality"] == "poor" for row in rows]
-    from biotl.signal import ppg_peaks
-
     still = next(row for row in rows if row["quality"] == "good")
     x = record.signal[0, round(float(still["start_s"]) * FS) : round(float(still["stop_s"]) * FS)]
     rate = 60 * FS / np.median(np.diff(ppg_peaks(x, FS)))
     assert rate == pytest.approx(float(still["heart_rate"]), rel=0.15)
+
+
+def test_the_baselines_know_what_quality_says_of_the_ppg_with_its_motion():
+    root = data_folder("troika")
+    config = registry.load("troika_finetune", [f"data.root={root}"])
+    preprocessor = butppg.RECIPE.preprocessor(config)
+    held = np.load(root / "troika_windows_5ch.npz")
+    for k in (0, 60, 150):
+        prepared = preprocessor.prepare(Entry("a", (root / "troika_windows_5ch.npz" / str(k),), "p").read())
+        (row,) = butppg.table(preprocessor, prepared)
+        assert np.isfinite(row).all()
+        said = quality(held["signals"][k][3], 125.0, kind="ppg", motion=held["signals"][k][:3])
+        assert row[-10] == pytest.approx(float(said.score[0]), abs=0.1)  # the window is filtered, and the file is not
+    short = preprocessor.spec.model_copy(update={"length_s": 2.0})
+    prepared = dataclasses.replace(preprocessor, spec=short).prepare([recording(0, 1)[0]])
+    assert butppg.table(dataclasses.replace(preprocessor, spec=short), prepared).shape[0] == 30
