@@ -12,7 +12,8 @@ import pytest
 
 from biotl.deploy.answer import answer
 from biotl.deploy.prediction import Prediction
-from biotl.deploy.predictor import Predictor, predict_files, recordings
+from biotl.deploy.predictor import Predictor
+from biotl.deploy.recordings import predict_files, recordings
 from biotl.errors import ConfigError, RecordError, SignalError
 from biotl.records import Record, ecg, read
 from biotl.records.write import write_wfdb
@@ -248,7 +249,8 @@ def test_two_recordings_of_one_name_stay_two(predictor, tmp_path):
 INTERRUPTED = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from biotl.deploy.predictor import Predictor, predict_files
+from biotl.deploy.predictor import Predictor
+from biotl.deploy.recordings import predict_files
 predictor = Predictor(sys.argv[1], threads=1)
 print("go", flush=True)
 for path, made in predict_files(predictor, sys.argv[2:]):
@@ -312,6 +314,7 @@ def test_marks_and_json_say_what_was_answered(predictor):
     tree = found.to_json()
     assert (tree["unit"], len(tree["beats"]), tree["leads"]) == ("beat", len(found), {"ECG": "MLII"})
     assert list(tree["beats"][0]) == [
-        "record", "path", "lead", "sample", "time_s", "label", "probability", "quality", "abstained"
+        "record", "path", "lead", "sample", "time_s", "label", "probability", "p_N", "p_S", "p_V", "p_F", "p_Q",
+        "quality", "abstained",
     ]  # fmt: skip
     assert len(repr(found)) < 120

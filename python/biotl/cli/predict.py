@@ -37,7 +37,8 @@ def predict(
     import io
 
     from biotl.deploy.prediction import Prediction
-    from biotl.deploy.predictor import Predictor, predict_files
+    from biotl.deploy.predictor import Predictor
+    from biotl.deploy.recordings import predict_files
     from biotl.errors import ConfigError
 
     done: list[Prediction] = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import biotl.signal
 from biotl.datasets.beat_features import beat_features
 from biotl.datasets.beat_measures import measure_beats
-from biotl.datasets.channels import find_all
+from biotl.datasets.channels import Choice, find_all
 from biotl.datasets.gaps import bridge, near, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.spec_kinds import BeatSpec
@@ -51,7 +51,7 @@ class BeatPreprocessor:
         """Return itself: every measure is relative to the recording."""
         return self
 
-    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+    def prepare(self, records: Sequence[Record], *, choose: Choice = None) -> Prepared:
         """Prepare a recording: leads, rate, R peaks, features.
 
         Returns

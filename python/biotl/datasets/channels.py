@@ -1,7 +1,8 @@
 """Which channel of a recording a spec means: by name, alias or choice, and never a flat one beside a good one."""
 
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,16 +42,17 @@ KNOWN = {
     "heart_rate": ("HR", "BPM", "heart rate"),
 }
 """What common recorders call a channel, tried after the aliases that a spec states itself."""
+Choice = str | Mapping[str, str] | None
+"""The lead of a spec's first channel; or, by the names of the spec, all leads: what is not among them is not there."""
 _UNITS = (
-    {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9},
-    {"g": 1.0, "mg": 1e-3, "m/s2": 1 / 9.80665, "m/s^2": 1 / 9.80665, "m/s²": 1 / 9.80665},
+    {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9, "volt": 1.0, "millivolt": 1e-3, "microvolt": 1e-6},
+    {"g": 1.0, "mg": 1e-3, "m/s2": 1 / 9.80665, "m/s^2": 1 / 9.80665, "m/s**2": 1 / 9.80665},
     {"km/h": 1.0, "kmh": 1.0, "kph": 1.0, "m/s": 3.6, "mps": 3.6, "mph": 1.609344},
     {"m": 1.0, "km": 1e3, "ft": 0.3048},
     {"bpm": 1.0, "/min": 1.0, "1/min": 1.0, "hz": 60.0},
     {"mmhg": 1.0, "kpa": 7.50062},
     {"s": 1.0, "ms": 1e-3},
 )
-_MICRO = str.maketrans({"µ": "u", "μ": "u", "𝜇": "u"})
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,12 @@ class Found:
 
 
 def find_all(
-    records: Record | Sequence[Record], channels: Sequence[Channel], *, choose: str | None = None
+    records: Record | Sequence[Record], channels: Sequence[Channel], *, choose: Choice = None
 ) -> list[Found | None]:
     """Find every channel of a spec, each a lead of its own; ``choose`` is the name of the first, see `find`.
+
+    Where ``choose`` names the lead of every channel these are taken as they are, flat or empty: of a stretch of a
+    recording the lead is that of the whole.
 
     Examples
     --------
@@ -87,6 +92,8 @@ def find_all(
     >>> [found.lead for found in find_all(record, two)]
     ['II', 'V1']
     """
+    if isinstance(choose, Mapping):
+        return [_known(records, channel, choose.get(channel.name)) for channel in channels]
     found: list[Found | None] = []
     for k, channel in enumerate(channels):
         taken = [one for one in found if one is not None]
@@ -161,6 +168,15 @@ def find(
     raise RecordError(where, "channels", got, f"one of {', '.join(names)}", hint)
 
 
+def _known(records: Record | Sequence[Record], channel: Channel, lead: str | None) -> Found | None:
+    """Return the lead of this very name, or None where the channel is not there."""
+    if lead is None:
+        return None
+    records = [records] if isinstance(records, Record) else records
+    record, index = next((r, r.channels.index(lead)) for r in records if lead in r.channels)
+    return Found(lead, _converted(record, index, channel.unit), record, flat=False)
+
+
 def _candidates(records: Sequence[Record], channel: Channel, choose: str | None) -> Iterator[tuple[Record, int]]:
     """Yield the channels that may be meant, best first, each once."""
     names = (choose,) if choose else (channel.name, *channel.aliases, *KNOWN.get(channel.name, ()))
@@ -197,8 +213,9 @@ def convert_unit(x: NDArray[Any], unit: str, wanted: str) -> NDArray[np.float32]
     x : ndarray of float32
         Values in ``unit``.
     unit, wanted : str
-        Units of voltage, acceleration, speed, length, rate, pressure or time, whatever their case and micro sign; where
-        ``wanted`` is empty nothing is changed.
+        Units of voltage, acceleration, speed, length, rate, pressure or time, whatever their case and micro sign:
+        ``uV`` and every form that Unicode has of it (µV, μV, 𝛍V, 𝜇V, 𝝁V, 𝝻V, 𝞵V, ㎶). Where ``wanted`` is empty nothing
+        is changed.
 
     Raises
     ------
@@ -212,10 +229,16 @@ def convert_unit(x: NDArray[Any], unit: str, wanted: str) -> NDArray[np.float32]
     """
     if not wanted or unit == wanted:
         return np.asarray(x, np.float32)
-    a, b = (text.strip().translate(_MICRO).casefold() for text in (unit, wanted))
+    a, b = map(_unit, (unit, wanted))
     for family in _UNITS:
         if a in family and b in family:
             return np.asarray(x * np.float32(family[a] / family[b]), np.float32)
     if a == b:
         return np.asarray(x, np.float32)
     raise SignalError(f"unit: got {unit or 'nothing'}, wanted one that converts to {wanted}")
+
+
+def _unit(text: str) -> str:
+    """Return a unit as `_UNITS` spells it: Unicode's compatible forms of one sign are one sign."""
+    plain = unicodedata.normalize("NFKC", text.strip()).casefold().replace("μ", "u")
+    return plain.removesuffix("s") if plain.endswith("volts") else plain

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from biotl.datasets.channels import Choice
 from biotl.datasets.spec_kinds import Spec
 from biotl.records import Record
 
@@ -60,8 +61,8 @@ class Preprocessor(Protocol):
     def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "Preprocessor":
         """Return a fitted copy; only ever called with training recordings."""
 
-    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
-        """Prepare the files of one recording; ``choose`` is the lead that the user names for the first channel."""
+    def prepare(self, records: Sequence[Record], *, choose: Choice = None) -> Prepared:
+        """Prepare the files of one recording; ``choose`` as of `find_all`."""
 
     def units(self, prepared: Prepared) -> NDArray[np.int64]:
         """Return the spans of everything that gets an answer, shape (n, 2), at ``prepared.fs``."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import biotl.signal
 from biotl.datasets.beat_features import beat_features as within_recording
 from biotl.datasets.beat_measures import measure_beats
-from biotl.datasets.channels import find
+from biotl.datasets.channels import Choice, find_all
 from biotl.datasets.features import FEATURES, SEGMENT_FEATURES, beat_features, segment_features
 from biotl.datasets.gaps import bridge, near, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
@@ -107,7 +107,7 @@ class SentencePreprocessor:
         )
         return replace(self, state={"vocabulary": found.to_tree()}, fitted_on=tuple(names))
 
-    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+    def prepare(self, records: Sequence[Record], *, choose: Choice = None) -> Prepared:
         """Prepare a recording: lead, rate, R peaks, filters, segments.
 
         Returns
@@ -129,7 +129,7 @@ class SentencePreprocessor:
             If the signal is too short.
         """
         spec, wanted = self.spec, self.spec.channels[0]
-        found = find(records, wanted, choose=choose)
+        (found,) = find_all(records, spec.channels, choose=choose)
         assert found is not None  # a sentence's lead is never optional
         record, where = found.record, str(found.record.source or found.record.name)
         if found.flat:

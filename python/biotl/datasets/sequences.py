@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.channels import Found, find_all
+from biotl.datasets.channels import Choice, Found, find_all
 from biotl.datasets.derived import Course, derive
 from biotl.datasets.gaps import bridge, onto, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit, digest_of, fitted_on
@@ -55,7 +55,7 @@ class SequencePreprocessor:
             state = {**state, "users": who, "fitted_on": fitted_on(names)}
         return replace(self, state=state, fitted_on=tuple(names) if state else ())
 
-    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+    def prepare(self, records: Sequence[Record], *, choose: Choice = None) -> Prepared:
         """Prepare a recording: channels, units, the grid, filters.
 
         A step takes the mean of the samples in it, or what lies between its neighbours where it has none of its own.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import biotl.signal
 from biotl.datasets.beat_tables import BeatPreprocessor
-from biotl.datasets.channels import Found, find_all
+from biotl.datasets.channels import Choice, Found, find_all
 from biotl.datasets.gaps import bridge, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit, fitted_on
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
@@ -63,7 +63,7 @@ class WindowPreprocessor:
             state |= fit_beats(held) | {"fitted_on": fitted_on(names)}
         return replace(self, state=state, fitted_on=tuple(names) if state else ())
 
-    def prepare(self, records: Sequence[Record], *, choose: str | None = None) -> Prepared:
+    def prepare(self, records: Sequence[Record], *, choose: Choice = None) -> Prepared:
         """Prepare a recording: channels, units, gaps, rate, filters, and where its windows start.
 
         Returns

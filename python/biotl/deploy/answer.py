@@ -1,6 +1,7 @@
 """From prepared arrays to a prediction: one placing code, whether torch or onnxruntime computes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,18 +42,24 @@ def answer(
     """
     raw = outputs(preprocessor, prepared, forward, batch=batch, width=decision.widths[-1])
     span = np.asarray(preprocessor.units(prepared), np.int64).reshape(-1, 2)
+    said = say(preprocessor.unit, decision, prepared.fs, span, raw)
+    return replace(said, leads=dict(prepared.about.get("leads", {})), notes=tuple(prepared.about.get("warnings", ())))
+
+
+def say(unit: str, decision: Decision, fs: float, span: NDArray[np.int64], raw: NDArray[Any]) -> Prediction:
+    """Return what raw outputs, shape (n, width), say of spans, shape (n, 2), of a recording at ``fs`` Hz."""
     decided = decision.read(raw)
     lost: NDArray[np.bool_] = np.isfinite(raw).sum(axis=1) < raw.shape[1]
     about: dict[str, Any] = {}
     if isinstance(decision, Classes):
-        about = {"labels": decision.labels}
+        about = {"labels": decision.labels, "thresholds": decision.thresholds}
     elif isinstance(decision, Value):
         about = {"name": decision.name, "measure": decision.unit}
     return Prediction(
         record="",
         path="",
-        fs=prepared.fs,
-        unit=preprocessor.unit,
+        fs=fs,
+        unit=unit,
         span=span,
         value=decided.value,
         quality=np.full(len(span), np.nan, np.float32),
@@ -60,8 +67,6 @@ def answer(
         probability=decided.probability,
         low=decided.low,
         high=decided.high,
-        leads=dict(prepared.about.get("leads", {})),
-        notes=tuple(prepared.about.get("warnings", ())),
         **about,
     )
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry
-from biotl.deploy.bundle import content
-from biotl.deploy.predictor import Answer, Predictor, is_long
+from biotl.deploy.predictor import Answer, Predictor
+from biotl.deploy.recordings import is_long
 from biotl.errors import BiotlError, ConfigError, RecordError, SignalError
 from biotl.parallel import in_threads
 from biotl.scoring.answers import Answered
@@ -75,7 +75,7 @@ def evaluate_entries(
                 refused.append(outcome)
                 continue
             answer, reference = outcome
-            mark = content(answer.prepared)
+            mark = answer.content
             if mark in first:
                 twice.append(f"{entry.id} (as {first[mark]})")
                 continue

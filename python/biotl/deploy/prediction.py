@@ -1,12 +1,13 @@
 """What a model says of a recording: a span of samples and an answer for each beat, window or step."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from biotl.deploy.events import Event, Events, rows
 from biotl.records import Annotations
 
 WFDB_BEATS = frozenset("NSVFQ")
@@ -34,6 +35,8 @@ class Prediction:
         The interval of a value.
     labels : tuple of str
         Class names; empty where no class is told.
+    thresholds : tuple of float
+        One a class: told is the class whose probability is the largest relative to its threshold.
     name, measure : str
         Of a value: what it is, and its unit.
     quality : ndarray of float32, shape (n,)
@@ -58,6 +61,7 @@ class Prediction:
     low: NDArray[np.float32] | None = None
     high: NDArray[np.float32] | None = None
     labels: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
     name: str = ""
     measure: str = ""
     leads: Mapping[str, str] = field(default_factory=dict)
@@ -85,13 +89,37 @@ class Prediction:
         """Name of the class of each; empty where the model abstains."""
         return tuple(self.labels[i] if i >= 0 else "" for i in self.value) if self.labels else ()
 
+    @property
+    def lead(self) -> str:
+        """The channels of the recording that were read, as one word."""
+        return "+".join(dict.fromkeys(self.leads.values()))
+
+    def part(self, kept: NDArray[np.bool_], offset: int = 0) -> "Prediction":
+        """Return some of the answers, shape (n,), of a recording that begins ``offset`` samples earlier."""
+        columns: dict[str, Any] = {
+            name: None if (column := getattr(self, name)) is None else column[kept]
+            for name in ("span", "value", "quality", "probability", "low", "high")
+        }
+        columns["span"] = columns["span"] + offset
+        why = tuple(why for why, keep in zip(self.abstained, kept, strict=True) if keep)
+        return replace(self, abstained=why, **columns)
+
+    def events(self) -> list[Event]:
+        """Return runs of the same answer in order of time, as `biotl.deploy.events` merges them."""
+        merged = Events()
+        return [*merged.push(self), *merged.finish()]
+
+    def event_rows(self) -> list[dict[str, Any]]:
+        """Return one row an event."""
+        return rows(self.events(), self)
+
     def rows(self) -> list[dict[str, Any]]:
         """Return one row an answer: where it came from, where it lies, what it is, how good the signal was."""
         n = len(self)
         columns: dict[str, list[Any]] = {
             "record": [self.record] * n,
             "path": [self.path] * n,
-            "lead": ["+".join(dict.fromkeys(self.leads.values()))] * n,
+            "lead": [self.lead] * n,
             "sample": self.sample.tolist(),
             "time_s": _rounded(self.time_s),
         }
@@ -104,7 +132,9 @@ class Prediction:
     def _said(self) -> dict[str, list[Any]]:
         if self.labels and self.probability is not None:
             chosen = self.probability[np.arange(len(self)), np.maximum(self.value, 0)]
-            return {"label": list(self.names), "probability": _rounded(np.where(self.value < 0, np.nan, chosen))}
+            each = {f"p_{name}": _rounded(column) for name, column in zip(self.labels, self.probability.T, strict=True)}
+            told = np.where(self.value < 0, np.nan, chosen)
+            return {"label": list(self.names), "probability": _rounded(told), **each}
         if self.value.ndim == 2:
             return {f"e{k}": _rounded(column, 6) for k, column in enumerate(self.value.T)}
         said = {self.name or "value": _rounded(self.value)}
@@ -150,9 +180,28 @@ class Prediction:
             "unit": self.unit,
             "leads": dict(self.leads),
             "notes": list(self.notes),
+            "labels": list(self.labels),
+            "thresholds": list(self.thresholds),
             "counts": self.counts(),
+            "events": self.event_rows(),
             f"{self.unit}s": self.rows(),
         }
+
+
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Return the answers of consecutive blocks of one recording as one prediction; the first says what it is of."""
+
+    def column(name: str) -> Any:
+        of = [getattr(part, name) for part in parts]
+        return None if of[0] is None else np.concatenate(of)
+
+    names = ("span", "value", "quality", "probability", "low", "high")
+    return replace(
+        parts[0],
+        abstained=tuple(why for part in parts for why in part.abstained),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        **{name: column(name) for name in names},
+    )
 
 
 def _rounded(column: NDArray[Any], digits: int = 4) -> list[Any]:

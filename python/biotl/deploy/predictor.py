@@ -1,40 +1,42 @@
 """Prediction from a raw recording with onnxruntime alone: no torch, no scipy, nothing but the one model file."""
 
+import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.channels import find_all
+from biotl.datasets.channels import Choice, find_all
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
-from biotl.datasets.spec_kinds import parse_spec
+from biotl.datasets.spec_kinds import SequenceSpec, parse_spec
 from biotl.deploy import judge, metadata, seal
 from biotl.deploy.answer import answer
-from biotl.deploy.bundle import Bundle
-from biotl.deploy.prediction import Prediction
-from biotl.errors import BiotlError, ConfigError, MissingExtraError, RecordError, SignalError
-from biotl.parallel import in_threads
-from biotl.records import Record, read, wfdb
+from biotl.deploy.arrays import as_record, between, stated
+from biotl.deploy.blocks import LONG_S, Reach, reach
+from biotl.deploy.bundle import Bundle, content
+from biotl.deploy.prediction import Prediction, joined
+from biotl.errors import MissingExtraError, RecordError
+from biotl.records import Record
 
-LONG_BYTES = 16e6
-"""Of a file: an hour or more of one lead, for which a kernel may take longer than anybody wants to wait."""
-SUFFIXES = frozenset({".hea", ".npz", ".mat", ".csv"})
+if TYPE_CHECKING:
+    from biotl.deploy.stream import PredictionStream
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A prediction, and what it was made from."""
+    """A prediction, and what it was made from; the content is a digest of the samples, however they are spelled."""
 
     prediction: Prediction
     records: list[Record]
     prepared: Prepared
+    content: str
 
 
 class Predictor:
@@ -129,16 +131,66 @@ class Predictor:
             If an array comes without its rate, or lies the wrong way round.
         """
         if isinstance(records, np.ndarray):
-            records = [_as_record(records, fs, channels or self.preprocessor.spec.names, self.preprocessor.spec)]
+            names = channels or [channel.name for channel in self.preprocessor.spec.channels]
+            records = [as_record(records, fs, names, self.preprocessor.spec)]
         records = [records] if isinstance(records, Record) else list(records)
-        return self.answer(_stated(records, units), lead=lead).prediction
+        return self.answer(stated(records, units), lead=lead).prediction
 
     def answer(self, records: Sequence[Record], *, lead: str | None = None) -> Answer:
-        """Do what `predict` does, and keep what was prepared on the way."""
+        """Do what `predict` does, and keep what was prepared on the way: of a long recording its rate and length."""
+        records, cut = list(records), self._cut(records)
+        if cut is None:
+            made, prepared = self.block(records, lead)
+            return Answer(made, records, prepared, content(prepared))
+        found = find_all(records, self.preprocessor.spec.channels, choose=lead)
+        known = zip(self.preprocessor.spec.names, found, strict=False)
+        leads = {name: one.lead for name, one in known if one is not None}
+        samples, parts = min(record.signal.shape[1] for record in records), []
+        for first in range(0, samples, cut.hop):
+            start, stop = cut.start(first), min(first + cut.hop + cut.ahead, samples)
+            part, _ = self.block([between(record, start, stop) for record in records], leads)
+            inside = (part.sample >= first - start) & (part.sample < first - start + cut.hop)
+            parts.append(part.part(inside, start))
+        made = joined(parts)
+        if not cut.exact:
+            note = f"longer than {LONG_S / 3600:g} h: what is usual in it is that of the {LONG_S / 3600:g} h around"
+            made = replace(made, notes=(*made.notes, note))
+        digest = hashlib.sha256()
+        for one in found:
+            digest.update(b"" if one is None else np.ascontiguousarray(one.x).data)
+        return Answer(made, records, Prepared({}, records[0].fs, samples), digest.hexdigest()[:16])
+
+    def _cut(self, records: Sequence[Record]) -> Reach | None:
+        """Return how a long recording is cut into blocks; none where it is short, slow or of several rates."""
+        spec, first = self.preprocessor.spec, records[0]
+        if first.signal.shape[1] <= LONG_S * first.fs or isinstance(spec, SequenceSpec):
+            return None
+        return reach(spec, first.fs, long=True) if {record.fs for record in records} == {first.fs} else None
+
+    def block(
+        self, records: Sequence[Record], leads: Choice = None, *, amend: Callable[[Prepared], Prepared] | None = None
+    ) -> tuple[Prediction, Prepared]:
+        """Answer a recording at once.
+
+        Parameters
+        ----------
+        records : sequence of Record
+            Its files.
+        leads : str or mapping of str to str, optional
+            As of `biotl.datasets.channels.find_all`.
+        amend : callable, optional
+            Puts into what was prepared what lies before it in the recording.
+
+        Returns
+        -------
+        Prediction
+            As of `predict`.
+        Prepared
+            What the model read.
+        """
         spec = self.preprocessor.spec
         found, notes = [], []
-        leads = find_all(records, spec.channels, choose=lead)
-        for channel, one in zip(spec.channels, leads, strict=True):
+        for channel, one in zip(spec.channels, find_all(records, spec.channels, choose=leads), strict=True):
             if one is not None:
                 one, note = judge.clean(one, channel)
                 found.append((channel, one))
@@ -147,7 +199,8 @@ class Predictor:
         bridge = spec.gaps == "refuse"
         mended = judge.mended(records, [one for _, one in found], bridge=bridge)
         self._go_on()
-        prepared = self.preprocessor.prepare(mended, choose=lead)
+        prepared = self.preprocessor.prepare(mended, choose=leads)
+        prepared = prepared if amend is None else amend(prepared)
         self._go_on()
         made = answer(self.preprocessor, self.decision, prepared, self._forward)
         options: Any = {"unit": made.unit, "missing": 0.1 if bridge else 0.5, "stop": self._go_on}
@@ -172,7 +225,31 @@ class Predictor:
             leads={channel.name: one.lead for channel, one in found},
             notes=(*notes, *made.notes),
         )
-        return Answer(prediction, list(records), prepared)
+        return prediction, prepared
+
+    def stream(
+        self,
+        *,
+        fs: float,
+        channels: Sequence[str] | None = None,
+        units: Sequence[str] | str | None = None,
+        lead: str | None = None,
+    ) -> "PredictionStream":
+        """Return a stream that answers a signal as it comes, in parts of any size.
+
+        Parameters
+        ----------
+        fs, channels, units, lead
+            As in `predict` for an array.
+
+        Returns
+        -------
+        PredictionStream
+            Its ``push(x)``, ``finish()``, ``delay_s`` and ``save(path)``.
+        """
+        from biotl.deploy.stream import PredictionStream
+
+        return PredictionStream(self, fs=fs, channels=channels, units=units, lead=lead)
 
     def _forward(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         self._go_on()
@@ -190,84 +267,6 @@ class Predictor:
             raise KeyboardInterrupt
 
 
-def predict_files(
-    predictor: Predictor,
-    paths: Sequence[str | Path],
-    *,
-    units: Sequence[str] | str | None = None,
-    lead: str | None = None,
-    read: Callable[[Path], Record] = read,
-) -> Iterator[tuple[Path, Prediction | BiotlError]]:
-    """Read and answer recordings, several at a time, and hand them back in the order given.
-
-    Parameters
-    ----------
-    predictor : Predictor
-        The model.
-    paths : sequence of str or Path
-        What `biotl.records.read` takes, or folders of them; see `recordings`.
-    units, lead
-        As in `Predictor.predict`.
-    read : callable
-        How a file is read.
-
-    Yields
-    ------
-    tuple of Path and (Prediction or BiotlError)
-        A recording that is refused comes with the reason; the others go on.
-    """
-
-    def one(path: Path) -> Prediction | BiotlError:
-        try:
-            return predictor.predict(read(path), units=units, lead=lead)
-        except RecordError as error:
-            return error
-        except SignalError as error:  # it knows the array, and not the file
-            return SignalError(f"{path}: {error}")
-
-    places = recordings(paths)
-    if len(places) == 1 or any(map(is_long, places)):  # in this thread, where Ctrl-C reaches the kernels
-        yield from ((path, one(path)) for path in places)
-        return
-    threads = max(1, min(int(os.environ.get("OMP_NUM_THREADS", "4")), 4))
-    try:
-        yield from zip(places, in_threads(one, places, threads), strict=True)
-    except KeyboardInterrupt:
-        predictor.stop()
-        raise
-
-
-def recordings(paths: Sequence[str | Path]) -> list[Path]:
-    """Return the recordings that paths name, each once: a folder stands for all that lie in it.
-
-    The header, the samples and the marks of one WFDB record are one recording, however it is spelled.
-
-    Raises
-    ------
-    RecordError
-        If a folder holds none.
-    """
-    found: dict[Path, Path] = {}
-    for given in map(Path, paths):
-        inside = [given]
-        if given.is_dir():
-            inside = sorted(path for path in given.iterdir() if path.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise RecordError(str(given), "folder", "no recording", "a folder with .hea, .npz, .mat or .csv files")
-            headers = {path.stem for path in inside if path.suffix.lower() == ".hea"}
-            inside = [path for path in inside if path.suffix.lower() != ".mat" or path.stem not in headers]
-        for path in inside:
-            found.setdefault(Path(os.path.realpath(wfdb.stem(path))), wfdb.stem(path) if given.is_dir() else path)
-    return list(found.values())
-
-
-def is_long(path: Path) -> bool:
-    """Say whether a recording's files are larger than `LONG_BYTES`."""
-    stem = wfdb.stem(path)
-    files = [path] if path.suffix and path.is_file() else stem.parent.glob(f"{stem.name}.*")
-    return sum(file.stat().st_size for file in files if file.is_file()) > LONG_BYTES
-
-
 def _session(data: bytes, path: Path, threads: int | None) -> Any:
     try:
         import onnxruntime
@@ -282,32 +281,6 @@ def _session(data: bytes, path: Path, threads: int | None) -> Any:
     except Exception as error:  # onnxruntime's own exceptions share no base class
         reason = str(error).splitlines()[0]
         raise RecordError(str(path), "graph", reason, "an ONNX model", "export it again") from None
-
-
-def _as_record(x: NDArray[Any], fs: float | None, channels: Sequence[str], spec: Any) -> Record:
-    if fs is None:
-        raise ConfigError("fs: got nothing, wanted the rate of the array in Hz")
-    x = np.asarray(x, np.float32)
-    x = x[None] if x.ndim == 1 else x
-    if x.ndim != 2 or len(x) != len(channels):
-        transposed = x.ndim == 2 and x.shape[1] == len(channels)
-        hint = "; pass x.T" if transposed else "; name its channels with channels="
-        raise ConfigError(f"array: got shape {x.shape}, wanted ({len(channels)}, samples), one row a channel{hint}")
-    known = {channel.name: channel.unit for channel in spec.channels}
-    return Record("array", x, float(fs), tuple(channels), tuple(known.get(name, "") for name in channels), "array")
-
-
-def _stated(records: Sequence[Record], units: Sequence[str] | str | None) -> list[Record]:
-    if units is None:
-        return list(records)
-    out = []
-    for record in records:
-        given = (units,) * len(record.channels) if isinstance(units, str) else tuple(units)
-        if len(given) != len(record.channels):
-            wanted = f"{len(record.channels)}, one each for {', '.join(record.channels)}, or one for all"
-            raise ConfigError(f"units: got {len(given)}, wanted {wanted}")
-        out.append(replace(record, units=given))
-    return out
 
 
 def _lowest(qualities: Sequence[NDArray[np.float32]], n: int) -> NDArray[np.float32]:

@@ -1,0 +1,280 @@
+"""Answers while a signal is being recorded: those of the whole file, a stated time later, in flat memory."""
+
+import io
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from biotl.datasets.channels import find_all
+from biotl.datasets.preprocessor import Prepared
+from biotl.datasets.spec_kinds import SequenceSpec
+from biotl.deploy.answer import say
+from biotl.deploy.arrays import as_record, stated
+from biotl.deploy.blocks import reach
+from biotl.deploy.events import Event, Events
+from biotl.deploy.prediction import Prediction, joined
+from biotl.errors import RecordError, SignalError
+from biotl.records import Record
+from biotl.records.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from biotl.deploy.predictor import Predictor
+
+FORMAT = "biotl.stream/1"
+
+
+class PredictionStream:
+    """A model that reads a signal in parts of any size; made by `Predictor.stream`.
+
+    The signal is answered in blocks that begin at fixed times, so the parts that it comes in change nothing. A model of
+    windows or steps gives the answers of the whole recording; one that compares a beat with its recording, or whose
+    spec normalises by the recording, compares with the last five minutes (`exact` says which): it gives the answers of
+    its own past, and those of the whole recording where five minutes say of it what all of it says.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    fs, channels, units, lead
+        As of `Predictor.stream`.
+
+    Attributes
+    ----------
+    delay_s : float
+        Longest time from the beginning of a beat, window or step to its answer.
+    exact : bool
+        See above.
+    events : list of Event
+        Runs of the same answer that ended with the last `push` or `finish`.
+    heard_s, busy_s : float
+        Signal heard, and time spent on it, in seconds.
+
+    Raises
+    ------
+    RecordError
+        If a channel that the model needs is not there, or its unit cannot be converted.
+    """
+
+    def __init__(
+        self,
+        predictor: "Predictor",
+        *,
+        fs: float,
+        channels: Sequence[str] | None = None,
+        units: Sequence[str] | str | None = None,
+        lead: str | None = None,
+    ) -> None:
+        spec = predictor.preprocessor.spec
+        self.predictor = predictor
+        names = tuple(channels or [channel.name for channel in spec.channels])
+        template = as_record(np.zeros((len(names), 0), np.float32), fs, names, spec)
+        (template,) = stated([template], units)
+        # all that can be refused by name and unit is refused before anything was heard
+        two = np.tile(np.array([0, 1], np.float32), (len(names), 1))
+        find_all(replace(template, signal=two), spec.channels, choose=lead)
+        self._of = replace(template, name="stream")
+        self._lead = lead
+        self._reach = reach(spec, template.fs)
+        self.exact = self._reach.exact
+        self.delay_s = (self._reach.hop + self._reach.ahead) / template.fs
+        self.busy_s = 0.0
+        self.events: list[Event] = []
+        self._merged = Events()
+        self._leads: Mapping[str, str] | None = None
+        self._held = template.signal  # from sample `_first` on
+        self._parts: list[NDArray[np.float32]] = []
+        self._first = self._done = self._heard = 0
+        self._load = 0.0
+
+    def __repr__(self) -> str:
+        return f"PredictionStream({self.predictor!r}: {self.heard_s:.0f} s heard, {self.delay_s:g} s late)"
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of signal so far."""
+        return self._heard / self._of.fs
+
+    def push(self, x: ArrayLike) -> Prediction:
+        """Take the next samples; return the answers that are now sure.
+
+        Parameters
+        ----------
+        x : array_like, shape (samples,) or (channels, samples)
+            NaN where a sample is missing.
+
+        Returns
+        -------
+        Prediction
+            Of none, one or many units; their samples count from the beginning of the stream.
+
+        Raises
+        ------
+        SignalError
+            If the number of channels is another; the stream then stays as it was.
+        """
+        part = np.asarray(x, np.float32)
+        part = part[None] if part.ndim == 1 else part
+        if part.ndim != 2 or len(part) != len(self._of.channels):
+            wanted = f"({len(self._of.channels)}, samples), one row each for {', '.join(self._of.channels)}"
+            raise SignalError(f"x: got shape {np.shape(x)}, wanted {wanted}")
+        made, step = [self._nothing()], self._reach.hop
+        self.events = []
+        while part.shape[1]:
+            room = self._done + step + self._reach.ahead - self._heard
+            taken, part = part[:, :room], part[:, room:]
+            self._parts.append(taken.copy())
+            self._heard += taken.shape[1]
+            if taken.shape[1] == room:
+                made.append(self._answer(self._done + step))
+        return self._told(made)
+
+    def finish(self) -> Prediction:
+        """End the recording and return the answers that are still held back.
+
+        Raises
+        ------
+        SignalError
+            If all of it was too short for an answer.
+        """
+        self.events = []
+        made = self._told([self._nothing(), *([self._answer(None)] if self._heard > self._done else [])])
+        self.events += self._merged.finish()
+        return made
+
+    def _told(self, made: list[Prediction]) -> Prediction:
+        told = joined([part for part in made if len(part)] or made[-1:])
+        self.events += self._merged.push(told)
+        return told
+
+    def _nothing(self) -> Prediction:
+        width = self.predictor.decision.widths[-1]
+        empty = np.zeros((0, width), np.float32)
+        made = say(
+            self.predictor.preprocessor.unit, self.predictor.decision, self._of.fs, np.zeros((0, 2), np.int64), empty
+        )
+        return replace(made, record=self._of.name, leads=dict(self._leads or {}))
+
+    def _answer(self, stop: int | None) -> Prediction:
+        """Answer what begins before sample `stop`, or all that is left, and forget what no later answer needs."""
+        began = time.perf_counter()
+        held = np.concatenate([self._held, *self._parts], axis=1)
+        self._held, self._parts = held, []
+        start = self._reach.start(self._done)
+        held = held[:, start - self._first :]
+        record = replace(self._of, signal=held)
+        if self._leads is None:
+            self._leads = self._chosen(record)
+        made = self._nothing()
+        if self._leads is not None:
+            part, prepared = self.predictor.block([record], self._leads, amend=lambda p: self._amended(p, start))
+            sample = part.sample + start
+            kept = (sample >= self._done) & (sample < (self._heard if stop is None else stop))
+            made = part.part(np.asarray(kept), start)
+        self._done = self._heard if stop is None else stop
+        if self._leads is not None:
+            self._load = self._done_work(prepared, start)
+        following = self._reach.start(self._done)
+        self._held, self._first = held[:, following - start :].copy(), following
+        self.busy_s += time.perf_counter() - began
+        return made
+
+    def _chosen(self, record: Record) -> Mapping[str, str] | None:
+        """Return the lead of each channel, chosen once; none before one that is needed has a sample."""
+        spec = self.predictor.preprocessor.spec
+        try:
+            found = find_all(record, spec.channels, choose=self._lead)
+        except RecordError as error:
+            if not error.field.startswith("channel "):
+                raise
+            return None
+        named = zip(spec.channels, found, strict=True)
+        return {channel.name: one.lead for channel, one in named if one is not None}
+
+    def _amended(self, prepared: Prepared, start: int) -> Prepared:
+        """Add what was before a block to the columns that count from the beginning of the recording."""
+        spec = self.predictor.preprocessor.spec
+        if not isinstance(spec, SequenceSpec) or not {"elapsed", "load"} & {*spec.derived}:
+            return prepared
+        signal = prepared.arrays["signal"].copy()
+        # the first steps of a block lack their neighbours: its work is that of the block before where this one ended
+        before = {"elapsed": start / self._of.fs / 60, "load": self._load - self._done_work(prepared, start)}
+        for name in before.keys() & {*spec.derived}:
+            signal[:, spec.names.index(name)] += np.float32(before[name])
+        return replace(prepared, arrays={**prepared.arrays, "signal": signal})
+
+    def _done_work(self, prepared: Prepared, start: int) -> float:
+        """Return the ``load`` of a block that begins at sample ``start``, up to what was answered before."""
+        spec = self.predictor.preprocessor.spec
+        if not isinstance(spec, SequenceSpec) or "load" not in spec.derived:
+            return 0.0
+        steps = round((self._done - start) / self._of.fs * spec.fs)
+        return float(prepared.arrays["signal"][steps - 1, spec.names.index("load")]) if steps else 0.0
+
+    def save(self, path: Path | str) -> None:
+        """Write all that the stream remembers, whole or not at all: NumPy's ``.npz``, no pickle.
+
+        `PredictionStream.load` goes on from there, in another process if need be, to the same answers.
+        """
+        state = {
+            "format": FORMAT,
+            "model": self.predictor.digest,
+            "fs": self._of.fs,
+            "channels": self._of.channels,
+            "units": self._of.units,
+            "lead": self._lead,
+            "leads": self._leads,
+            "first": self._first,
+            "done": self._done,
+            "heard": self._heard,
+            "load": self._load,
+            "event": self._merged.state,
+        }
+        held = np.concatenate([self._held, *self._parts], axis=1)
+        file = io.BytesIO()
+        np.savez(file, held=held, state=np.frombuffer(json.dumps(state).encode(), np.uint8))
+        write_bytes(Path(path), file.getvalue())
+
+    @classmethod
+    def load(cls, predictor: "Predictor", path: Path | str) -> "PredictionStream":
+        """Take a stream up again.
+
+        Parameters
+        ----------
+        predictor : Predictor
+            The same model.
+        path : Path or str
+            What `save` wrote.
+
+        Raises
+        ------
+        RecordError
+            If the file is no such state, or that of another model.
+        """
+        try:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+                held = np.asarray(file["held"], np.float32)
+                state = json.loads(file["state"].tobytes())
+            known = state["format"] == FORMAT and held.shape == (
+                len(state["channels"]),
+                state["heard"] - state["first"],
+            )
+        except FileNotFoundError:
+            raise RecordError(str(path), "file", "nothing", "the state of a stream") from None
+        except Exception:  # zipfile, NumPy and json each have their own way of saying so
+            known = False
+        if not known:
+            raise RecordError(str(path), "state", "something else", FORMAT, "begin the stream again")
+        if state["model"] != predictor.digest:
+            got, wanted = f"{state['model'][:16]}...", f"{predictor.digest[:16]}..."
+            raise RecordError(str(path), "model", got, wanted, "give the model that the stream began with")
+        stream = cls(predictor, fs=state["fs"], channels=state["channels"], units=state["units"], lead=state["lead"])
+        stream._held, stream._leads, stream._load = held, state["leads"], state["load"]
+        stream._first, stream._done, stream._heard = state["first"], state["done"], state["heard"]
+        stream._merged = Events(state["event"])
+        return stream
