@@ -1,6 +1,7 @@
 """Shared fixtures: where the real recordings lie."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     )
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
     return Exported(path, model, preprocessor, bundle, example, export(model, path, bundle=bundle, example=example))
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return what gives the small exported model of a configuration, each written once."""
+    from recipe_models import model_of
+
+    folder = tmp_path_factory.mktemp("models")
+    return lambda config: model_of(config, folder)

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from biotl.datasets.adapters import workouts
 from biotl.deploy import blocks
 from biotl.deploy.events import Events
 from biotl.deploy.prediction import joined
@@ -17,17 +18,11 @@ from biotl.deploy.stream import PredictionStream
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record, ecg, read
 from conftest import data_folder
-from recipe_models import CONFIGS, model_of, spec_of, synthetic
+from recipe_models import CONFIGS, spec_of, synthetic
 
 EXACT = [config for config in CONFIGS if not blocks.compares(spec_of(config))]
 RELATIVE = [config for config in CONFIGS if config not in EXACT]
 MITDB = ("100", "106", "108", "119", "203", "207", "208", "215", "223", "230")
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    return lambda config: Predictor(model_of(config, folder), threads=1)
 
 
 def parts(n, seed, most):
@@ -59,8 +54,8 @@ def recordings(config, count, most):
     """Real recordings of what a configuration reads, minutes of each ECG or pulse, and whole workouts."""
     spec = spec_of(config)
     if spec.kind == "sequences":
-        paths = sorted(data_folder("workouts").glob("*.fit"))[:count]
-        return [(path.name, lambda path=path: workout(path)) for path in paths]
+        entries = workouts(data_folder("workouts"))[:count]
+        return [(entry.id, lambda entry=entry: entry.read()[0]) for entry in entries]
     if {"PPG"} & {*spec.names}:
         paths = sorted(data_folder("bidmc").glob("bidmc_*.npz"))[:count]
         return [(path.name, lambda path=path: minutes(pulse(path), most)) for path in paths]
@@ -80,17 +75,14 @@ def pulse(path):
         return Record(path.stem, x[kept], float(file["fs"]), ("PPG", "ECG"), ("", "mV"), path.stem)
 
 
-def workout(path):
-    record = read(path)
-    kept = [name for name in ("speed", "enhanced_speed", "altitude", "enhanced_altitude") if name in record.channels]
-    return record.select(*kept)
-
-
+@pytest.mark.filterwarnings("ignore:.*times jitter")
 @pytest.mark.parametrize(("count", "most"), [TWO, TEN])
 @pytest.mark.parametrize("config", EXACT)
 def test_a_stream_gives_the_answers_of_real_recordings(config, count, most, models):
-    predictor = models(config)
-    for seed, (name, load) in enumerate(recordings(config, count, most)):
+    predictor = Predictor(models(config), threads=1)
+    real = recordings(config, count, most)
+    assert len(real) == count
+    for seed, (name, load) in enumerate(real):
         record = load()
         whole = predictor.predict(record)
         stream = stream_of(predictor, record)
@@ -112,9 +104,10 @@ def test_a_stream_gives_the_answers_of_real_recordings(config, count, most, mode
 def test_a_stream_that_compares_gives_the_same_whatever_it_comes_in_at_the_places_of_the_file(
     config, count, most, models
 ):
-    predictor = models(config)
-    same = []
-    for seed, (name, load) in enumerate(recordings(config, count, most)):
+    predictor = Predictor(models(config), threads=1)
+    same, real = [], recordings(config, count, most)
+    assert len(real) == count
+    for seed, (name, load) in enumerate(real):
         record = load()
         stream = stream_of(predictor, record)
         assert not stream.exact
@@ -132,7 +125,7 @@ def test_a_stream_that_compares_gives_the_same_whatever_it_comes_in_at_the_place
 
 
 def test_one_sample_at_a_time_makes_no_difference(models):
-    predictor = models("mitbih_spiking")
+    predictor = Predictor(models("mitbih_spiking"), threads=1)
     record = ecg(3, 0, duration_s=60.0, fs=125.0)
     record = dataclasses.replace(record, signal=record.signal[:1], channels=("II",), units=("mV",))
     stream = stream_of(predictor, record)
@@ -145,7 +138,7 @@ def test_one_sample_at_a_time_makes_no_difference(models):
 
 
 def test_an_answer_comes_no_later_than_stated(models):
-    predictor = models("ecgbert_mitbih")
+    predictor = Predictor(models("ecgbert_mitbih"), threads=1)
     record = ecg(3, 0, duration_s=90.0)
     stream, late = stream_of(predictor, record), []
     for i in range(0, record.signal.shape[1], 90):
@@ -157,7 +150,7 @@ def test_an_answer_comes_no_later_than_stated(models):
 
 
 def test_gaps_flat_stretches_and_lost_channels_are_answered_as_in_the_file(models):
-    predictor = models("mitbih_spiking")
+    predictor = Predictor(models("mitbih_spiking"), threads=1)
     record = ecg(4, 0, duration_s=240.0, fs=250.0)
     x = record.signal[:1].copy()
     x[0, 20_000:24_000] = np.nan
@@ -173,7 +166,7 @@ def test_gaps_flat_stretches_and_lost_channels_are_answered_as_in_the_file(model
 
 
 def test_a_stream_goes_on_in_another_process_from_its_state_on_disk(models, tmp_path):
-    predictor = models("beats_mitbih")
+    predictor = Predictor(models("beats_mitbih"), threads=1)
     record = ecg(5, 0, duration_s=80.0)
     whole, events = streamed(stream_of(predictor, record), record.signal)
     stream = stream_of(predictor, record)
@@ -188,7 +181,7 @@ def test_a_stream_goes_on_in_another_process_from_its_state_on_disk(models, tmp_
     np.testing.assert_array_equal(both.probability, whole.probability)
     assert [*ended, *later] == events
     with pytest.raises(RecordError, match=r"state\.npz: model: got .*give the model that the stream began with"):
-        PredictionStream.load(models("ecgbert_mitbih"), tmp_path / "state.npz")
+        PredictionStream.load(Predictor(models("ecgbert_mitbih"), threads=1), tmp_path / "state.npz")
     (tmp_path / "cut.npz").write_bytes((tmp_path / "state.npz").read_bytes()[:-400])
     for name, said in (("cut.npz", "state: got something else"), ("none.npz", "file: got nothing")):
         with pytest.raises(RecordError, match=said):
@@ -231,7 +224,7 @@ def test_what_counts_from_the_beginning_of_a_workout_goes_on_in_a_stream():
 
 @pytest.mark.parametrize("config", EXACT)
 def test_a_long_recording_is_answered_in_blocks_as_at_once(config, models, monkeypatch):
-    predictor = models(config)
+    predictor = Predictor(models(config), threads=1)
     record = synthetic(spec_of(config), 300.0, seed=4)
     at_once, _ = predictor.block([record])
     monkeypatch.setattr(blocks, "LONG_S", 160.0)
@@ -246,7 +239,7 @@ def test_a_long_recording_is_answered_in_blocks_as_at_once(config, models, monke
 
 
 def test_a_stream_refuses_what_it_cannot_match_before_anything_is_heard(models):
-    predictor = models("mitbih_spiking")
+    predictor = Predictor(models("mitbih_spiking"), threads=1)
     with pytest.raises(RecordError, match="channels: got PLETH, wanted one of ECG"):
         predictor.stream(fs=250.0, channels=["PLETH"], units="mV")
     with pytest.raises(RecordError, match="unit of II: got mmHg, wanted one that is mV"):
@@ -259,7 +252,7 @@ def test_a_stream_refuses_what_it_cannot_match_before_anything_is_heard(models):
 
 
 def test_events_are_runs_of_one_answer_and_a_pause_or_an_abstention_ends_them(models):
-    found = models("ecgbert_mitbih").predict(ecg(9, 0, duration_s=60.0))
+    found = Predictor(models("ecgbert_mitbih"), threads=1).predict(ecg(9, 0, duration_s=60.0))
     value, why = np.array(found.value), list(found.abstained)
     value[:], value[3:6], value[8] = 0, 2, -1
     why[8] = "MLII: missing"
@@ -295,7 +288,7 @@ print(json.dumps({"n": n, "grown_kib": peak - warm, "latency": stream.busy_s / s
 
 @pytest.mark.parametrize("hours", [0.25, pytest.param(24, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_memory_does_not_grow_while_a_model_listens(hours, models):
-    words = [sys.executable, "-c", MEMORY, str(models("mitbih_spiking").path), str(hours)]
+    words = [sys.executable, "-c", MEMORY, str(models("mitbih_spiking")), str(hours)]
     run = subprocess.run(words, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout)
     assert found["n"] == hours * 360

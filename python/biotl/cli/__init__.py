@@ -30,6 +30,7 @@ from biotl.cli.prep import prep
 from biotl.cli.pretrain import pretrain
 from biotl.cli.recipes import recipes
 from biotl.cli.split import split
+from biotl.cli.stream import stream
 from biotl.cli.synth import synth
 from biotl.errors import BiotlError, MissingExtraError
 
@@ -51,6 +52,7 @@ for command in (
     evaluate,
     export,
     predict,
+    stream,
     convert,
     inspect,
 ):
@@ -62,7 +64,13 @@ LINE = 300
 _EXTRAS = dict.fromkeys(
     ("torch", "onnx", "onnxscript", "safetensors", "sklearn", "scipy", "matplotlib", "wfdb"), "train"
 )
-_EXTRAS |= {"onnxruntime": "onnx", "mlflow": "mlflow", "tensorboard": "tensorboard", "trackio": "trackio"}
+_EXTRAS |= {
+    "onnxruntime": "onnx",
+    "pyarrow": "parquet",
+    "mlflow": "mlflow",
+    "tensorboard": "tensorboard",
+    "trackio": "trackio",
+}
 _POOLS = ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

@@ -1,9 +1,11 @@
 """What every command prints the same way."""
 
+import csv
+import io
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,18 @@ Seed = Annotated[int, typer.Option(help="The one seed of everything random.")]
 def result(value: Any, *, as_json: bool, text: str) -> None:
     """Print a result on stdout: the value as JSON, or the text."""
     typer.echo(json.dumps(_finite(value), indent=2) if as_json else text)
+
+
+def lines_of(rows: Sequence[dict[str, Any]], *, as_json: bool, header: bool = True) -> str:
+    """Return rows as CSV, or as one JSON object a line."""
+    if as_json:
+        return "".join(f"{json.dumps(_finite(row))}\n" for row in rows)
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    if header:
+        writer.writerow(rows[0])
+    writer.writerows(row.values() for row in rows)
+    return lines.getvalue()
 
 
 def _finite(value: Any) -> Any:

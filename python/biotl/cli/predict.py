@@ -1,11 +1,12 @@
 """`biotl predict`: raw recordings to an answer for each beat, window or step."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biotl.cli.output import Json, end, note, result
+from biotl.cli.output import Json, end, lines_of, note, result, table
 
 if TYPE_CHECKING:
     from biotl.deploy.prediction import Prediction
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 Lead = Annotated[str | None, typer.Option(help="The channel to read, instead of the first that fits by name.")]
 Units = Annotated[str | None, typer.Option(help="Unit of the channels, where files do not state it or state it wrong.")]
 Rate = Annotated[float | None, typer.Option("--fs", help="Rate in Hz, where files do not state it.")]
+Written = Callable[["Prediction", Path], None]
 
 
 def predict(
@@ -21,68 +23,104 @@ def predict(
     lead: Lead = None,
     units: Units = None,
     fs: Rate = None,
+    events: Annotated[bool, typer.Option("--events", help="Runs of one answer, instead of every answer.")] = False,
+    as_table: Annotated[bool, typer.Option("--table", help="Print aligned columns instead of CSV.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the answers to this .csv or .parquet file instead of printing them.")
+    ] = None,
     annotations: Annotated[
         Path | None,
         typer.Option(help="Also write each recording's answers, if any, to FOLDER/NAME.biotl, WFDB annotations."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw each recording with its answers, to FOLDER/NAME.png.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer every beat, window or step of raw recordings.
 
-    Prints one line an answer, as CSV or JSON: where, what, how probable, how good the signal, and why the model
+    Prints one line an answer, as CSV, table or JSON: where, what, how probable, how good the signal, and why the model
     abstains where it does. A recording that does not fit is refused in one line; the others go on, and the exit code
     is 4.
     """
-    import csv
-    import io
-
+    from biotl.deploy import tables
     from biotl.deploy.prediction import Prediction
     from biotl.deploy.predictor import Predictor
     from biotl.deploy.recordings import predict_files
-    from biotl.errors import ConfigError
+    from biotl.errors import BiotlError, ConfigError
 
     done: list[Prediction] = []
     refused: list[dict[str, str]] = []
+    kept: list[dict[str, Any]] = []
+    options: dict[str, Any] = {"units": units, "lead": lead, "read": reader(fs)}
+    if output is not None:
+        tables.check(output)
+    beside = [_marks(annotations)] * (annotations is not None) + [_picture(plot, options)] * (plot is not None)
 
     def refuse(path: Path, error: Exception) -> None:
         refused.append({"recording": str(path), "reason": str(error)})
         note(f"refused: {error}")
 
-    options: dict[str, Any] = {"units": units, "lead": lead, "read": reader(fs)}
     for path, outcome in predict_files(Predictor(model), recordings, **options):
         if not isinstance(outcome, Prediction):
             refuse(path, outcome)
             continue
-        if not as_json and len(outcome):
-            lines = io.StringIO()
-            rows = outcome.rows()
-            if not any(map(len, done)):
-                csv.writer(lines, lineterminator="\n").writerow(rows[0])
-            csv.writer(lines, lineterminator="\n").writerows(row.values() for row in rows)
-            typer.echo(lines.getvalue(), nl=False)
+        rows = [] if as_json else outcome.event_rows() if events else outcome.rows()
+        if rows and not as_table and output is None:
+            typer.echo(lines_of(rows, as_json=False, header=not any(map(len, done))), nl=False)
+        else:
+            kept += rows
         done.append(outcome)
         note(_summary(outcome, path))
-        if annotations is not None and len(outcome):  # WFDB has no file without a mark
-            from biotl.records.write import write_annotations
-
-            annotations.mkdir(parents=True, exist_ok=True)
-            try:
-                if [one.record for one in done].count(outcome.record) > 1:
-                    raise ConfigError(f"{path}: another recording is called {outcome.record}: predict it by itself")
-                note(f"wrote {write_annotations(annotations / outcome.record, 'biotl', outcome.annotations())}")
-            except ConfigError as error:
-                refuse(path, error)
-    if as_json:
+        try:
+            if beside and [one.record for one in done].count(outcome.record) > 1:
+                raise ConfigError(f"{path}: another recording is called {outcome.record}: predict it by itself")
+            for write in beside:
+                write(outcome, path)
+        except BiotlError as error:
+            refuse(path, error)
+    if output is not None and kept:
+        tables.write(kept, output)
+        note(f"wrote {output}: {len(kept)} rows")
+    elif as_json:
         value = {"model": str(model), "records": [one.to_json() for one in done], "refused": refused}
         result(value, as_json=True, text="")
+    elif kept:
+        typer.echo(table(kept))
     end(refused, done)
 
 
+def _marks(folder: Path | None) -> Written:
+    def write(made: "Prediction", _: Path) -> None:
+        from biotl.records.write import write_annotations
+
+        assert folder is not None
+        if len(made):  # WFDB has no file without a mark
+            folder.mkdir(parents=True, exist_ok=True)
+            note(f"wrote {write_annotations(folder / made.record, 'biotl', made.annotations(), fs=made.fs)}")
+
+    return write
+
+
+def _picture(folder: Path | None, options: dict[str, Any]) -> Written:
+    from biotl.report import trace
+    from biotl.report.style import style
+
+    with style():  # says that matplotlib is missing before any work is done
+        pass
+
+    def write(made: "Prediction", path: Path) -> None:
+        assert folder is not None
+        trace.write(made, [options["read"](path)], folder / f"{made.record}.png")
+        note(f"wrote {folder / made.record}.png")
+
+    return write
+
+
 def _summary(made: "Prediction", path: Path) -> str:
-    leads = "+".join(dict.fromkeys(made.leads.values()))
     said = ", ".join(f"{k} {n}" for k, n in made.counts().items())
     return "; ".join(
-        filter(None, [f"{made.record}: {len(made)} {made.unit}s from {leads} of {path}", said, *made.notes])
+        filter(None, [f"{made.record}: {len(made)} {made.unit}s from {made.lead} of {path}", said, *made.notes])
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from biotl.datasets.channels import Choice, find_all
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
+from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import SequenceSpec, parse_spec
 from biotl.deploy import judge, metadata, seal
 from biotl.deploy.answer import answer
@@ -89,6 +90,11 @@ class Predictor:
             f"Predictor({str(self.path)!r}: {about.model.name}, {self.decision.kind} of each {self.preprocessor.unit})"
         )
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What the model reads, in order."""
+        return self.preprocessor.spec.channels
+
     def predict(
         self,
         records: Record | Sequence[Record] | NDArray[Any],
@@ -131,7 +137,7 @@ class Predictor:
             If an array comes without its rate, or lies the wrong way round.
         """
         if isinstance(records, np.ndarray):
-            names = channels or [channel.name for channel in self.preprocessor.spec.channels]
+            names = channels or [channel.name for channel in self.channels]
             records = [as_record(records, fs, names, self.preprocessor.spec)]
         records = [records] if isinstance(records, Record) else list(records)
         return self.answer(stated(records, units), lead=lead).prediction

@@ -96,6 +96,11 @@ class PredictionStream:
         return f"PredictionStream({self.predictor!r}: {self.heard_s:.0f} s heard, {self.delay_s:g} s late)"
 
     @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels that are pushed, in order."""
+        return self._of.channels
+
+    @property
     def heard_s(self) -> float:
         """Seconds of signal so far."""
         return self._heard / self._of.fs
