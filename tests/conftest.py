@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,5 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return what gives the small exported model of a configuration, each written once."""
-    from recipe_models import model_of
-
-    folder = tmp_path_factory.mktemp("models")
-    return lambda config: model_of(config, folder)
+    folder, made = tmp_path_factory.mktemp("models"), import_module("recipe_models")
+    return lambda config: made.model_of(config, folder)
