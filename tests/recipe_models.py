@@ -21,13 +21,22 @@ from biotl.records import Record, ecg
 
 AAMI = ("N", "S", "V", "F", "Q")
 CONFIGS = (
-    "beats_mitbih", "butppg_finetune", "ecgbert_mitbih", "heart_rate_lstm", "mitbih_spiking", "ssl_pretrain", "value",
-    "window_class",
+    "beats_mitbih", "butppg_finetune", "ecgbert_mitbih", "heart_rate_lstm", "mitbih_spiking",
+    "mitbih_spiking_documented", "ssl_pretrain", "value", "window_class", "spiking_without_beats",
 )  # fmt: skip
+"""Those that come with biotl, one a kind of input; and one of filtered windows that depend on nothing else."""
+
+
+def tree_of(config):
+    config = "mitbih_spiking" if config == "spiking_without_beats" else config
+    return read_tree(Path(biotl.__file__).parent / "configs" / f"{config}.yaml")
 
 
 def spec_of(config):
-    return parse_spec(read_tree(Path(biotl.__file__).parent / "configs" / f"{config}.yaml")["data"]["spec"])
+    spec = dict(tree_of(config)["data"]["spec"])
+    if config == "spiking_without_beats":
+        del spec["beats"]
+    return parse_spec(spec)
 
 
 def synthetic(spec, seconds=90.0, seed=0):
@@ -69,6 +78,9 @@ def network(config, spec, inputs):
                            Classes(labels=AAMI)),
         "heart_rate_lstm": ("heart_rate_lstm", {"hidden": 8, "mean": 150.0}, Value(name="heart rate", unit="bpm")),
         "mitbih_spiking": ("spiking", {"hidden": (32, 16), "steps": 10}, Classes(labels=("normal", "abnormal"))),
+        "mitbih_spiking_documented": ("spiking", {"hidden": (32, 16), "steps": 10, "encoding": "rate"},
+                                      Classes(labels=("normal", "abnormal"))),
+        "spiking_without_beats": ("spiking", {"hidden": (32, 16), "steps": 10}, Classes(labels=("normal", "abnormal"))),
         "ssl_pretrain": ("patch_encoder_small", {"layers": 1}, Vector(dim=96)),
         "value": ("window_net", {"outputs": 1, "width": 8}, Value(name="heart rate", unit="bpm", low=-3, high=3)),
         "window_class": ("window_net", {"outputs": 3, "width": 8}, Classes(labels=("a", "b", "c"))),
@@ -76,7 +88,7 @@ def network(config, spec, inputs):
     if name != "ecgbert":
         options = {**options, "channels": list(spec.names)}
     if name == "spiking":
-        options["length"] = spec.length
+        options |= {"length": spec.length, "beats": inputs["beats"].shape[1] if "beats" in inputs else 0}
     torch.manual_seed(0)
     return build(name, **options), options, decision
 
@@ -93,14 +105,9 @@ def model_of(config, folder):
         spec=spec.model_dump(mode="json"),
         state=preprocessor.state,
         decision=decision,
-        about=About(recipe=config, model=Model(name=_name(config), options=options),
+        about=About(recipe=config, model=Model(name=tree_of(config)["model"]["name"], options=options),
                     data=Data.of(prepared)),
     )  # fmt: skip
     path = Path(folder) / f"{config}.onnx"
     export(model, path, bundle=bundle, example=example)
     return path
-
-
-def _name(config):
-    tree = read_tree(Path(biotl.__file__).parent / "configs" / f"{config}.yaml")
-    return tree["model"]["name"]

@@ -27,7 +27,7 @@ def folder(tmp_path_factory, models):
     x[0, 5000:7500] = np.nan
     x[0, 12_500:17_500] = 0.1
     write_wfdb(Record("r1", x, 250.0, ("II",), ("mV",), "p"), made)
-    for config in ("ecgbert_mitbih", "mitbih_spiking"):
+    for config in ("ecgbert_mitbih", "spiking_without_beats"):
         (made / f"{config}.onnx").write_bytes(models(config).read_bytes())
     return made
 
@@ -38,7 +38,7 @@ def said(capsys, *words, code=0):
 
 
 def test_answers_come_as_csv_as_a_table_and_as_runs(folder, capsys):
-    beats, windows = folder / "ecgbert_mitbih.onnx", folder / "mitbih_spiking.onnx"
+    beats, windows = folder / "ecgbert_mitbih.onnx", folder / "spiking_without_beats.onnx"
     rows = list(csv.DictReader(io.StringIO(said(capsys, "predict", windows, folder / "r1"))))
     assert [float(row["time_s"]) for row in rows] == [0, 10, *range(30, 100, 10)]
     assert {row["abstained"] for row in rows if 50 <= float(row["time_s"]) < 70} == {"II: flat"}
@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_work(folder, tmp_pa
     assert "matplotlib is not installed: pip install 'biotl[train]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("config", ["ecgbert_mitbih", "mitbih_spiking"])
+@pytest.mark.parametrize("config", ["ecgbert_mitbih", "spiking_without_beats"])
 def test_a_picture_shows_the_signal_and_where_the_model_abstains(config, folder, tmp_path, capsys):
     image = pytest.importorskip("matplotlib.image")
     said(capsys, "predict", folder / f"{config}.onnx", folder / "r1", "--plot", tmp_path)
@@ -101,7 +101,7 @@ def test_a_picture_shows_the_signal_and_where_the_model_abstains(config, folder,
     ink = (pixels.max(axis=2) < 0.35).any(axis=1)
     assert ink.mean() > 0.2
     grey = (np.abs(pixels - np.array([0xE6, 0xEA, 0xED]) / 255).max(axis=2) < 0.02).mean()
-    assert (grey > 0.1) == (config == "mitbih_spiking")  # a flat stretch holds windows, and no beats
+    assert (grey > 0.1) == (config == "spiking_without_beats")  # a flat stretch holds windows, and no beats
 
 
 def text_of(record):
@@ -109,7 +109,7 @@ def text_of(record):
 
 
 def test_a_pipe_gives_the_answers_of_the_file_as_they_become_sure(folder, capsys):
-    model, record = folder / "mitbih_spiking.onnx", ecg(3, 2, duration_s=60.0, fs=250.0)
+    model, record = folder / "spiking_without_beats.onnx", ecg(3, 2, duration_s=60.0, fs=250.0)
     np.savez(folder / "whole.npz", signal=record.signal[:1], fs=250.0, channels=["II"], units=["mV"])
     whole = list(csv.DictReader(io.StringIO(said(capsys, "predict", model, folder / "whole.npz"))))
     words = [sys.executable, "-m", "biotl", "stream", str(model), "--fs", "250", "--units", "mV"]
@@ -122,7 +122,7 @@ def test_a_pipe_gives_the_answers_of_the_file_as_they_become_sure(folder, capsys
 
 
 def test_a_growing_file_is_followed_and_a_stream_goes_on_from_its_state(folder, tmp_path, capsys):
-    model, record = folder / "mitbih_spiking.onnx", ecg(3, 2, duration_s=60.0, fs=250.0)
+    model, record = folder / "spiking_without_beats.onnx", ecg(3, 2, duration_s=60.0, fs=250.0)
     lines = text_of(record).split("\n")
     (tmp_path / "a.csv").write_text("\n".join(lines[:9000]) + "\n")
     (tmp_path / "b.csv").write_text("\n".join(lines[9000:]))
@@ -162,7 +162,7 @@ def test_a_growing_file_is_followed_and_a_stream_goes_on_from_its_state(folder, 
 )
 def test_rows_that_are_no_samples_are_refused_by_their_number(text, code, line, folder, tmp_path, capsys):
     (tmp_path / "x.csv").write_text(text)
-    model = str(folder / "mitbih_spiking.onnx")
+    model = str(folder / "spiking_without_beats.onnx")
     assert main(["stream", model, str(tmp_path / "x.csv"), "--fs", "250", "--units", "mV"]) == code
     assert line in capsys.readouterr().err
     assert main(["stream", model, str(tmp_path / "x.csv")]) == 2

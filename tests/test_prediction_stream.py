@@ -46,7 +46,7 @@ def stream_of(predictor, record):
     return predictor.stream(fs=record.fs, channels=record.channels, units=record.units)
 
 
-TWO = pytest.param(2, 1.5, id="two")
+ONE = pytest.param(1, 1.5, id="one")
 TEN = pytest.param(10, 4.0, id="ten", marks=pytest.mark.slow)
 
 
@@ -76,7 +76,7 @@ def pulse(path):
 
 
 @pytest.mark.filterwarnings("ignore:.*times jitter")
-@pytest.mark.parametrize(("count", "most"), [TWO, TEN])
+@pytest.mark.parametrize(("count", "most"), [ONE, TEN])
 @pytest.mark.parametrize("config", EXACT)
 def test_a_stream_gives_the_answers_of_real_recordings(config, count, most, models):
     predictor = Predictor(models(config), threads=1)
@@ -99,7 +99,7 @@ def test_a_stream_gives_the_answers_of_real_recordings(config, count, most, mode
         assert [bool(why) for why in found.abstained] == [bool(why) for why in whole.abstained], name
 
 
-@pytest.mark.parametrize(("count", "most"), [TWO, TEN])
+@pytest.mark.parametrize(("count", "most"), [ONE, TEN])
 @pytest.mark.parametrize("config", RELATIVE)
 def test_a_stream_that_compares_gives_the_same_whatever_it_comes_in_at_the_places_of_the_file(
     config, count, most, models
@@ -125,7 +125,7 @@ def test_a_stream_that_compares_gives_the_same_whatever_it_comes_in_at_the_place
 
 
 def test_one_sample_at_a_time_makes_no_difference(models):
-    predictor = Predictor(models("mitbih_spiking"), threads=1)
+    predictor = Predictor(models("spiking_without_beats"), threads=1)
     record = ecg(3, 0, duration_s=60.0, fs=125.0)
     record = dataclasses.replace(record, signal=record.signal[:1], channels=("II",), units=("mV",))
     stream = stream_of(predictor, record)
@@ -150,7 +150,7 @@ def test_an_answer_comes_no_later_than_stated(models):
 
 
 def test_gaps_flat_stretches_and_lost_channels_are_answered_as_in_the_file(models):
-    predictor = Predictor(models("mitbih_spiking"), threads=1)
+    predictor = Predictor(models("spiking_without_beats"), threads=1)
     record = ecg(4, 0, duration_s=240.0, fs=250.0)
     x = record.signal[:1].copy()
     x[0, 20_000:24_000] = np.nan
@@ -239,7 +239,7 @@ def test_a_long_recording_is_answered_in_blocks_as_at_once(config, models, monke
 
 
 def test_a_stream_refuses_what_it_cannot_match_before_anything_is_heard(models):
-    predictor = Predictor(models("mitbih_spiking"), threads=1)
+    predictor = Predictor(models("spiking_without_beats"), threads=1)
     with pytest.raises(RecordError, match="channels: got PLETH, wanted one of ECG"):
         predictor.stream(fs=250.0, channels=["PLETH"], units="mV")
     with pytest.raises(RecordError, match="unit of II: got mmHg, wanted one that is mV"):
@@ -288,7 +288,7 @@ print(json.dumps({"n": n, "grown_kib": peak - warm, "latency": stream.busy_s / s
 
 @pytest.mark.parametrize("hours", [0.25, pytest.param(24, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_memory_does_not_grow_while_a_model_listens(hours, models):
-    words = [sys.executable, "-c", MEMORY, str(models("mitbih_spiking")), str(hours)]
+    words = [sys.executable, "-c", MEMORY, str(models("spiking_without_beats")), str(hours)]
     run = subprocess.run(words, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout)
     assert found["n"] == hours * 360

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.spec import Channel
+from biotl.datasets.spec import BaseSpec, Channel
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 
@@ -166,6 +166,30 @@ def find(
     names = (choose,) if choose else (channel.name, *channel.aliases)
     hint = "say which one it is: aliases in the spec, or --lead NAME"
     raise RecordError(where, "channels", got, f"one of {', '.join(names)}", hint)
+
+
+def of_beats(leads: Mapping[str, str]) -> dict[str, str]:
+    """Return the leads that beats within windows are measured on: those whose names begin with ``beats.``.
+
+    Examples
+    --------
+    >>> of_beats({"PPG": "pleth", "beats.ECG": "II"})
+    {'ECG': 'II'}
+    """
+    return {name.removeprefix("beats."): lead for name, lead in leads.items() if name.startswith("beats.")}
+
+
+def leads_of(records: Record | Sequence[Record], spec: BaseSpec, *, choose: str | None = None) -> dict[str, str]:
+    """Return the lead of every channel of a spec that is there, such that `find_all` finds these again in any part."""
+    parts = {"": spec.channels}
+    if beats := getattr(spec, "beats", None):
+        parts["beats."] = beats.channels
+    return {
+        f"{prefix}{channel.name}": one.lead
+        for prefix, channels in parts.items()
+        for channel, one in zip(channels, find_all(records, channels, choose=choose), strict=True)
+        if one is not None
+    }
 
 
 def _known(records: Record | Sequence[Record], channel: Channel, lead: str | None) -> Found | None:

@@ -1,7 +1,7 @@
 """A recording as windows of several channels, each by name, filtered and brought to one rate."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import biotl.signal
 from biotl.datasets.beat_tables import BeatPreprocessor
-from biotl.datasets.channels import Choice, Found, find_all
+from biotl.datasets.channels import Choice, Found, find_all, of_beats
 from biotl.datasets.gaps import bridge, spans
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit, fitted_on
 from biotl.datasets.scaler import by_itself, by_training, fit_scaler
@@ -119,7 +119,8 @@ class WindowPreprocessor:
         about["left out"] = {reason: n for reason, n in sorted(reasons.items()) if n}
         arrays = {"signal": signal, "start": starts[held], "quality": quality[held]}
         if spec.beats:
-            found = BeatPreprocessor(spec.beats).prepare(records, choose=choose)
+            inner = choose if not isinstance(choose, Mapping) else of_beats(choose)
+            found = BeatPreprocessor(spec.beats).prepare(records, choose=inner)
             at_s = found.arrays["rpeaks"] / spec.beats.fs
             arrays["beats"] = pool(found.arrays["features"], at_s, arrays["start"] / spec.fs, spec.length_s)
         return Prepared(arrays, first.fs, first.signal.shape[1], about)

@@ -54,7 +54,7 @@ class Reach:
 
 def compares(spec: Spec) -> bool:
     """Say whether an answer depends on the whole recording: of beats on what is usual in it, else by normalisation."""
-    if isinstance(spec, SentenceSpec | BeatSpec):
+    if isinstance(spec, SentenceSpec | BeatSpec) or getattr(spec, "beats", None):
         return True
     return any(channel.normalizer == "recording" for channel in spec.channels)
 
@@ -97,6 +97,9 @@ def reach(spec: Spec, fs: float, *, long: bool = False) -> Reach:
         grid = down * (spec.step // math.gcd(spec.step, up))
         if compares(spec):
             back_s = max(beside_s, PAST_S)
+        if spec.beats is not None:
+            ahead_s = max(beside_s, BEAT_S)
+            grid = math.lcm(grid, ratio(fs, spec.beats.fs)[1])
     if long:
         hop_s = LONG_S / 2 if hop_s <= LONG_S / 2 else hop_s
         back_s, ahead_s = (max(side, LONG_S / 4) for side in (back_s, ahead_s))

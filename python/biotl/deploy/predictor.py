@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.channels import Choice, find_all
+from biotl.datasets.channels import Choice, find_all, leads_of
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec import Channel
@@ -149,8 +149,7 @@ class Predictor:
             made, prepared = self.block(records, lead)
             return Answer(made, records, prepared, content(prepared))
         found = find_all(records, self.preprocessor.spec.channels, choose=lead)
-        known = zip(self.preprocessor.spec.names, found, strict=False)
-        leads = {name: one.lead for name, one in known if one is not None}
+        leads = leads_of(records, self.preprocessor.spec, choose=lead)
         samples, parts = min(record.signal.shape[1] for record in records), []
         for first in range(0, samples, cut.hop):
             start, stop = cut.start(first), min(first + cut.hop + cut.ahead, samples)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from biotl.datasets.channels import find_all
+from biotl.datasets.channels import leads_of
 from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec_kinds import SequenceSpec
 from biotl.deploy.answer import say
@@ -77,7 +77,7 @@ class PredictionStream:
         (template,) = stated([template], units)
         # all that can be refused by name and unit is refused before anything was heard
         two = np.tile(np.array([0, 1], np.float32), (len(names), 1))
-        find_all(replace(template, signal=two), spec.channels, choose=lead)
+        leads_of(replace(template, signal=two), spec, choose=lead)
         self._of = replace(template, name="stream")
         self._lead = lead
         self._reach = reach(spec, template.fs)
@@ -163,7 +163,7 @@ class PredictionStream:
         made = say(
             self.predictor.preprocessor.unit, self.predictor.decision, self._of.fs, np.zeros((0, 2), np.int64), empty
         )
-        return replace(made, record=self._of.name, leads=dict(self._leads or {}))
+        return replace(made, record=self._of.name, leads=_shown(self._leads))
 
     def _answer(self, stop: int | None) -> Prediction:
         """Answer what begins before sample `stop`, or all that is left, and forget what no later answer needs."""
@@ -191,15 +191,12 @@ class PredictionStream:
 
     def _chosen(self, record: Record) -> Mapping[str, str] | None:
         """Return the lead of each channel, chosen once; none before one that is needed has a sample."""
-        spec = self.predictor.preprocessor.spec
         try:
-            found = find_all(record, spec.channels, choose=self._lead)
+            return leads_of(record, self.predictor.preprocessor.spec, choose=self._lead)
         except RecordError as error:
             if not error.field.startswith("channel "):
                 raise
             return None
-        named = zip(spec.channels, found, strict=True)
-        return {channel.name: one.lead for channel, one in named if one is not None}
 
     def _amended(self, prepared: Prepared, start: int) -> Prepared:
         """Add what was before a block to the columns that count from the beginning of the recording."""
@@ -283,3 +280,7 @@ class PredictionStream:
         stream._first, stream._done, stream._heard = state["first"], state["done"], state["heard"]
         stream._merged = Events(state["event"])
         return stream
+
+
+def _shown(leads: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: lead for name, lead in (leads or {}).items() if not name.startswith("beats.")}
