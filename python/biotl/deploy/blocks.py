@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from biotl.datasets.derived import GRADE_S
 from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import BeatSpec, SentenceSpec, SequenceSpec, Spec
 from biotl.deploy.judge import WINDOW_S
@@ -22,6 +23,12 @@ BEAT_S = 20.0
 TAIL = 1e-7
 """Share of a filter's response that may lie beyond what is read: below the resolution of float32."""
 LONGEST_S = 600.0
+
+
+BY_SPORT = ("sport", "demand", "climb", "power", "load", "typical")
+"""What is derived by the speeds of a whole workout: of a stream, by those so far."""
+ALL = 1 << 62
+"""Samples to look back on what is counted from the beginning."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ def compares(spec: Spec) -> bool:
     """Say whether an answer depends on the whole recording: of beats on what is usual in it, else by normalisation."""
     if isinstance(spec, SentenceSpec | BeatSpec) or getattr(spec, "beats", None):
         return True
+    if isinstance(spec, SequenceSpec) and any(name.startswith(BY_SPORT) for name in spec.derived):
+        return True
     return any(channel.normalizer == "recording" for channel in spec.channels)
 
 
@@ -89,7 +98,7 @@ def reach(spec: Spec, fs: float, *, long: bool = False) -> Reach:
         back_s, ahead_s = PAST_S, max(beside_s, BEAT_S)
     elif isinstance(spec, SequenceSpec):
         # a sequence goes through the model as a whole, and a step reaches for the nearest sample
-        hop_s, beside_s = spec.duration_s, spec.reach_s + filtered_s + 1.0 + 2 / spec.fs
+        hop_s, beside_s = spec.duration_s, spec.reach_s + filtered_s + GRADE_S + 2 / spec.fs
         back_s = ahead_s = beside_s
         grid = max(1, round(hop_s * fs))
     else:
@@ -111,7 +120,10 @@ def reach(spec: Spec, fs: float, *, long: bool = False) -> Reach:
     if isinstance(spec, SequenceSpec):
         hop = grid * max(1, round(hop / grid))
     ahead = math.ceil((ahead_s + unit_s) * fs)
-    return Reach(hop, math.ceil(back_s * fs), ahead, grid, exact=not compares(spec))
+    back = math.ceil(back_s * fs)
+    if isinstance(spec, SequenceSpec) and (spec.derived or spec.lagged):
+        back = ALL
+    return Reach(hop, back, ahead, grid, exact=not compares(spec))
 
 
 def settles_s(channels: Sequence[Channel], fs: float) -> float:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -172,9 +172,7 @@ class Predictor:
             return None
         return reach(spec, first.fs, long=True) if {record.fs for record in records} == {first.fs} else None
 
-    def block(
-        self, records: Sequence[Record], leads: Choice = None, *, amend: Callable[[Prepared], Prepared] | None = None
-    ) -> tuple[Prediction, Prepared]:
+    def block(self, records: Sequence[Record], leads: Choice = None) -> tuple[Prediction, Prepared]:
         """Answer a recording at once.
 
         Parameters
@@ -183,8 +181,6 @@ class Predictor:
             Its files.
         leads : str or mapping of str to str, optional
             As of `biotl.datasets.channels.find_all`.
-        amend : callable, optional
-            Puts into what was prepared what lies before it in the recording.
 
         Returns
         -------
@@ -205,7 +201,6 @@ class Predictor:
         mended = judge.mended(records, [one for _, one in found], bridge=bridge)
         self._go_on()
         prepared = self.preprocessor.prepare(mended, choose=leads)
-        prepared = prepared if amend is None else amend(prepared)
         self._go_on()
         made = answer(self.preprocessor, self.decision, prepared, self._forward)
         options: Any = {"unit": made.unit, "missing": 0.1 if bridge else 0.5, "stop": self._go_on}

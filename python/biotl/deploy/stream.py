@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biotl.datasets.channels import leads_of
-from biotl.datasets.preprocessor import Prepared
-from biotl.datasets.spec_kinds import SequenceSpec
 from biotl.deploy.answer import say
 from biotl.deploy.arrays import as_record, stated
 from biotl.deploy.blocks import reach
@@ -35,7 +33,8 @@ class PredictionStream:
     The signal is answered in blocks that begin at fixed times, so the parts that it comes in change nothing. A model of
     windows or steps gives the answers of the whole recording; one that compares a beat with its recording, or whose
     spec normalises by the recording, compares with the last five minutes (`exact` says which): it gives the answers of
-    its own past, and those of the whole recording where five minutes say of it what all of it says.
+    its own past, and those of the whole recording where five minutes say of it what all of it says. Memory is flat,
+    but for steps of which something is derived from the beginning on: then all of the signal is kept, and compared.
 
     Parameters
     ----------
@@ -90,7 +89,6 @@ class PredictionStream:
         self._held = template.signal  # from sample `_first` on
         self._parts: list[NDArray[np.float32]] = []
         self._first = self._done = self._heard = 0
-        self._load = 0.0
 
     def __repr__(self) -> str:
         return f"PredictionStream({self.predictor!r}: {self.heard_s:.0f} s heard, {self.delay_s:g} s late)"
@@ -177,13 +175,11 @@ class PredictionStream:
             self._leads = self._chosen(record)
         made = self._nothing()
         if self._leads is not None:
-            part, prepared = self.predictor.block([record], self._leads, amend=lambda p: self._amended(p, start))
+            part, _ = self.predictor.block([record], self._leads)
             sample = part.sample + start
             kept = (sample >= self._done) & (sample < (self._heard if stop is None else stop))
             made = part.part(np.asarray(kept), start)
         self._done = self._heard if stop is None else stop
-        if self._leads is not None:
-            self._load = self._done_work(prepared, start)
         following = self._reach.start(self._done)
         self._held, self._first = held[:, following - start :].copy(), following
         self.busy_s += time.perf_counter() - began
@@ -197,26 +193,6 @@ class PredictionStream:
             if not error.field.startswith("channel "):
                 raise
             return None
-
-    def _amended(self, prepared: Prepared, start: int) -> Prepared:
-        """Add what was before a block to the columns that count from the beginning of the recording."""
-        spec = self.predictor.preprocessor.spec
-        if not isinstance(spec, SequenceSpec) or not {"elapsed", "load"} & {*spec.derived}:
-            return prepared
-        signal = prepared.arrays["signal"].copy()
-        # the first steps of a block lack their neighbours: its work is that of the block before where this one ended
-        before = {"elapsed": start / self._of.fs / 60, "load": self._load - self._done_work(prepared, start)}
-        for name in before.keys() & {*spec.derived}:
-            signal[:, spec.names.index(name)] += np.float32(before[name])
-        return replace(prepared, arrays={**prepared.arrays, "signal": signal})
-
-    def _done_work(self, prepared: Prepared, start: int) -> float:
-        """Return the ``load`` of a block that begins at sample ``start``, up to what was answered before."""
-        spec = self.predictor.preprocessor.spec
-        if not isinstance(spec, SequenceSpec) or "load" not in spec.derived:
-            return 0.0
-        steps = round((self._done - start) / self._of.fs * spec.fs)
-        return float(prepared.arrays["signal"][steps - 1, spec.names.index("load")]) if steps else 0.0
 
     def save(self, path: Path | str) -> None:
         """Write all that the stream remembers, whole or not at all: NumPy's ``.npz``, no pickle.
@@ -234,7 +210,6 @@ class PredictionStream:
             "first": self._first,
             "done": self._done,
             "heard": self._heard,
-            "load": self._load,
             "event": self._merged.state,
         }
         held = np.concatenate([self._held, *self._parts], axis=1)
@@ -276,7 +251,7 @@ class PredictionStream:
             got, wanted = f"{state['model'][:16]}...", f"{predictor.digest[:16]}..."
             raise RecordError(str(path), "model", got, wanted, "give the model that the stream began with")
         stream = cls(predictor, fs=state["fs"], channels=state["channels"], units=state["units"], lead=state["lead"])
-        stream._held, stream._leads, stream._load = held, state["leads"], state["load"]
+        stream._held, stream._leads = held, state["leads"]
         stream._first, stream._done, stream._heard = state["first"], state["done"], state["heard"]
         stream._merged = Events(state["event"])
         return stream
