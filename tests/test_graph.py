@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.spec import Filter
 from biotl.datasets.spec_kinds import BeatSpec, SequenceSpec, WindowSpec
-from biotl.deploy import deviation, graph
+from biotl.deploy import graph, raw
 from biotl.deploy.answer import batches
 from biotl.deploy.graph_filter import filtered, padding, realise
 from biotl.deploy.graph_nodes import FLOAT, OPSET, Nodes
@@ -153,8 +153,8 @@ def fitted(spec, records):
 
 
 def read_by_graph(preprocessor, records):
-    front = session(graph.preprocessing(preprocessor, deviation.rates(preprocessor, records)))
-    signal, measured = front.run(None, deviation.raw_inputs(preprocessor, records))
+    front = session(graph.preprocessing(preprocessor, rates := raw.rates(preprocessor, records)))
+    signal, measured = front.run(None, raw.feed(preprocessor, records, rates))
     return signal, measured
 
 

@@ -1,17 +1,16 @@
 """How far a file that takes raw samples is from the preprocessing that its model was trained behind, on recordings."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.channels import find_all
-from biotl.datasets.preprocessor import Prepared, Preprocessor
-from biotl.datasets.spec_kinds import WindowSpec
+from biotl.datasets.preprocessor import Preprocessor
 from biotl.deploy.answer import Forward, batches, outputs
 from biotl.deploy.decision import Decision
+from biotl.deploy.raw import Run, feed, rows
 from biotl.errors import TrainingError
 from biotl.records import Record
 
@@ -19,7 +18,6 @@ MOST_INPUT = 1e-3
 """In standard deviations of a window: a hundred times what is found on real recordings, a thousandth of its noise."""
 MOST_OTHER = 0.001
 """Share of answers that may be another one, where two classes are as likely as each other."""
-Run = Callable[[dict[str, NDArray[Any]]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -69,28 +67,12 @@ class Deviation:
         return asdict(self)
 
 
-def rates(preprocessor: Preprocessor, records: Sequence[Record]) -> dict[str, float]:
-    """Return the rate of each channel of a recording, Hz; one that is not there has that of the first that is."""
-    spec = preprocessor.spec
-    found = find_all(records, spec.channels)
-    first = next((one.record.fs for one in found if one is not None), spec.fs)
-    return {c.name: first if one is None else one.record.fs for c, one in zip(spec.channels, found, strict=True)}
-
-
-def raw_inputs(preprocessor: Preprocessor, records: Sequence[Record]) -> dict[str, NDArray[np.float32]]:
-    """Return what a file that takes raw samples is fed with, each float32 (1, samples); NaN for a missing channel."""
-    spec = preprocessor.spec
-    found = find_all(records, spec.channels)
-    samples = next(len(one.x) for one in found if one is not None)
-    none = np.full((1, samples), np.nan, np.float32)
-    return {c.name: none if one is None else one.x[None] for c, one in zip(spec.channels, found, strict=True)}
-
-
 def measure(
     preprocessor: Preprocessor,
     decision: Decision,
     recordings: Sequence[Sequence[Record]],
     *,
+    rates: Mapping[str, float],
     forward: Forward,
     front: Run,
     whole: Run,
@@ -103,6 +85,8 @@ def measure(
         Of the model.
     recordings : sequence of sequence of Record
         The files of each.
+    rates : mapping of str to float
+        Of the channels that the file takes, Hz.
     forward : callable
         The network on prepared inputs.
     front, whole : callable
@@ -115,7 +99,7 @@ def measure(
         prepared = preprocessor.prepare(records)
         channels |= dict.fromkeys(prepared.about["leads"].values())
         seconds += prepared.samples / prepared.fs
-        wanted, fed = outputs(preprocessor, prepared, forward), raw_inputs(preprocessor, records)
+        wanted, fed = outputs(preprocessor, prepared, forward), feed(preprocessor, records, rates)
         place = rows(preprocessor, prepared)
         got = whole(fed)[0]
         got = got.reshape(len(got), -1)[place if preprocessor.unit == "window" else slice(None)]
@@ -132,13 +116,6 @@ def measure(
             if (told := decision.read(wanted).value).dtype.kind == "i":
                 answers += int((told != decision.read(got).value)[seen].sum())
     return Deviation(units, unanswered, round(seconds, 3), list(channels), apart, further / largest, answers)
-
-
-def rows(preprocessor: Preprocessor, prepared: Prepared) -> NDArray[np.int64]:
-    """Return which row of a file that takes raw samples each cut is: it answers windows that are left out as well."""
-    if isinstance(preprocessor.spec, WindowSpec):
-        return np.asarray(prepared.arrays["start"] // preprocessor.spec.step)
-    return np.arange(len(preprocessor.cuts(prepared)))
 
 
 def _each(batch: dict[str, NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:

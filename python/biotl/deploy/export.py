@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.spec_kinds import parse_spec
 from biotl.deploy import deviation, graph, metadata, seal
+from biotl.deploy import raw as raw_samples
 from biotl.deploy.answer import Forward
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.decision import Vector
@@ -85,7 +86,7 @@ def export(
         if width not in bundle.decision.widths:
             raise ConfigError(f"decision: got outputs of {width}, wanted {bundle.decision.widths}")
         preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
-        rates = deviation.rates(preprocessor, raw[0]) if raw else {}
+        rates = raw_samples.rates(preprocessor, raw[0]) if raw else {}
         # what cannot stand in a graph is refused before a network is traced, which takes seconds
         front: Any = graph.preprocessing(preprocessor, rates) if raw else None
         proto = proto_of(network, names, axes, cut(example, names, axes, 2, whole))
@@ -211,6 +212,7 @@ def _raw(
         preprocessor,
         bundle.decision,
         recordings,
+        rates=rates,
         forward=forward,
         front=lambda fed: np.asarray(front.run(None, fed)[0]),
         whole=lambda fed: np.asarray(whole.run(None, fed)[0]),
@@ -219,7 +221,7 @@ def _raw(
     reach = round(graph.reach_s(preprocessor.spec), 3)
     more = {"preprocess": "graph", "inputs": asked, "deviation": found, "reach_s": reach}
     data = _finished(proto, bundle, {**said, **more})
-    some = deviation.raw_inputs(preprocessor, recordings[0])
+    some = raw_samples.feed(preprocessor, recordings[0], rates)
     _compare_rows(_session(data), some, {one["name"]: WINDOWS * _window_s(preprocessor) * one["fs"] for one in asked})
     return data
 
