@@ -28,6 +28,7 @@ from biotl.cli.inspect import inspect
 from biotl.cli.predict import predict
 from biotl.cli.prep import prep
 from biotl.cli.pretrain import pretrain
+from biotl.cli.quantize import quantize
 from biotl.cli.recipes import recipes
 from biotl.cli.split import split
 from biotl.cli.stream import stream
@@ -53,6 +54,7 @@ for command in (
     export,
     predict,
     stream,
+    quantize,
     convert,
     inspect,
 ):
