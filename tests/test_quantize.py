@@ -110,9 +110,7 @@ def test_it_is_refused_where_it_is_not_worth_having(change, says):
 
 def test_a_refused_file_is_not_written_and_the_figures_are_said(tmp_path, monkeypatch):
     monkeypatch.setattr(quantize, "measured", lambda *_: (replace(GOOD, agreement=0.5), b"model"))
-    with pytest.raises(
-        TrainingError, match=r"int8: 50\.0% of the answers stay, .*macro_f1 80\.00 to 79\.50"
-    ):
+    with pytest.raises(TrainingError, match=r"int8: 50\.0% of the answers stay, .*macro_f1 80\.00 to 79\.50"):
         quantize.quantize_run(tmp_path, tmp_path / "q.onnx", "int8")
     assert not (tmp_path / "q.onnx").exists()
     monkeypatch.setattr(quantize, "measured", lambda *_: (GOOD, b"model"))
