@@ -7,6 +7,7 @@ import pytest
 
 from biotl.deploy import seal
 from biotl.deploy.quantize import to_float16, to_int8
+from biotl.deploy.quantized import Quantized
 from biotl.errors import ConfigError, RecordError, TrainingError
 from biotl.recipes import quantize
 
@@ -86,7 +87,7 @@ def test_float16_halves_the_weights_and_computes_as_before(tmp_path):
         to_float16(large.SerializeToString())
 
 
-GOOD = quantize.Quantized("int8", 1000, 0.995, "macro_f1", 80.0, 79.5, 100, 40, 0.7)
+GOOD = Quantized("int8", 1000, 0.995, "macro_f1", 80.0, 79.5, 100, 40, 0.7)
 
 
 @pytest.mark.parametrize(

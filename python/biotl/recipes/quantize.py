@@ -1,10 +1,9 @@
 """A finished run with smaller weights, held against the model as it was on recordings that it did not learn from."""
 
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from biotl.datasets.kinds import make_preprocessor
 from biotl.deploy.answer import batches
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.quantize import to_float16, to_int8
+from biotl.deploy.quantized import Quantized, Weights, same, speed
 from biotl.errors import ConfigError, MissingExtraError, RecordError, TrainingError
 from biotl.recipes import figures, registry
 from biotl.recipes.prep import Ready, prepare
@@ -20,62 +20,7 @@ from biotl.recipes.publish import BUNDLE
 from biotl.records.atomic import write_bytes
 from biotl.scoring.results import results
 
-Weights = Literal["int8", "float16"]
-AGREE, LOSS = 0.99, 1.0
-"""Share of answers that have to stay, and points of the main figure (per cent of an error) that may be lost."""
 SAMPLES, BATCH = 256, 16
-ROUNDS = 15
-"""Of each model in turn, so that a busy machine slows both."""
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """What smaller weights change.
-
-    Parameters
-    ----------
-    weights : str
-        ``int8`` or ``float16``.
-    units : int
-        Validation beats, windows or steps that both models answered.
-    agreement : float
-        Share of them with the same class, or a value within a hundredth of the spread of all values.
-    metric : str
-        The run's main figure.
-    before, after : float
-        That figure, in its unit.
-    bytes_before, bytes_after : int
-        Of the files.
-    speed : float
-        Time of the new model over that of the old, median of interleaved batches on one thread.
-    """
-
-    weights: Weights
-    units: int
-    agreement: float
-    metric: str
-    before: float
-    after: float
-    bytes_before: int
-    bytes_after: int
-    speed: float
-
-    def refusal(self) -> str:
-        """Return why it is not worth having; nothing if it is."""
-        lost = self.before - self.after if self.metric == "macro_f1" else 100 * (self.after / self.before - 1)
-        if self.agreement < AGREE:
-            return f"{self.agreement:.1%} of the answers stay, wanted {AGREE:.0%}"
-        if not lost <= LOSS:
-            return f"{self.metric} goes from {self.before:.2f} to {self.after:.2f}, wanted within {LOSS:g} point"
-        if self.weights == "int8" and self.speed >= 1:
-            return f"it takes {self.speed:.2f} of the time, wanted less than 1"
-        if self.bytes_after >= self.bytes_before:
-            return f"it has {self.bytes_after} bytes of {self.bytes_before}, wanted fewer"
-        return ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON, with ``refused``: the reason, or nothing."""
-        return {**asdict(self), "refused": self.refusal()}
 
 
 def quantize_run(run: Path, path: Path, weights: Weights) -> Quantized:
@@ -129,18 +74,18 @@ def measured(run: Path, weights: Weights) -> tuple[Quantized, bytes]:
     told = {name: _answers(ready, bundle, one, names) for name, one in (("before", old), ("after", new))}
     tree = _scored(ready, bundle, told)
     key = tree["task"]["headline"]
-    same = _same(told["before"], told["after"])
+    stay = same(*(_told(told[name]) for name in ("before", "after")))
     some = next(_inputs(ready, "validation", names, most=1))
     found = Quantized(
         weights=weights,
-        units=len(same),
-        agreement=float(same.mean()),
+        units=len(stay),
+        agreement=float(stay.mean()),
         metric=key,
         before=float(tree["models"]["before"][key]),
         after=float(tree["models"]["after"][key]),
         bytes_before=len(before),
         bytes_after=len(after),
-        speed=_speed(old, new, some),
+        speed=speed(old, new, some),
     )
     return found, after
 
@@ -179,22 +124,8 @@ def _scored(ready: Ready, bundle: Bundle, told: dict[str, list[Any]]) -> dict[st
     return results(both, figures.asked_of(bundle.decision), recipe=ready.config.recipe, split=split, looks=0, n=10)
 
 
-def _same(before: list[Any], after: list[Any]) -> NDArray[np.bool_]:
-    a, b = (np.concatenate([of.answers["model"] for of in told]) for told in (before, after))
-    if a.dtype.kind == "i":
-        return np.asarray(a == b)
-    return np.asarray(np.abs(a - b) <= 0.01 * np.nanstd(a))
-
-
-def _speed(old: Any, new: Any, inputs: dict[str, Any]) -> float:
-    def seconds(session: Any) -> float:
-        began = time.perf_counter()
-        session.run(None, inputs)
-        return time.perf_counter() - began
-
-    for session in (old, new):
-        session.run(None, inputs)
-    return float(np.median([seconds(new) / seconds(old) for _ in range(ROUNDS)]))
+def _told(answered: list[Any]) -> NDArray[Any]:
+    return np.concatenate([of.answers["model"] for of in answered])
 
 
 def _session(data: bytes) -> Any:
