@@ -17,7 +17,7 @@ from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import SequenceSpec, parse_spec
-from biotl.deploy import judge, metadata, seal
+from biotl.deploy import judge, metadata, raw, seal
 from biotl.deploy.answer import answer
 from biotl.deploy.arrays import as_record, between, stated
 from biotl.deploy.blocks import LONG_S, Reach, reach
@@ -81,6 +81,7 @@ class Predictor:
         self.decision = self.bundle.decision
         self.preprocessor = make_preprocessor(parse_spec(self.bundle.spec, source=f"{path}: spec"), self.bundle.state)
         self._inputs = [item.name for item in self.session.get_inputs()]
+        self._rates = raw.rates_of(stored)  # of a file that takes raw samples
         self._output = self.session.get_outputs()[0].name  # what a decision makes of it comes after
         self._stop = Event()
 
@@ -202,7 +203,10 @@ class Predictor:
         self._go_on()
         prepared = self.preprocessor.prepare(mended, choose=leads)
         self._go_on()
-        made = answer(self.preprocessor, self.decision, prepared, self._forward)
+        ask = self._forward
+        if self._rates:
+            ask = raw.forward(self._whole, self.preprocessor, prepared, mended, self._rates, choose=leads)
+        made = answer(self.preprocessor, self.decision, prepared, ask)
         options: Any = {"unit": made.unit, "missing": 0.1 if bridge else 0.5, "stop": self._go_on}
         # what a model can do without is no reason to withhold its answer
         needed = [(c, one) for c, one in found if not c.optional]
@@ -250,6 +254,11 @@ class Predictor:
         from biotl.deploy.stream import PredictionStream
 
         return PredictionStream(self, fs=fs, channels=channels, units=units, lead=lead)
+
+    def _whole(self, fed: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        """Ask a file that takes raw samples."""
+        out: NDArray[Any] = self.session.run([self._output], fed)[0]
+        return out
 
     def _forward(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         self._go_on()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import biotl.signal
-from biotl.datasets.channels import find_all
+from biotl.datasets.channels import Choice, find_all
 from biotl.datasets.gaps import bridge
 from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.spec_kinds import WindowSpec
@@ -40,7 +40,7 @@ def rates(preprocessor: Preprocessor, records: Sequence[Record]) -> dict[str, fl
 
 
 def feed(
-    preprocessor: Preprocessor, records: Sequence[Record], rates: Mapping[str, float], *, choose: Any = None
+    preprocessor: Preprocessor, records: Sequence[Record], rates: Mapping[str, float], *, choose: Choice = None
 ) -> dict[str, NDArray[np.float32]]:
     """Return raw samples of each channel at the rate that a file is for, float32 (1, samples); NaN for one that lacks.
 
@@ -69,7 +69,7 @@ def forward(
     records: Sequence[Record],
     rates: Mapping[str, float],
     *,
-    choose: Any = None,
+    choose: Choice = None,
 ) -> Forward:
     """Return what answers the cuts of a recording from the file's answer to the whole of it.
 
