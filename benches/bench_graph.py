@@ -50,7 +50,7 @@ def graph(sections: list[np.ndarray], fs: float, rate: float) -> tuple[onnxrunti
     x = nodes("Sub", "x", level)
     x = x if fs == rate else resampled(nodes, x, level, fs, rate)
     for sos in sections:
-        x, level = filtered(nodes, x, level, sos, causal=False)
+        x, level = filtered(nodes, x, level, sos, "zero phase")
     nodes("Add" if level else "Identity", *([x, level] if level else [x]), name="y")
     ends = [helper.make_tensor_value_info(name, FLOAT, ["rows", f"{name}s"]) for name in "xy"]
     made = helper.make_graph(nodes.nodes, "g", ends[:1], ends[1:], nodes.initializers())

@@ -62,7 +62,7 @@ class Linear(torch.nn.Module):
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def both(folder, spec, records, *, decision=LABELS):
+def both(folder, spec, records, *, decision=LABELS, causal=False):
     """Export a model twice."""
     plain = make_preprocessor(spec)
     prepared = [plain.prepare(of) for of in records]
@@ -72,5 +72,5 @@ def both(folder, spec, records, *, decision=LABELS):
     network, example = Linear(spec, decision), next(batches(preprocessor, prepared[0], 3))
     files = Pair(folder / "spec.onnx", folder / "raw.onnx")
     export(network, files.spec, bundle=bundle, example=example)
-    export(network, files.raw, bundle=bundle, example=example, raw=records)
+    export(network, files.raw, bundle=bundle, example=example, raw=records, causal=causal)
     return files

@@ -196,3 +196,47 @@ def test_a_stream_of_a_file_that_takes_raw_samples_says_the_same(files):
     parts = [stream.push(x) for x in np.array_split(record.signal, 23, axis=1)] + [stream.finish()]
     said = Predictor(files.spec).predict(record)
     assert np.concatenate([part.value for part in parts]).tolist() == said.value.tolist()
+
+
+def test_the_causal_twin_knows_nothing_of_what_is_to_come_and_states_its_phase(tmp_path):
+    record = ecg(0, 1, duration_s=60.0)
+    twin = both(tmp_path, ECG, [[record]], causal=True).raw
+    run = session(twin)
+    stored = run.get_modelmeta().custom_metadata_map
+    assert stored["io.biotl.preprocess"] == "causal"
+    x = ecg(0, 7, duration_s=60.0).signal[:1]
+    later = x.copy()
+    later[:, 10900:] = 0.7  # beyond the sixth window, and the ten samples that resampling looks ahead
+    whole, cut = (run.run(None, {"ECG": of})[0][0, :6] for of in (x, later))
+    np.testing.assert_allclose(whole, cut, atol=1e-6)
+    (tmp_path / "zero").mkdir()
+    spec = session(both(tmp_path / "zero", ECG, [[record]]).raw)
+    assert np.abs(spec.run(None, {"ECG": x})[0][0, 5] - spec.run(None, {"ECG": later})[0][0, 5]).max() > 1e-3
+    found = json.loads(stored["io.biotl.deviation"])
+    assert found["input"] > 0.01
+    said = Predictor(twin).predict(ecg(0, 7, duration_s=60.0))
+    assert f"{found['answers']} of {found['units']} answers" in said.notes[0]
+
+
+def test_the_phase_is_that_of_a_wave_that_goes_through(tmp_path):
+    import scipy.signal
+
+    from biotl.deploy.graph import phase
+    from biotl.deploy.graph_windows import design
+
+    t = np.arange(125 * 60) / 125
+    for row in phase(ECG)["ECG"]:
+        packet = np.exp(-(((t - 30) / 3) ** 2)) * np.sin(2 * np.pi * row["hz"] * t)
+        out = packet
+        for step in ECG.channels[0].filters:
+            out = scipy.signal.sosfilt(design(step, 125), out)
+        height = [np.abs(scipy.signal.hilbert(of)) for of in (packet, out)]
+        delay = np.sum(t * height[1] ** 2) / np.sum(height[1] ** 2) - 30
+        assert abs(1000 * delay - row["delay_ms"]) < 3
+        assert abs(20 * np.log10(height[1].max() / height[0].max()) - row["gain_db"]) < 0.1
+
+
+def test_what_needs_the_whole_recording_has_no_causal_twin(tmp_path):
+    whole = ECG.model_copy(update={"channels": (ECG.channels[0].model_copy(update={"normalizer": "recording"}),)})
+    with pytest.raises(ConfigError, match="got normalizer recording, which needs all of it"):
+        both(tmp_path, whole, [[ecg(0, 1, duration_s=30.0)]], causal=True)

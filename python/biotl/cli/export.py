@@ -16,9 +16,9 @@ def export(
         bool, typer.Option("--embeddings", help="The encoder alone: predict then writes embeddings.")
     ] = False,
     preprocess: Annotated[
-        Literal["spec", "graph"],
+        Literal["spec", "graph", "causal"],
         typer.Option(
-            help="graph: the file takes raw samples and needs nothing but an onnxruntime; windows, sequences."
+            help="graph: the file takes raw samples, of windows and sequences; causal: and filters them once, forward."
         ),
     ] = "spec",
     record: Annotated[
@@ -31,8 +31,16 @@ def export(
     Network, preprocessing, what was fitted for it, decision and lineage. It is written only if onnxruntime computes
     what torch does, to 1e-5, on batches of 1, 3, 17 and 64.
     """
-    from biotl.recipes.export import export_run
+    from biotl.recipes.export import export_run, stated
 
-    difference = export_run(run, output, stage=stage, embeddings=embeddings, raw=preprocess == "graph", record=record)
-    text = f"{output}  torch and onnxruntime differ by at most {difference:.1g}"
-    result({"path": str(output), "difference": difference}, as_json=as_json, text=text)
+    raw, causal = preprocess != "spec", preprocess == "causal"
+    difference = export_run(run, output, stage=stage, embeddings=embeddings, raw=raw, causal=causal, record=record)
+    value, text = {"path": str(output), "difference": difference}, f"{output}  "
+    text += f"torch and onnxruntime differ by at most {difference:.1g}"
+    if raw:
+        value["deviation"] = found = stated(output)
+        text += (
+            f"; graph and preprocessing by {found['input']:.1g} in what the network reads and in {found['answers']} of "
+            f"{found['units']} answers"
+        )
+    result(value, as_json=as_json, text=text)

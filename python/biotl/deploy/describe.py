@@ -56,6 +56,7 @@ def _model(path: Path) -> dict[str, Any]:
         "inputs": {item.name: f"{item.type} {item.shape}" for item in predictor.session.get_inputs()},
         "output": {item.name: f"{item.type} {item.shape}" for item in predictor.session.get_outputs()},
         "unit": predictor.preprocessor.unit,
+        "preprocess": predictor.session.get_modelmeta().custom_metadata_map.get("io.biotl.preprocess", "spec"),
         "decision": bundle.decision.model_dump(mode="json"),
         "spec": bundle.spec,
         "state": _state(bundle.state),

@@ -38,6 +38,7 @@ def export(
     bundle: Bundle,
     example: Mapping[str, NDArray[Any]],
     raw: Sequence[Sequence[Record]] = (),
+    causal: bool = False,
 ) -> float:
     """Write a model as ONNX, after onnxruntime has shown that it computes what torch does.
 
@@ -57,6 +58,9 @@ def export(
     raw : sequence of sequence of Record
         With the files of one recording or more the preprocessing goes into the graph: the file takes raw samples of
         each channel at the rates of the first, and states how far it is from the preprocessing on all of them.
+    causal : bool
+        With filters in that graph that run once, forward: for the newest windows of a stream, which need not wait for
+        what comes after. Delay and gain are not those of training; the file states them, and the answers that change.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def export(
         preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
         rates = raw_samples.rates(preprocessor, raw[0]) if raw else {}
         # what cannot stand in a graph is refused before a network is traced, which takes seconds
-        front: Any = graph.preprocessing(preprocessor, rates) if raw else None
+        front: Any = graph.preprocessing(preprocessor, rates, causal=causal) if raw else None
         proto = proto_of(network, names, axes, cut(example, names, axes, 2, whole))
         said: dict[str, Any] = {"preprocess": "spec", "unit": preprocessor.unit, "inputs": _described(proto)}
         if not raw:
@@ -102,6 +106,7 @@ def export(
                 proto, bundle, said, raw, rates,
                 forward=lambda inputs: np.asarray(ask.run(None, {name: inputs[name] for name in names})[0]),
                 front=_session(front.SerializeToString()),
+                causal=causal,
             )  # fmt: skip
     finally:
         model.to(device).train(training)
@@ -117,6 +122,7 @@ def export_checkpoint(
     bundle: Bundle | None = None,
     embeddings: bool = False,
     raw: Sequence[Sequence[Record]] = (),
+    causal: bool = False,
 ) -> float:
     """Export the model of a checkpoint; see `export`.
 
@@ -126,7 +132,7 @@ def export_checkpoint(
         Such as ``best-STAGE.safetensors`` of a run folder.
     path : Path or str
         The ``.onnx`` file to write.
-    example, raw
+    example, raw, causal
         See `export`.
     bundle : Bundle, optional
         That of the finished run, with what was chosen and measured, instead of what the checkpoint began with.
@@ -164,7 +170,7 @@ def export_checkpoint(
     if embeddings:
         width = run(One(model, output), inputs).shape[-1]
         bundle = bundle.model_copy(update={"decision": Vector(dim=width)})
-    return export(model, path, bundle=bundle, example=example, raw=raw)
+    return export(model, path, bundle=bundle, example=example, raw=raw, causal=causal)
 
 
 def only(model: nn.Module, output: str, inputs: tuple[Tensor, ...]) -> set[str]:
@@ -203,10 +209,11 @@ def _raw(
     *,
     forward: Forward,
     front: Any,
+    causal: bool,
 ) -> bytes:
     """Return the bytes of a file that takes raw samples, after it has shown that it does as the preprocessing."""
     preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
-    proto = graph.with_preprocessing(proto, preprocessor, rates)
+    proto = graph.with_preprocessing(proto, preprocessor, rates, causal=causal)
     whole = _session(proto.SerializeToString())
     found = deviation.measure(
         preprocessor,
@@ -216,10 +223,12 @@ def _raw(
         forward=forward,
         front=lambda fed: np.asarray(front.run(None, fed)[0]),
         whole=lambda fed: np.asarray(whole.run(None, fed)[0]),
-    ).check()
+    ).check(causal=causal)
     asked = [asdict(one) for one in graph.inputs(preprocessor.spec, rates)]
     reach = round(graph.reach_s(preprocessor.spec), 3)
-    more = {"preprocess": "graph", "inputs": asked, "deviation": found, "reach_s": reach}
+    more: dict[str, Any] = {"preprocess": "graph", "inputs": asked, "deviation": found, "reach_s": reach}
+    if causal:
+        more |= {"preprocess": "causal", "phase": graph.phase(preprocessor.spec)}
     data = _finished(proto, bundle, {**said, **more})
     some = raw_samples.feed(preprocessor, recordings[0], rates)
     _compare_rows(_session(data), some, {one["name"]: WINDOWS * _window_s(preprocessor) * one["fs"] for one in asked})

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from onnx import helper
 
 from biotl.datasets.preprocessor import Preprocessor
@@ -21,6 +22,8 @@ from biotl.deploy.graph_windows import HINT, design, preprocess
 from biotl.errors import ConfigError
 
 READS = ("signal", "measured")
+FREQUENCIES = (1, 2, 5, 10, 20, 40)
+"""Hz: of beats, and of the waves in them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,29 @@ def reach_s(spec: Spec) -> float:
     )
 
 
-def with_preprocessing(proto: Any, preprocessor: Preprocessor, rates: Mapping[str, float]) -> Any:
+def phase(spec: Spec) -> dict[str, Any]:
+    """Return what filters that run once do to a wave, by channel: at some frequencies, delay in ms and gain in dB.
+
+    Forward and backward, as in training, there is no delay, and the gain in dB is twice that.
+    """
+    found = {}
+    for channel in spec.channels:
+        filters = [design(step, spec.fs) for step in channel.filters]
+        rows = []
+        for hz in (f for f in FREQUENCIES if f < 0.45 * spec.fs and filters):
+            # the slope of the phase over a hundredth of a hertz
+            z = np.exp(2j * np.pi * (hz + np.array([-0.005, 0.005])) / spec.fs)
+            h = np.prod([np.polyval(s[:3], z) / np.polyval(s[3:], z) for sos in filters for s in sos], axis=0)
+            delay = -np.angle(h[1] / h[0]) / (2 * np.pi * 0.01)
+            gain = 20 * np.log10(max(abs(h[0] + h[1]) / 2, 1e-9))
+            rows.append({"hz": hz, "delay_ms": round(1000 * float(delay), 1), "gain_db": round(float(gain), 2)})
+        found[channel.name] = rows
+    return found
+
+
+def with_preprocessing(
+    proto: Any, preprocessor: Preprocessor, rates: Mapping[str, float], *, causal: bool = False
+) -> Any:
     """Return a model of raw samples.
 
     Parameters
@@ -73,6 +98,8 @@ def with_preprocessing(proto: Any, preprocessor: Preprocessor, rates: Mapping[st
         What makes these of a recording; fitted.
     rates : mapping of str to float
         Rate of each channel in Hz.
+    causal : bool
+        See `graph_windows.preprocess`.
 
     Returns
     -------
@@ -92,7 +119,7 @@ def with_preprocessing(proto: Any, preprocessor: Preprocessor, rates: Mapping[st
     if other := [name for name in reads if name not in READS]:
         raise ConfigError(f"preprocess: got a model that reads {', '.join(other)}, wanted signal and measured: {HINT}")
     before, after = Nodes("raw"), Nodes("rows")
-    front = preprocess(before, spec, preprocessor.state, rates)
+    front = preprocess(before, spec, preprocessor.state, rates, causal=causal)
     # a channel may be called as something inside is
     rename(proto.graph, {one.name: f"{one.name}.inside" for one in asked} | {name: "rows.of"})
     given = dict(zip(READS, (front.signal, front.measured), strict=True))
@@ -117,11 +144,11 @@ def with_preprocessing(proto: Any, preprocessor: Preprocessor, rates: Mapping[st
     )
 
 
-def preprocessing(preprocessor: Preprocessor, rates: Mapping[str, float]) -> Any:
+def preprocessing(preprocessor: Preprocessor, rates: Mapping[str, float], *, causal: bool = False) -> Any:
     """Return the preprocessing alone as a model of opset 17: from raw samples to what a network reads."""
     spec, asked = preprocessor.spec, inputs(preprocessor.spec, rates)
     nodes = Nodes("raw")
-    front = preprocess(nodes, spec, preprocessor.state, rates)
+    front = preprocess(nodes, spec, preprocessor.state, rates, causal=causal)
     nodes("Identity", front.signal, name=READS[0])
     nodes("Identity", front.measured, name=READS[1])
     shape = ["rows", "channels", "samples"] if preprocessor.unit == "window" else ["rows", "steps", "channels"]

@@ -10,6 +10,7 @@ exact, and then balanced.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from biotl.deploy.graph_nodes import FIRST, LAST, Nodes
 
 Floats = NDArray[np.float64]
+How = Literal["zero phase", "rest", "steady"]
 BLOCK = 128  # samples; products grow with it, and states become fewer
 LONGEST = 1024
 SMALL = 1e-9
@@ -130,8 +132,8 @@ def _chained(section: Floats) -> Realised:
     return Realised(a, np.array([size, 0]), np.array([m / size, n / (size * step)]), float(b0))
 
 
-def filtered(nodes: Nodes, x: str, level: str, sos: Floats, *, causal: bool) -> tuple[str, str]:
-    """Add what `biotl.signal` does with sections: forward and backward, or once from rest.
+def filtered(nodes: Nodes, x: str, level: str, sos: Floats, how: How) -> tuple[str, str]:
+    """Add what `biotl.signal` does with sections, or a pass that needs nothing of what is to come.
 
     Parameters
     ----------
@@ -144,8 +146,10 @@ def filtered(nodes: Nodes, x: str, level: str, sos: Floats, *, causal: bool) -> 
         its digits. Empty for 0.
     sos : ndarray of float64, shape (sections, 6)
         As SciPy writes them.
-    causal : bool
-        Once, forward, from rest.
+    how : str
+        ``zero phase``: forward and backward, the ends extended oddly; ``rest``: once, forward, from rest, as the
+        option ``causal`` of a filter asks for; ``steady``: once, forward, as if the first sample had gone on for ever
+        before.
 
     Returns
     -------
@@ -153,21 +157,28 @@ def filtered(nodes: Nodes, x: str, level: str, sos: Floats, *, causal: bool) -> 
         The filtered signal, and its level.
     """
     filters = realise(sos)
-    if causal:
+    if how == "rest":
         return _run(nodes, nodes("Add", x, level) if level else x, filters), ""
+    steady = float(np.prod(sos[:, :3].sum(1) / sos[:, 3:].sum(1)))
+    if how == "steady":
+        return _pass(nodes, x, level, filters, steady)
     edge = padding(sos)
     first, last = nodes.cut(x, 0, 1), nodes.cut(x, -1, LAST)
     before, after = nodes.cut(x, edge, 0, step=-1), nodes.cut(x, -2, -edge - 2, step=-1)
     twice = [nodes("Sub", nodes("Mul", end, 2.0), of) for end, of in ((first, before), (last, after))]
     y = nodes("Concat", twice[0], x, twice[1], axis=1)
-    steady = float(np.prod(sos[:, :3].sum(1) / sos[:, 3:].sum(1)))
     for _ in range(2):
-        # SciPy begins a pass in the steady state of its first sample: so does a filter at rest on what differs from it
-        start = nodes.cut(y, 0, 1)
-        y = _run(nodes, nodes("Sub", y, start), filters)
-        level = nodes("Mul", nodes("Add", level, start) if level else start, steady) if abs(steady) > SMALL else ""
+        y, level = _pass(nodes, y, level, filters, steady)
         y = nodes.cut(y, -1, FIRST, step=-1)
     return nodes.cut(y, edge, -edge), level
+
+
+def _pass(nodes: Nodes, x: str, level: str, filters: Sequence[Realised], steady: float) -> tuple[str, str]:
+    """Add one pass from the steady state of the first sample, as a filter at rest on what differs from that."""
+    start = nodes.cut(x, 0, 1)
+    y = _run(nodes, nodes("Sub", x, start), filters)
+    level = nodes("Add", level, start) if level else start
+    return y, nodes("Mul", level, steady) if abs(steady) > SMALL else ""
 
 
 def padding(sos: Floats) -> int:

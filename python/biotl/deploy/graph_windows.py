@@ -10,7 +10,7 @@ from biotl.datasets.preprocessor import State
 from biotl.datasets.scaler import FLAT
 from biotl.datasets.spec import Channel, Filter
 from biotl.datasets.spec_kinds import SequenceSpec, Spec, WindowSpec
-from biotl.deploy.graph_filter import filtered, padding
+from biotl.deploy.graph_filter import How, filtered, padding
 from biotl.deploy.graph_nodes import Nodes
 from biotl.deploy.graph_resample import resampled
 from biotl.errors import ConfigError
@@ -40,8 +40,15 @@ class Front:
     steps: str = ""
 
 
-def preprocess(nodes: Nodes, spec: Spec, state: State, rates: Mapping[str, float]) -> Front:
+def preprocess(nodes: Nodes, spec: Spec, state: State, rates: Mapping[str, float], *, causal: bool = False) -> Front:
     """Add the preprocessing of windows or sequences.
+
+    Parameters
+    ----------
+    nodes, spec, state, rates
+        As of `windows`.
+    causal : bool
+        With filters that run once, forward, and so know nothing of what is to come: another phase than the spec's.
 
     Raises
     ------
@@ -49,15 +56,15 @@ def preprocess(nodes: Nodes, spec: Spec, state: State, rates: Mapping[str, float
         If the spec is of another kind, or what it asks for cannot stand in a graph.
     """
     if isinstance(spec, WindowSpec):
-        return windows(nodes, spec, state, rates)
+        return windows(nodes, spec, state, rates, causal=causal)
     if isinstance(spec, SequenceSpec):
-        return sequences(nodes, spec, state, rates)
+        return sequences(nodes, spec, state, rates, causal=causal)
     raise ConfigError(
         f"preprocess: got graph for {spec.kind}, which need R peaks: the file holds network and decision; {HINT}"
     )
 
 
-def windows(nodes: Nodes, spec: WindowSpec, state: State, rates: Mapping[str, float]) -> Front:
+def windows(nodes: Nodes, spec: WindowSpec, state: State, rates: Mapping[str, float], *, causal: bool = False) -> Front:
     """Add what `biotl.datasets.windows.WindowPreprocessor` does to recordings without gaps.
 
     Parameters
@@ -71,8 +78,10 @@ def windows(nodes: Nodes, spec: WindowSpec, state: State, rates: Mapping[str, fl
     rates : mapping of str to float
         Rate of each channel in Hz; a channel is an input of its name, float32 (batch, samples), in the unit of the
         spec.
+    causal : bool
+        See `preprocess`.
     """
-    made = [_signal(nodes, channel, spec, rates[channel.name]) for channel in spec.channels]
+    made = [_signal(nodes, channel, spec, rates[channel.name], causal=causal) for channel in spec.channels]
     counts = [nodes.size(x) for (x, _), c in zip(made, spec.channels, strict=True) if not c.optional]
     shortest = nodes("Min", *(counts or [nodes.size(x) for x, _ in made]))
     # windows that are whole: (samples - length + step) / step, and none of a recording that is shorter
@@ -93,12 +102,14 @@ def windows(nodes: Nodes, spec: WindowSpec, state: State, rates: Mapping[str, fl
     return _front(nodes, values, spec, 1, batch=nodes.size(spec.channels[0].name, 0))
 
 
-def sequences(nodes: Nodes, spec: SequenceSpec, state: State, rates: Mapping[str, float]) -> Front:
+def sequences(
+    nodes: Nodes, spec: SequenceSpec, state: State, rates: Mapping[str, float], *, causal: bool = False
+) -> Front:
     """Add what `biotl.datasets.sequences.SequencePreprocessor` does to recordings without gaps; see `windows`."""
     if spec.derived:
         raise ConfigError(f"derived: got {', '.join(spec.derived)}, wanted none in a graph: {HINT}")
     scaler = state.get("scaler", {})
-    made = [_signal(nodes, channel, spec, rates[channel.name]) for channel in spec.channels]
+    made = [_signal(nodes, channel, spec, rates[channel.name], causal=causal) for channel in spec.channels]
     steps = nodes("Min", *(nodes.size(x) for x, _ in made))
     columns = [
         nodes("Unsqueeze", nodes.cut(_normalized(nodes, x, level, channel, scaler, k), 0, steps), [2])
@@ -111,8 +122,10 @@ def sequences(nodes: Nodes, spec: SequenceSpec, state: State, rates: Mapping[str
     return _front(nodes, values, spec, 2, batch=nodes.size(spec.channels[0].name, 0), steps=steps)
 
 
-def _signal(nodes: Nodes, channel: Channel, spec: Any, fs: float) -> tuple[str, str]:
+def _signal(nodes: Nodes, channel: Channel, spec: Any, fs: float, *, causal: bool) -> tuple[str, str]:
     """Add rate and filters: a channel at the rate of the spec, less its level, and the level."""
+    if causal and channel.normalizer == "recording":
+        raise ConfigError(f"{channel.name}: got normalizer recording, which needs all of it; wanted another for causal")
     # its first sample off: float32 holds a wave of 1e-3 on a level of 1e3 to 4 digits, and by itself to 7
     level = nodes.cut(channel.name, 0, 1)
     x = nodes("Sub", channel.name, level)
@@ -126,12 +139,12 @@ def _signal(nodes: Nodes, channel: Channel, spec: Any, fs: float) -> tuple[str, 
         x = resampled(nodes, x, level, fs, spec.fs)
     for step in channel.filters:
         sos = design(step, spec.fs)
-        causal = bool(step.options.get("causal", False))
-        if not causal and spec.length <= padding(sos):
+        how: How = "rest" if step.options.get("causal", False) else "steady" if causal else "zero phase"
+        if how == "zero phase" and spec.length <= padding(sos):
             raise ConfigError(
                 f"{channel.name}: {step.name} extends a signal by {padding(sos)} samples: wanted longer windows"
             )
-        x, level = filtered(nodes, x, level, sos, causal=causal)
+        x, level = filtered(nodes, x, level, sos, how)
     return x, level
 
 

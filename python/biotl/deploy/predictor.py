@@ -18,7 +18,7 @@ from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import SequenceSpec, parse_spec
 from biotl.deploy import judge, metadata, raw, seal
-from biotl.deploy.answer import answer
+from biotl.deploy.answer import Forward, answer
 from biotl.deploy.arrays import as_record, between, stated
 from biotl.deploy.blocks import LONG_S, Reach, reach
 from biotl.deploy.bundle import Bundle, content
@@ -81,7 +81,7 @@ class Predictor:
         self.decision = self.bundle.decision
         self.preprocessor = make_preprocessor(parse_spec(self.bundle.spec, source=f"{path}: spec"), self.bundle.state)
         self._inputs = [item.name for item in self.session.get_inputs()]
-        self._rates = raw.rates_of(stored)  # of a file that takes raw samples
+        self._rates, self._note = raw.rates_of(stored), raw.note_of(stored)  # of a file that takes raw samples
         self._output = self.session.get_outputs()[0].name  # what a decision makes of it comes after
         self._stop = Event()
 
@@ -191,7 +191,7 @@ class Predictor:
             What the model read.
         """
         spec = self.preprocessor.spec
-        found, notes = [], []
+        found, notes = [], [self._note] if self._note else []
         for channel, one in zip(spec.channels, find_all(records, spec.channels, choose=leads), strict=True):
             if one is not None:
                 one, note = judge.clean(one, channel)
@@ -203,7 +203,7 @@ class Predictor:
         self._go_on()
         prepared = self.preprocessor.prepare(mended, choose=leads)
         self._go_on()
-        ask = self._forward
+        ask: Forward = self._forward
         if self._rates:
             ask = raw.forward(self._whole, self.preprocessor, prepared, mended, self._rates, choose=leads)
         made = answer(self.preprocessor, self.decision, prepared, ask)

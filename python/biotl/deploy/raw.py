@@ -26,9 +26,17 @@ def rates_of(stored: Mapping[str, str]) -> dict[str, float]:
     >>> rates_of({"io.biotl.preprocess": "graph", "io.biotl.inputs": '[{"name": "ECG", "fs": 360.0}]'})
     {'ECG': 360.0}
     """
-    if stored.get("io.biotl.preprocess", "spec") != "graph":
+    if stored.get("io.biotl.preprocess", "spec") == "spec":
         return {}
     return {item["name"]: float(item["fs"]) for item in json.loads(stored["io.biotl.inputs"])}
+
+
+def note_of(stored: Mapping[str, str]) -> str:
+    """Return what a reader of its answers must know of a file; nothing of most."""
+    if stored.get("io.biotl.preprocess") != "causal":
+        return ""
+    found = json.loads(stored["io.biotl.deviation"])
+    return f"filters run once, forward: {found['answers']} of {found['units']} answers were others than the model's own"
 
 
 def rates(preprocessor: Preprocessor, records: Sequence[Record]) -> dict[str, float]:

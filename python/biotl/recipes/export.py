@@ -1,12 +1,15 @@
 """A finished run, exported again: its own model file to the byte, another stage, or the encoder alone."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.store import Store
 from biotl.deploy.answer import batches
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.export import export_checkpoint
+from biotl.deploy.metadata import PREFIX
 from biotl.errors import RecordError
 from biotl.recipes import registry
 from biotl.recipes.prep import split
@@ -25,6 +28,7 @@ def export_run(
     stage: str | None = None,
     embeddings: bool = False,
     raw: bool = False,
+    causal: bool = False,
     record: Path | None = None,
 ) -> float:
     """Export the weights of a finished run, with all that its own model file says.
@@ -42,6 +46,8 @@ def export_run(
         Export the encoder, whose prediction is an embedding of each unit.
     raw : bool
         Put the preprocessing into the graph, see `biotl.deploy.export.export`.
+    causal : bool
+        With filters in that graph that run once, forward.
     record : Path, optional
         A recording with the rates that the file is then for; by default recordings of the run.
 
@@ -70,7 +76,9 @@ def export_run(
     checkpoint = run / "checkpoints" / f"best-{chosen}{SUFFIX}"
     own = bundle if chosen == stages[-1] else None
     recordings = _raw(run, store, record) if raw else ()
-    return export_checkpoint(checkpoint, path, example=some, bundle=own, embeddings=embeddings, raw=recordings)
+    return export_checkpoint(
+        checkpoint, path, example=some, bundle=own, embeddings=embeddings, raw=recordings, causal=causal
+    )
 
 
 def _raw(run: Path, store: Store, record: Path | None) -> list[list[Record]]:
@@ -84,3 +92,11 @@ def _raw(run: Path, store: Store, record: Path | None) -> list[list[Record]]:
         if ids:
             return [known[id_].read() for id_ in ids]
     raise RecordError(str(run), "split", "no recording", "one to compare graph and preprocessing on", "--record FILE")
+
+
+def stated(path: Path) -> dict[str, Any]:
+    """Return how far a file that takes raw samples says that it is from its preprocessing."""
+    import onnx
+
+    found = {item.key: item.value for item in onnx.load(path).metadata_props}
+    return dict(json.loads(found[f"{PREFIX}deviation"]))
