@@ -1,4 +1,4 @@
-"""Measure the spiking recipe on MIT-BIH: beside trees, beside its plain twin, and against snnTorch for speed.
+"""Measure the spiking recipe on MIT-BIH: beside trees and beside its plain twin.
 
     python benches/spiking.py windows               the documented windows: counts and quality by part of the split
     python benches/spiking.py choose [NAME ...]     five folds of the documented training and validation patients alone
@@ -6,8 +6,6 @@
     python benches/spiking.py published [NAME ...]  learnt on all windows of the documented training records; judged on
                                                     the documented test records: their 379 windows, and all 1,440
     python benches/spiking.py documented [NAME ...] the document's recipe on its own 1,482, 329 and 379 windows
-    python benches/spiking.py speed                 an epoch of 512 windows against snnTorch, in turn
-    python benches/spiking.py cost                  spikes, operations and picojoules of one inference
 
 NAMEs are of `MODELS` (of `DOCUMENTED`) or `trees`. Each fit is kept under $BIOTL_WORK (default /tmp/biotl-spiking), so
 that a call goes on where one ended. Accuracy, sensitivity, specificity and G-mean in per cent, with the 95 % interval
@@ -19,7 +17,6 @@ import csv
 import os
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -111,10 +108,11 @@ def manifest(folder, parts):
     return [f"data.manifest={folder / 'manifest.csv'}", "data.adapter=", "data.root=null", "data.split={by: split}"]
 
 
-def prepared(config, key):
+def prepared(config):
     """Prepare a run; runs of one preprocessing share the store."""
     beats = "" if config.data.spec.beats is None else "-beats"
-    shared, own = WORK / f"store-{Path(config.data.root or key).name}{beats}", Path(config.run) / "store"
+    home = config.data.root or config.data.manifest.parent
+    shared, own = WORK / f"store-{Path(home).name}{beats}", Path(config.run) / "store"
     shared.mkdir(parents=True, exist_ok=True)
     own.parent.mkdir(parents=True, exist_ok=True)
     if not own.exists():
@@ -128,7 +126,7 @@ def net(name, config, key):
     from biotl.recipes.run import answered, task
     from biotl.training.trainer import Trainer
 
-    ready = prepared(config, key)
+    ready = prepared(config)
     began = time.process_time()
     result = Trainer(config, task(ready), resume=True).fit()
     best = {stage: (row["epoch"] + 1, round(row["screening"], 3)) for stage, row in result.best.items()}
@@ -140,9 +138,9 @@ def net(name, config, key):
     }
 
 
-def trees(config, key, make):
+def trees(config, make):
     """Fit trees on the tables that the report's baselines read."""
-    ready = prepared(config, key)
+    ready = prepared(config)
     tables = {}
     for which in ("train", "validation", "test"):
         tables[which] = [
@@ -189,7 +187,7 @@ def fitted(key, name, overrides, config_name="mitbih_spiking"):
     config = registry.load(config_name, changes)
     if not kept.exists():
         makers = {"forest": forest, "boosting": boosting}
-        ready, scores = trees(config, key, makers[name]) if name in makers else net(name, config, key)
+        ready, scores = trees(config, makers[name]) if name in makers else net(name, config, key)
         found = decided(ready, scores, name)
         kept.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f"{of.id}|{which}": array for of, said in found for which, array in said.items()}
@@ -286,7 +284,7 @@ def pretrained(name):
     config = registry.load("mitbih_spiking", [*changes, f"model={model[name]}"])
     best = run / "checkpoints" / "best-all.safetensors"
     if not best.exists():
-        Trainer(config, task(prepared(config, "synthetic")), resume=True).fit()
+        Trainer(config, task(prepared(config)), resume=True).fit()
     return best
 
 
@@ -302,90 +300,6 @@ def documented(names):
     show(joined(sets), names)
 
 
-def with_snntorch(hidden=(256, 128)):
-    """The documented network and encoding on snnTorch, as its documents write them: a loop over the steps."""
-    import snntorch
-    import torch
-    from torch import nn
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            sizes = [2500, *hidden, 2]
-            self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-            grad = snntorch.surrogate.fast_sigmoid(slope=25)
-            self.cells = nn.ModuleList(snntorch.Leaky(beta=0.9, spike_grad=grad) for _ in self.layers)
-            self.dropout = nn.Dropout(0.5)
-            self.rng = np.random.default_rng(0)
-
-        def forward(self, signal):
-            x = signal.flatten(1)
-            x = (x - x.amin(1, keepdim=True)) / (x.amax(1, keepdim=True) - x.amin(1, keepdim=True))
-            chance = (0.1 * x).numpy()
-            drawn = [torch.from_numpy((self.rng.random((100, 2500)) < row).astype(np.float32)) for row in chance]
-            spikes = torch.stack(drawn, 1)
-            membranes = [cell.init_leaky() for cell in self.cells]
-            total = 0
-            for x in spikes:
-                for k, (layer, cell) in enumerate(zip(self.layers, self.cells, strict=True)):
-                    x, membranes[k] = cell(layer(self.dropout(x) if k else x), membranes[k])
-                total = total + x
-            return {"logits": total / 25}
-
-    return Net()
-
-
-def speed():
-    """Print the time of an epoch of each, in turn, and how many times snnTorch takes it."""
-    import torch
-
-    from biotl.models.registry import build
-
-    torch.set_num_threads(1)
-    signal, labels = torch.randn(512, 1, 2500), torch.arange(512) % 2
-    models = {"snnTorch, rate": with_snntorch(), "biotl, rate": build("spiking", encoding="rate"),
-              "biotl, current": build("spiking", gain=100.0), "plain twin": build("spiking_twin")}  # fmt: skip
-    spent = {name: [] for name in models}
-    for epoch in range(4):
-        for name, model in models.items():
-            optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-3)
-            began = time.process_time()
-            for i in range(0, len(signal) if epoch else 32, 32):
-                out = model(signal[i : i + 32])["logits"]
-                optimizer.zero_grad()
-                torch.nn.functional.cross_entropy(out, labels[i : i + 32]).backward()
-                optimizer.step()
-            if epoch:  # the first warms up
-                spent[name].append(time.process_time() - began)
-    theirs = np.array(spent["snnTorch, rate"])
-    for name, times in spent.items():
-        ratio = theirs / np.array(times)
-        print(f"{name:16s} {np.median(times):.2f} s an epoch of 512 windows, {np.median(ratio):.1f} times as fast as "
-              f"snnTorch [{ratio.min():.1f}, {ratio.max():.1f}]")  # fmt: skip
-
-
-def cost():
-    """Print what an inference of the fitted network of the first fold costs, over the windows of its test patients."""
-    import torch
-
-    from biotl.models.energy import cost
-    from biotl.models.registry import build
-    from biotl.training.checkpoint import load
-
-    saved = load(WORK / "folds-0" / "folds-0-spiking" / "checkpoints" / "best-all.safetensors")
-    about = saved.state["about"]["about"]["model"]
-    model = build(about["name"], **about["options"])
-    model.load_state_dict(saved.part("model"))
-    ready = prepared(registry.load("mitbih_spiking", [f"run={WORK / 'folds-0' / 'folds-0-spiking'}",
-                                                      f"data.root={DATA / 'mitdb'}"]), "folds-0")  # fmt: skip
-    of = ready.preprocessor
-    cuts = [
-        of.inputs(ready.store[p.id], cut) for p in ready.parts("test") for cut in list(of.cuts(ready.store[p.id]))[::10]
-    ]
-    batch = [torch.from_numpy(np.stack([cut[name] for cut in cuts])) for name in model.inputs]
-    print("\n".join(cost(model, *batch).lines()))
-
-
 if __name__ == "__main__":
     mode, rest = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
     if mode == "windows":
@@ -397,8 +311,6 @@ if __name__ == "__main__":
         over_folds(asked(rest, MODELS), "folds", [f"data.root={DATA / 'mitdb'}"])
     elif mode == "published":
         published(rest)
-    elif mode in {"speed", "cost"}:
-        {"speed": speed, "cost": cost}[mode]()
     elif mode == "documented":
         documented(rest)
     else:
