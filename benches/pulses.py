@@ -36,6 +36,7 @@ from biotl.scoring.answers import Answered
 from biotl.scoring.classes import score
 from biotl.scoring.ranking import auroc
 from biotl.signal import quality
+from biotl.training.checkpoint import load
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ROOTS = {"troika": DATA / "troika", "butppg": DATA / "butppg" / "raw"}
@@ -68,11 +69,17 @@ def network(name, channels, fold, seed, encoder):
     return found
 
 
+def sizes():
+    """Return the sizes of the pretrained encoder, for all networks."""
+    options = load(START).state["about"]["about"]["model"]["options"]
+    return [f"model.{key}={options[key]}" for key in ("dim", "layers", "heads", "hidden") if key in options]
+
+
 def trained_network(name, channels, fold, seed, encoder):
     """Train it."""
     with tempfile.TemporaryDirectory() as folder:
         own = [f"stages[0].init={encoder}", "stages[0].min_share=0.5"] if encoder else []
-        config = settings(name, channels, fold, seed, Path(folder) / "run", *own)
+        config = settings(name, channels, fold, seed, Path(folder) / "run", *own, *sizes())
         with trained(config, resume=False, needs=("train", "validation", "test")) as (ready, _, result):
             run = forward(result.model, "logits")
             first = undecided(ready.target)
@@ -200,6 +207,6 @@ def measure(name, channels, encoder, seeds):
 
 
 if __name__ == "__main__":
-    what, start, *more = sys.argv[1:]
+    what, START, *more = sys.argv[1:]
     numbers = [int(word) for word in more if word.isdigit()]
-    measure(what, (*ACC, "PPG", *(["ECG"] if "ecg" in more else [])), start, range(*(numbers or [2])))
+    measure(what, (*ACC, "PPG", *(["ECG"] if "ecg" in more else [])), START, range(*(numbers or [2])))
