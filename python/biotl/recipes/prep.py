@@ -113,7 +113,7 @@ def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Read
 
 
 def describe(ready: Ready) -> list[dict[str, Any]]:
-    """Return one row a recording: its part of the split, its units, and how many of them have each label."""
+    """Return one row a recording: its part of the split, its units, how many have each label, and what was left out."""
     rows = []
     for name, parts in ready.split.parts.items():
         for part in parts:
@@ -126,6 +126,8 @@ def describe(ready: Ready) -> list[dict[str, Any]]:
                 row |= {label: int((targets["labels"] == k).sum()) for k, label in enumerate(ready.target.labels)}
             elif "mask" in targets:
                 row |= {"with a value": int(targets["mask"].sum())}
+            if left := ready.store.about(part.id).get("left out"):
+                row |= {"left out": ", ".join(f"{n} {reason}" for reason, n in left.items())}
             rows.append(row | ({"missed": len(targets["missed"])} if "missed" in targets else {}))
     return rows
 
