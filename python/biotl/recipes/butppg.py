@@ -17,7 +17,8 @@ from biotl.signal import quality
 
 if TYPE_CHECKING:
     from biotl.recipes.prep import Ready
-    from biotl.training.data import View
+    from biotl.training.data import Task, View
+    from biotl.training.trainer import Result
 
 MEASURES = ("score", "likeness", "sureness", "evenness", "agreement", "in_band", "repetition", "dominance", "posterior")
 LEAST_S, WITH_MOTION_S = 4.0, 9.0
@@ -61,4 +62,14 @@ def _measures(x: NDArray[Any], spec: WindowSpec) -> list[float]:
     return [*(float(getattr(found, name)[0]) for name in MEASURES), float(np.nan_to_num(found.rate[0]))]
 
 
-RECIPE = replace(window_class.RECIPE, config=ButppgConfig, model=model, table=table, synthesize=pulses)
+def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":
+    """Train by stages, and leave the documented ``training_history.json``: losses, accuracies, and stages."""
+    from biotl.recipes.collapse import write_history
+    from biotl.recipes.run import by_stages
+
+    work, result = by_stages(ready, resume=resume)
+    write_history(ready.config.run, result.history, {"loss": "loss", "acc": "accuracy"}, stage=True)
+    return work, result
+
+
+RECIPE = replace(window_class.RECIPE, config=ButppgConfig, model=model, table=table, learn=learn, synthesize=pulses)

@@ -60,16 +60,19 @@ def _fresh(ready: Ready, trainer: Trainer) -> torch.nn.Module:
     return made.to(trainer.device)
 
 
-def write_history(folder: str, history: Sequence[Mapping[str, Any]]) -> None:
+def write_history(
+    folder: str, history: Sequence[Mapping[str, Any]], figures: Mapping[str, str] = HISTORY, *, stage: bool = False
+) -> None:
     """Write ``training_history.json`` with the keys of `documents/vitaldb_ssl_pretraining.md`, a number an epoch.
 
-    ``train_loss``, ``val_loss``, and the same of ``msm`` (masked reconstruction) and ``stft``, null where a stage has
-    no such loss.
+    ``train_loss``, ``val_loss``, and the same of ``msm`` (masked reconstruction) and ``stft``, or of other ``figures``,
+    null where a stage has no such loss; and, where it is asked for, the ``stage`` of each epoch.
     """
     epochs = [row for row in history if row["kind"] == "epoch"]
     tree = {
         f"{side}_{name}": [row.get(start + key) for row in epochs]
         for side, start in (("train", "train."), ("val", ""))
-        for name, key in HISTORY.items()
+        for name, key in figures.items()
     }
+    tree |= {"stage": [row["stage"] for row in epochs]} if stage else {}
     write_text(Path(folder) / "training_history.json", json.dumps(tree, indent=1))
