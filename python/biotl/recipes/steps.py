@@ -17,6 +17,7 @@ from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import SequenceSpec
 from biotl.errors import ConfigError
 from biotl.recipes import synthetic, windows
+from biotl.recipes.minutes import by_minutes
 from biotl.recipes.recipe import Data, Recipe, RunConfig
 from biotl.scoring.baselines import steps as baselines
 
@@ -103,4 +104,5 @@ RECIPE = Recipe(
     question="How near is the answer to the reference, step by step, in recordings of {people} people?",
     reference="the channel as it was recorded; steps far from any of its samples are neither learnt from nor scored",
     synthesize=synthetic.workouts,
+    tries=by_minutes,
 )

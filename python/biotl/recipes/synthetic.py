@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from biotl.parallel import in_threads
+from biotl.recipes.exercise import workout
 from biotl.records import Record, ecg
 from biotl.records.atomic import write_text
 from biotl.records.write import write_wfdb
@@ -45,31 +43,8 @@ def rates(folder: Path, seed: int) -> None:
 
 
 def workouts(folder: Path, seed: int) -> None:
-    """Write forty minutes of speed, altitude and heart rate a subject, each with a response of its own to effort."""
-
-    def make(subject: int) -> Record:
-        rng = np.random.default_rng([seed, subject])
-        n = 2400
-        pace = np.repeat(rng.uniform(6, 14, n // 120), 120)  # a new speed every two minutes
-        speed = pace + _slow(rng, n, 30) * 2
-        altitude = 100 + np.cumsum(_slow(rng, n, 60)) * 0.5
-        grade = np.gradient(altitude) / np.maximum(speed / 3.6, 0.5)
-        # a first-order response (Zakynthinaki 2015): a resting rate, a gain on effort, a time constant, slow drift
-        rest, gain, tau = rng.normal(70, 6), rng.normal(7, 0.7), rng.uniform(30, 60)
-        rate = np.empty(n)
-        rate[0] = rest
-        goal = rest + gain * speed * (1 + 3 * np.clip(grade, -0.1, 0.2)) + 5 * np.arange(n) / n
-        for t in range(1, n):
-            rate[t] = rate[t - 1] + (goal[t] - rate[t - 1]) / tau
-        signal = np.stack([speed, altitude, rate + rng.normal(0, 1, n)]).astype(np.float32)
-        name = f"s{subject:03}"
-        return Record(name, signal, 1.0, ("speed", "altitude", "heart_rate"), ("km/h", "m", "bpm"), name)
-
-    _write(folder, make, lambda _: {})
-
-
-def _slow(rng: np.random.Generator, n: int, span: int) -> NDArray[np.float64]:
-    return np.convolve(rng.normal(size=n + span - 1), np.ones(span) / span**0.5, "valid") / 3
+    """Write forty simulated minutes of running, riding or walking a subject, see `biotl.recipes.exercise`."""
+    _write(folder, lambda subject: workout(seed, subject), lambda record: {"time": str(record.start)})
 
 
 def _ecg(folder: Path, seed: int, duration_s: float, fs: float, label: Callable[[Record], dict[str, str]]) -> None:
