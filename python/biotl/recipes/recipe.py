@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from biotl.deploy.answer import Forward
     from biotl.deploy.decision import Decision
     from biotl.recipes.prep import Ready
-    from biotl.report.robustness import Panels
     from biotl.training.data import Task, View
     from biotl.training.trainer import Result
 
@@ -95,8 +94,8 @@ class Recipe:
     learn : callable, optional
         ``(ready, resume=)`` to the task and its result, where something else than stages is learnt, such as trees; it
         leaves a checkpoint of each stage as the trainer does.
-    tries : callable, optional
-        ``(ready, forward, decision)`` to what else a finished run is tried on, as a section of its report, or nothing.
+    leave : callable, optional
+        ``(ready, forward, decision)``: write what else a finished run leaves in its folder, before its report.
     pretrains : bool
         It has no answer of its own: its demo runs `biotl pretrain`, and predicts embeddings.
     """
@@ -114,7 +113,7 @@ class Recipe:
     limits: tuple[str, ...] = ()
     use: str = "research on recordings like those it learnt from"
     learn: "Callable[..., tuple[Task, Result]] | None" = None
-    tries: "Callable[[Ready, Forward, Decision], Panels | None] | None" = None
+    leave: "Callable[[Ready, Forward, Decision], None] | None" = None
     pretrains: bool = False
 
 

@@ -21,7 +21,6 @@ from biotl.recipes.prep import Ready, fit, prepare
 from biotl.recipes.recipe import RunConfig
 from biotl.recipes.registry import find
 from biotl.recipes.units import reference, within
-from biotl.report.robustness import keep
 from biotl.scoring import stored
 from biotl.scoring.answers import Answered
 from biotl.training.data import Task
@@ -108,8 +107,8 @@ def finetune(config: RunConfig, *, resume: bool = False) -> publish.Published:
         elif held.is_file():
             decision = tempered(decision, stored.read(held))
         test = answered(ready, "test", decision, run, name)
-        if ready.recipe.tries is not None and (tried := ready.recipe.tries(ready, run, decision)) is not None:
-            keep(Path(config.run), tried)
+        if ready.recipe.leave is not None:
+            ready.recipe.leave(ready, run, decision)
         return publish.finetuned(ready, work, result, decision, test)
 
 

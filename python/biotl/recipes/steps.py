@@ -13,11 +13,12 @@ from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.labels import ChannelAt, Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor
+from biotl.datasets.samples import split_samples
 from biotl.datasets.spec import Channel
 from biotl.datasets.spec_kinds import SequenceSpec
 from biotl.errors import ConfigError
 from biotl.recipes import synthetic, windows
-from biotl.recipes.minutes import by_minutes
+from biotl.recipes.leavings import leave
 from biotl.recipes.recipe import Data, Recipe, RunConfig
 from biotl.scoring.baselines import steps as baselines
 
@@ -62,6 +63,14 @@ def target(config: StepConfig, entries: Sequence[Entry]) -> Target:  # noqa: ARG
     return ChannelAt(channel=data.target, horizon_s=data.horizon_s, reach_s=data.reach_s, limits=data.limits)
 
 
+def views(ready: "Ready") -> "dict[str, View]":
+    """Return ``main``: every sequence with its target."""
+    from biotl.training.data import View
+
+    of = split_samples(ready.store, ready.preprocessor, ready.split)
+    return {"main": View(of["train"], of["validation"])}
+
+
 def model(ready: "Ready", views: "Mapping[str, View]") -> Named:  # noqa: ARG001
     """Return a network whose head begins at the mean of the training values."""
     values, config = windows.training_values(ready), ready.config
@@ -97,12 +106,12 @@ RECIPE = Recipe(
     config=StepConfig,
     preprocessor=preprocessor,
     target=target,
-    views=windows.views,
+    views=views,
     model=model,
     table=table,
     baselines=answer_baselines,
     question="How near is the answer to the reference, step by step, in recordings of {people} people?",
     reference="the channel as it was recorded; steps far from any of its samples are neither learnt from nor scored",
     synthesize=synthetic.workouts,
-    tries=by_minutes,
+    leave=leave,
 )

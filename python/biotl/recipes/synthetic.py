@@ -44,7 +44,7 @@ def rates(folder: Path, seed: int) -> None:
 
 def workouts(folder: Path, seed: int) -> None:
     """Write forty simulated minutes of running, riding or walking a subject, see `biotl.recipes.exercise`."""
-    _write(folder, lambda subject: workout(seed, subject), lambda record: {"time": str(record.start)})
+    _write(folder, lambda subject: workout(seed, subject), lambda _: {})
 
 
 def _ecg(folder: Path, seed: int, duration_s: float, fs: float, label: Callable[[Record], dict[str, str]]) -> None:
