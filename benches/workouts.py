@@ -160,6 +160,8 @@ def lstm(folder, users):
         top = top | {"init": str(base)}
         runs = {"scratch": [scratch], "stage 1": [top], "stage 2": [top, everything]}
         for name, stages in runs.items():
+            if (folder / f"lstm {user} {name}.npz").is_file():
+                continue
             after, network = judge(ready, train, test, held, stages, str(folder / f"lstm {user} {name}"))
             of = answered(after, "test", BPM, network, f"LSTM {name}")
             stored.write(of, folder / f"lstm {user} {name}.npz")

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from biotl.cli import app, main
 from biotl.models.registry import build
 from biotl.recipes import registry
+from biotl.recipes.exercise import workout
 from biotl.recipes.pulses import FS, recording
 from test_demo import few
 
@@ -77,7 +78,28 @@ def archives(folder, names, key, channels, rng):
         np.savez(folder / f"{name}.npz", **{key: x}, labels=np.arange(12) % 2, subject=who)
 
 
-PREPARE = {"vitaldb_ssl_pretraining.md": vitaldb, "butppg_finetuning.md": butppg, "mitbih_transfer_learning.md": mitbih}
+def apple(folder):
+    """Workouts of one person in the documented dictionaries, earlier ones to learn from."""
+    import torch
+
+    home = folder / "DATA" / "apple_watch_processed"
+    home.mkdir(parents=True)
+    names = ("speed", "altitude", "heart_rate")
+    for start, (name, n) in zip((0, 6, 8), {"train": 6, "val": 2, "test": 2}.items(), strict=True):
+        x = np.stack([workout(0, 4 * (start + k)).signal[:, :2000:4] for k in range(n)])
+        x = np.where(np.isfinite(x), x, np.nanmean(x, axis=2, keepdims=True))
+        tree = {key: torch.tensor(x[:, k, :, None]) for k, key in enumerate(names)}
+        tree["timestamps"] = torch.arange(0, 2000, 4.0).expand(n, -1)[..., None].contiguous()
+        tree |= {"userId": torch.ones(n, 1, dtype=torch.int64), "original_lengths": torch.full((n, 1), 500)}
+        torch.save(tree, home / f"{name}.pt")
+
+
+PREPARE = {
+    "vitaldb_ssl_pretraining.md": vitaldb,
+    "butppg_finetuning.md": butppg,
+    "mitbih_transfer_learning.md": mitbih,
+    "heart_rate_lstm_finetuning.md": apple,
+}
 """What a document's commands find in the folder that they run in: functions of it, by the document's name."""
 
 

@@ -173,6 +173,7 @@ def _archives(root: Path) -> list[Path]:
 def _members(path: Path, *people: str) -> Iterator[Entry]:
     arrays, n = open_members(path), count(path)
     split = _SIDE.get(path.stem.split("_")[0], "")
+    order = list(_SIDE.values()).index(split) if split else 0  # what is tested comes after what is learnt from
     who = next((np.ravel(arrays[key]) for key in people if key in arrays and np.size(arrays[key]) == n), None)
     columns = {
         "label" if key == "labels" else key: np.ravel(array)
@@ -182,7 +183,7 @@ def _members(path: Path, *people: str) -> Iterator[Entry]:
     for k in range(n):
         subject = "" if who is None else str(who[k]).split("_")[0]
         labels = (Labelled(values={key: str(column[k]) for key, column in columns.items()}),) if columns else ()
-        yield Entry(f"{path.stem}/{k}", (path / str(k),), subject, split, labels, f"{k:08}")
+        yield Entry(f"{path.stem}/{k}", (path / str(k),), subject, split, labels, f"{order}{k:08}")
 
 
 ADAPTERS: dict[str, Callable[[Path], list[Entry]]] = {

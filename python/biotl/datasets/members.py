@@ -27,6 +27,8 @@ _FIVE = ("ACC_X", "ACC_Y", "ACC_Z", "PPG", "ECG")
 _NAMES = {1: ("signal",), 2: ("PPG", "ECG"), 5: _FIVE}
 """Channels in the documented order, for a file that does not name them; of a single one nobody knows what it is."""
 _STEPS = {"speed": "km/h", "altitude": "m", "heart_rate": "bpm"}
+_COARSE = 2.0**24
+"""Seconds from which on float32 has no whole ones left: of times since 1970 it keeps one in 128, in steps."""
 _WANTED = "signals, data or x (windows, channels, samples), or speed, altitude and heart_rate (workouts, steps)"
 
 
@@ -49,7 +51,7 @@ def read_member(path: Path) -> Record:
         Of ``signals``, ``data`` or ``x`` its channels (rows, or columns where these are fewer), times ``scale`` or over
         ``gain`` where the file states one; of one long ``x`` (samples,) what lies between two of its ``offsets``. Of
         the documented dictionary of workouts ``speed``, ``altitude`` and ``heart_rate``, at the mean rate of its
-        ``timestamps``, as long as they rise.
+        ``timestamps``, as long as they rise; of times since 1970, which float32 holds to 128 s, from first to last.
 
     Raises
     ------
@@ -66,9 +68,11 @@ def read_member(path: Path) -> Record:
         x = np.stack([np.ravel(arrays[key][index]) for key in names]).astype(np.float32)
         time = np.ravel(arrays["timestamps"][index]).astype(np.float64) if "timestamps" in arrays else None
         fs = 1.0
-        if time is not None:
+        if time is not None and time.max() < _COARSE:
             steps = 1 + int(np.argmax(np.append(np.diff(time) <= 0, True)))
             x, fs = x[:, :steps], (steps - 1) / float(time[steps - 1] - time[0]) if steps > 1 else 1.0
+        elif time is not None and time[-1] > time[0]:
+            fs = (len(time) - 1) / float(time[-1] - time[0])
         return Record(name, x, fs, names, tuple(_STEPS[key] for key in names), "", source=path)
     held = _windows(path.parent, arrays)
     if held.ndim == 1:

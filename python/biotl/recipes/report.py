@@ -88,6 +88,8 @@ def _write(ready: Ready, tree: Mapping[str, Any] | None, shown: Sequence[Section
         "preprocessing": f"sha256 {ready.preprocessor.spec.digest()}",
         "data": f"sha256 {ready.store.digest}, {bundle.about.data.count} training recordings",
         "split": f"sha256 {ready.split.digest}, split.json beside this file",
+        "weights": "; ".join(f"{step['stage']} from {step['init']}" for step in bundle.about.lineage if "init" in step)
+        or "fitted at once, from nothing",
         "configuration": "config.resolved.yaml beside this file; machine and versions in env.json",
     }
     sections = [

@@ -153,14 +153,16 @@ class Store:
 def inherit(model: nn.Module, stage: Stage) -> tuple[Checkpoint, Transfer]:
     """Take the weights of the checkpoint that a stage's ``init`` names, as `transfer` does, into a model."""
     source = load(stage.init)
-    spec = source.state.get("about", {}).get("spec", {})
+    about = source.state.get("about", {})
+    spec, options = about.get("spec", {}), about.get("about", {}).get("model", {}).get("options", {})
     trains = apply(model, stage).parameters
     report = transfer(
         model,
         source.part("model"),
         strict=stage.min_share == 1,
         minimum=stage.min_share,
-        channels=[channel["name"] for channel in spec.get("channels", ())],
+        # a model of steps reads what is derived from its channels too, and says so
+        channels=options.get("channels") or [channel["name"] for channel in spec.get("channels", ())],
         init=stage.inflate,
         needed=[name for name, _ in model.named_parameters() if name not in trains],
     )
