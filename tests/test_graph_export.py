@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,7 @@ def test_a_gap_is_not_answered_and_reaches_no_further_than_is_said(files):
 
 AGAIN = """
 import sys
+import warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_graph_export import ECG
@@ -240,3 +242,43 @@ def test_what_needs_the_whole_recording_has_no_causal_twin(tmp_path):
     whole = ECG.model_copy(update={"channels": (ECG.channels[0].model_copy(update={"normalizer": "recording"}),)})
     with pytest.raises(ConfigError, match="got normalizer recording, which needs all of it"):
         both(tmp_path, whole, [[ecg(0, 1, duration_s=30.0)]], causal=True)
+
+
+def test_where_any_channel_will_do_one_there_has_to_be(tmp_path):
+    channels = tuple({"name": name, "normalizer": "window", "optional": True} for name in ("ECG", "PPG"))
+    spec = WindowSpec(fs=125, length_s=5, gaps="mask", channels=channels)
+    two = ecg(0, 1, duration_s=30.0, fs=125.0)
+    two = Record("two", np.repeat(two.signal[:1], 2, axis=0), 125.0, ("ECG", "PPG"), ("mV", "mV"), "two")
+    run = session(both(tmp_path, spec, [[two]]).raw)
+    none = np.full_like(two.signal[:1], np.nan)
+    logits, _, answer = run.run(None, {"ECG": two.signal[:1], "PPG": none})
+    assert np.isfinite(logits).all()
+    assert (answer >= 0).all()
+    logits, probability, answer = run.run(None, {"ECG": none, "PPG": none})
+    assert np.isnan(logits).all()
+    assert np.isnan(probability).all()
+    assert (answer == -1).all()
+
+
+def test_real_workouts_at_one_rate_are_compared_and_the_others_left(tmp_path):
+    paths = sorted((data_folder("workouts") / "csv").glob("*.csv"))[:8]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of times that jitter
+        records = [[read(path)] for path in paths]
+    channels = (
+        {"name": "speed", "unit": "km/h", "normalizer": "training"},
+        {"name": "altitude", "unit": "m", "normalizer": "training", "optional": True},
+    )
+    spec = SequenceSpec(fs=0.2, length=200, channels=channels)
+    records = [of for of in records if of[0].fs == 1.0] + [of for of in records if of[0].fs != 1.0]
+    made = both(tmp_path, spec, records, decision=Value(name="heart rate", unit="bpm"))
+    found = json.loads(session(made.raw).get_modelmeta().custom_metadata_map["io.biotl.deviation"])
+    assert found["units"] > 500
+    assert found["unanswered"] == 0
+    assert found["input"] < 1e-5
+    assert found["output"] < 1e-5
+    for (record,) in records:
+        said, told = (Predictor(path).predict(record) for path in (made.spec, made.raw))
+        assert len(said) == len(told)
+        if record.fs == 1.0:  # pauses are bridged, and masked further than 15 s from a sample, as the spec has it
+            np.testing.assert_allclose(told.value, said.value, atol=1e-4)

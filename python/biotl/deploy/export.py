@@ -91,6 +91,7 @@ def export(
             raise ConfigError(f"decision: got outputs of {width}, wanted {bundle.decision.widths}")
         preprocessor = make_preprocessor(parse_spec(bundle.spec), bundle.state)
         rates = raw_samples.rates(preprocessor, raw[0]) if raw else {}
+        raw = [of for of in raw if raw_samples.rates(preprocessor, of) == rates]
         # what cannot stand in a graph is refused before a network is traced, which takes seconds
         front: Any = graph.preprocessing(preprocessor, rates, causal=causal) if raw else None
         proto = proto_of(network, names, axes, cut(example, names, axes, 2, whole))

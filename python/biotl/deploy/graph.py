@@ -124,10 +124,7 @@ def with_preprocessing(
     rename(proto.graph, {one.name: f"{one.name}.inside" for one in asked} | {name: "rows.of"})
     given = dict(zip(READS, (front.signal, front.measured), strict=True))
     rename(proto.graph, {name: given[name] for name in reads})
-    rows = "rows.of"
-    if front.nothing:
-        mark = after("Unsqueeze", front.nothing, [2]) if stepwise and tail else front.nothing
-        rows = after("Add", rows, mark)
+    rows = after("Add", "rows.of", after("Unsqueeze", front.nothing, [2]) if stepwise and tail else front.nothing)
     rows = after("Reshape", rows, after("Concat", front.batch, [-1, *tail], axis=0))
     rows = after.cut(rows, 0, front.steps) if stepwise else rows
     after("Identity", rows, name=name)

@@ -93,7 +93,11 @@ def forward(
     fed = {name: bridge(x[0])[None] if np.isfinite(x).any() else x for name, x in
            feed(preprocessor, records, rates, choose=choose).items()}  # fmt: skip
     raw = run(fed)[0]
-    place = rows(preprocessor, prepared) if preprocessor.unit == "window" else np.arange(len(raw))
+    windows = preprocessor.unit == "window"
+    place = rows(preprocessor, prepared) if windows else np.arange(len(preprocessor.units(prepared)))
+    # at another rate a sample less may come out of resampling, and the last window or step is not whole
+    short = max(0, int(place.max(initial=-1)) + 1 - len(raw))
+    raw = np.concatenate([raw, np.full((short, *raw.shape[1:]), np.nan, np.float32)])
     return lambda inputs: np.asarray(raw[place[np.maximum(inputs["unit"], 0)]])
 
 
