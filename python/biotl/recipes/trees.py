@@ -20,6 +20,8 @@ STAGE = "trees"
 """What the one fit is called where a run's files name a stage."""
 FOLDS = 6
 """Groups of training subjects, each answered by trees that were fitted on the other groups."""
+MODELS = 2
+"""Of the ensemble, in those fits: one of each make (`biotl.training.boosting.EVERY_OTHER`)."""
 
 
 def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: ARG001  (a fit of minutes starts over)
@@ -83,7 +85,7 @@ def _unseen(ready: "Ready", lessons: "Lessons") -> Iterator[Answered]:
     for group in lessons.groups(FOLDS):
         if len(lessons.learnt(group)) < 2:
             continue
-        trees = lessons.fit(group)
+        trees = lessons.fit(group, models=MODELS)
         for part in ready.parts("train"):
             if (ready.split.subjects[part.id] or part.id) in group:
                 prepared = ready.store[part.id]

@@ -244,15 +244,15 @@ class Lessons:
             rows[seed] = [of for heart in hearts for of in heart_rows(heart, labels, seed=seed, kinds=chosen)]
         return cls(hearts, labels, rows)
 
-    def fit(self, without: Container[str] = ()) -> Trees:
-        """Fit on all subjects but those; see `fit_trees`."""
+    def fit(self, without: Container[str] = (), *, models: int | None = None) -> Trees:
+        """Fit on all subjects but those, the first so many models of the ensemble or all; see `fit_trees`."""
         try:
             from sklearn.ensemble import HistGradientBoostingClassifier
         except ImportError:
             raise MissingExtraError("scikit-learn", "train") from None
         known = (FALSE, *self.learnt(without))
-        models = []
-        for seed, rows in self.rows.items():
+        fitted = []
+        for seed, rows in list(self.rows.items())[:models]:
             table, classes, weight = joined([of for of in rows if of.subject not in without], known)
             model = HistGradientBoostingClassifier(
                 learning_rate=0.15,
@@ -264,8 +264,8 @@ class Lessons:
                 early_stopping=False,
                 random_state=seed,
             )
-            models.append(model.fit(table, classes, sample_weight=weight))
-        return from_sklearn(models, len(self.labels))
+            fitted.append(model.fit(table, classes, sample_weight=weight))
+        return from_sklearn(fitted, len(self.labels))
 
     def learnt(self, without: Container[str] = ()) -> list[int]:
         """Return the classes that the others hold enough beats of."""
