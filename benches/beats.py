@@ -1,7 +1,7 @@
 """Choose, train and measure the boosted trees that tell beats apart, on MIT-BIH and off it, one thread.
 
     OMP_NUM_THREADS=1 python benches/beats.py folds [NAME ...]
-    OMP_NUM_THREADS=1 python benches/beats.py test
+    OMP_NUM_THREADS=1 python benches/beats.py test [RUN]
     OMP_NUM_THREADS=1 python benches/beats.py causal
     OMP_NUM_THREADS=1 python benches/beats.py few RUN
 
@@ -11,7 +11,8 @@ and as the mean over patients; F1 under *prevalence stress* (held-out recordings
 (three patients in fibrillation) and in the normal hearts of QTDB. With NAMEs, only those kinds of copies are learnt
 from (`biotl.training.boosting.KINDS`). It reads no recording of DS2.
 
-``test`` trains on DS1 without 201, who is 202 of DS2, and reads DS2: one look. ``causal`` leaves the first two
+``test`` trains on DS1 without 201, who is 202 of DS2, or takes the trees of a finished RUN, and reads DS2: one look, or
+part of that run's. ``causal`` leaves the first two
 groups of DS1 out and judges every twentieth of their beats from the 300 beats before it and the one after it, waves
 measured on no more than that; the R peaks are those of the whole recording, which `RPeakStream` finds to within a few
 beats. ``few`` learns from 1 to all of the patients of DS1 that a fold leaves, judges the fold, and adds the curve to
@@ -26,20 +27,23 @@ from pathlib import Path
 import numpy as np
 
 from biotl.datasets.beat_copies import with_prevalence
-from biotl.datasets.beat_features import beat_features
+from biotl.datasets.beat_features import FEATURES, beat_features
 from biotl.datasets.beat_measures import measure_beats
 from biotl.datasets.beat_tables import BeatPreprocessor
-from biotl.datasets.beats import AAMI, label_beats, reference_beats
+from biotl.datasets.beats import AAMI, AAMI_CLASSES, CLASSES, label_beats, reference_beats
 from biotl.datasets.de_chazal import DS1, DS2
 from biotl.datasets.spec_kinds import BeatSpec
+from biotl.models.trees import Trees
 from biotl.recipes.report import again
 from biotl.recipes.stress import lines
+from biotl.recipes.trees import STAGE
 from biotl.records import read
 from biotl.report.robustness import Panels, keep
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import interval, paired
 from biotl.scoring.classes import ClassCounts, score
 from biotl.training import boosting
+from biotl.training.checkpoint import SUFFIX, load
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FOLDS = (
@@ -57,12 +61,13 @@ TWO = BeatPreprocessor(BeatSpec())
 ONE = BeatPreprocessor(BeatSpec(channels=BeatSpec().channels[:1]))
 
 
-def seen(path, preprocessor=TWO):
+def seen(path, preprocessor=TWO, classes=AAMI_CLASSES):
     """Return a recording as a heart to learn from, its features, and the classes of the beats that were missed."""
     record = read(path)
     prepared = preprocessor.prepare([record])
     arrays = prepared.arrays
-    beats = label_beats(reference_beats(record.annotations["atr"]), preprocessor.units(prepared)[:, 0], record.fs)
+    reference = reference_beats(record.annotations["atr"], classes)
+    beats = label_beats(reference, preprocessor.units(prepared)[:, 0], record.fs)
     heart = boosting.Heart(record.name, arrays["signal"], preprocessor.spec.fs, arrays["rpeaks"], beats.label)
     return heart, arrays["features"], beats.missed
 
@@ -162,9 +167,9 @@ def curve(lessons, hearts):
     return levels
 
 
-def answered(name, preprocessor, trees, *, annotated=False):
+def answered(name, preprocessor, trees, *, annotated=False, classes=AAMI_CLASSES):
     """Answer a recording of DS2."""
-    heart, features, missed = seen(DATA / "mitdb" / name, preprocessor)
+    heart, features, missed = seen(DATA / "mitdb" / name, preprocessor, classes)
     rpeaks, label = heart.rpeaks, heart.label
     if annotated:
         beats = reference_beats(read(DATA / "mitdb" / name).annotations["atr"])
@@ -192,9 +197,16 @@ def learn():
     return trees
 
 
-def test():
+def of_run(run):
+    """Return the trees of a finished run."""
+    tensors = load(run / "checkpoints" / f"best-{STAGE}{SUFFIX}").tensors
+    arrays = {name.removeprefix("model."): tensor.numpy() for name, tensor in tensors.items()}
+    return Trees(**arrays, columns=len(FEATURES))
+
+
+def test(run):
     """Print what DS2 gives: every call is a look."""
-    trees = learn()
+    trees = of_run(run) if run else learn()
     began = time.process_time()
     two = [answered(name, TWO, trees) for name in DS2]
     spent = time.process_time() - began
@@ -207,6 +219,7 @@ def test():
     show("two leads, annotated beats", [answered(name, TWO, trees, annotated=True) for name in DS2])
     for name in ("232", "202"):
         show(f"two leads, without {name}", [of for of in two if of.id != name])
+    show("two leads, e j n as S", [answered(name, TWO, trees, classes=CLASSES["ec57"]) for name in DS2])
     print("by record: F1 of N, S, V; S called N, S, V; N called S, V; V called N, S")
     for of in two:
         c = score(of.truth, of.answers["trees"], of.missed, AAMI).confusion
@@ -245,7 +258,7 @@ if __name__ == "__main__":
     if mode == "folds":
         folds(sys.argv[2:])
     elif mode == "test":
-        test()
+        test(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
     elif mode == "causal":
         causal()
     elif mode == "few" and len(sys.argv) == 3:
