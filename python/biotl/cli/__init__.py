@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from biotl.cli.bench import bench
 from biotl.cli.convert import convert
 from biotl.cli.demo import demo
 from biotl.cli.doctor import doctor
@@ -57,6 +58,7 @@ for command in (
     quantize,
     convert,
     inspect,
+    bench,
 ):
     app.command()(command)
 

@@ -128,7 +128,7 @@ def judge(
     a, b = np.maximum(start - beside, 0), np.minimum(np.maximum(end, start + 1) + beside, len(x))
     reasons = np.where((gone[b] - gone[a]) / np.maximum(b - a, 1) > missing, f"{lead}: missing", "").astype(object)
     score = np.full(n, np.nan, np.float32)
-    notes = () if not gone[-1] else (f"{lead}: {gone[-1]} of {len(x)} samples are missing",)
+    notes = missing_note(found)
     if found.flat:
         return Judged(np.zeros(n, np.float32), (f"{lead}: flat",) * n, notes)
     if kind and own < LEAST_FS[kind]:
@@ -146,6 +146,12 @@ def judge(
     said = [f"{lead}: {', '.join(w) or 'poor signal'}" for w in words]
     here = np.where(flat > 0.5, f"{lead}: flat", np.where(poor, said, "")).astype(object)[at]
     return Judged(scores[at], tuple(np.where(reasons == "", here, reasons)), notes)
+
+
+def missing_note(found: Found) -> tuple[str, ...]:
+    """Return how many samples of a channel are missing, where any is."""
+    gone = int((~np.isfinite(found.x)).sum())
+    return (f"{found.lead}: {gone} of {len(found.x)} samples are missing",) if gone else ()
 
 
 def _windows(

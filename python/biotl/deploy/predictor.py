@@ -208,13 +208,15 @@ class Predictor:
             ask = raw.forward(self._whole, self.preprocessor, prepared, mended, self._rates, choose=leads)
         made = answer(self.preprocessor, self.decision, prepared, ask)
         options: Any = {"unit": made.unit, "missing": 0.1 if bridge else 0.5, "stop": self._go_on}
-        # what a model can do without is no reason to withhold its answer
+        # what a model can do without is no reason to withhold its answer, unless it has nothing at all
         needed = [(c, one) for c, one in found if not c.optional]
-        judged = [judge.judge(one, judge.kind_of(c), made.span, made.fs, **options) for c, one in needed]
-        reasons = list(made.abstained)
-        for of in judged:
-            reasons = [mine or other for mine, other in zip(reasons, of.reasons, strict=True)]
+        judged = [judge.judge(one, judge.kind_of(c), made.span, made.fs, **options) for c, one in needed or found]
+        each = zip(*(of.reasons for of in judged), strict=True) if judged else [()] * len(made)
+        agreed = any if needed else all
+        other = [next(filter(None, why), "") if agreed(why) else "" for why in each]
+        reasons = [mine or why for mine, why in zip(made.abstained, other, strict=True)]
         notes += [note for of in judged for note in of.notes]
+        notes += [note for c, one in found if needed and c.optional for note in judge.missing_note(one)]
         silent = np.array([bool(why) for why in reasons], bool)
         withheld = -1 if made.value.dtype.kind == "i" else np.nan
         silent_rows = silent[:, None] if made.value.ndim == 2 else silent

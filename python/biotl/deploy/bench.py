@@ -1,0 +1,178 @@
+"""How fast an exported model is here, beside the same network in torch, and what it costs to begin."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biotl.datasets.spec_kinds import SequenceSpec
+from biotl.deploy.answer import batches
+from biotl.deploy.predictor import Predictor
+from biotl.errors import SignalError
+from biotl.records import Record, ecg
+
+BATCHES = (1, 16, 64)
+THREADS = (1, 2)
+ROUNDS, LEAST_S = 5, 0.2
+MINUTES = 10
+_COLD = """
+import json, resource, sys, time
+start = time.perf_counter()
+from biotl.deploy.predictor import Predictor
+import numpy as np
+loaded = time.perf_counter()
+predictor = Predictor(sys.argv[1], threads=1)
+ready = time.perf_counter()
+with np.load(sys.argv[2]) as file:
+    x, fs = file["x"], float(file["fs"])
+predictor.predict(x, fs=fs)
+done = time.perf_counter()
+print(json.dumps({"import_s": loaded - start, "load_s": ready - loaded, "first_answer_s": done - ready,
+                  "cold_start_s": done - start,
+                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+
+
+def measure(path: Path, work: Path) -> dict[str, Any]:
+    """Measure an exported model on a synthetic recording.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.onnx`` file.
+    work : Path
+        A folder for what is passed to a fresh process.
+
+    Returns
+    -------
+    dict
+        ``latency``: one row a batch and number of threads, milliseconds of the network alone by onnxruntime, torch
+        eager and ``torch.compile``, medians of interleaved rounds, weights drawn anew; ``cold``: seconds of import,
+        loading and the first answer, and MB of memory, in a fresh process on one thread; ``real_time``: seconds of
+        signal that a second of work answers, all of it included, on one thread.
+    """
+    predictor = Predictor(path, threads=1)
+    record = synthetic(predictor, MINUTES * 60)
+    np.savez(work / "signal.npz", x=record.signal[:, : round(60 * record.fs)], fs=record.fs)
+    words = [sys.executable, "-c", _COLD, str(path), str(work / "signal.npz")]
+    cold = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    start = time.perf_counter()
+    predictor.predict(record)
+    real_time = record.signal.shape[1] / record.fs / (time.perf_counter() - start)
+    rows = []
+    for threads in THREADS:
+        session = Predictor(path, threads=threads).session
+        for batch in BATCHES:
+            inputs = example(predictor, record, batch)
+            asked = [session.get_outputs()[0].name]
+            known = {item.name: inputs[item.name] for item in session.get_inputs()}
+            runs: dict[str, Callable[[], Any]] = {"onnxruntime": lambda s=session, a=asked, k=known: s.run(a, k)}
+            rows.append({"batch": batch, "threads": threads, **timed(runs | by_torch(predictor, inputs, threads))})
+    return {
+        "model": path.name,
+        "name": predictor.bundle.about.model.name,
+        "bytes": path.stat().st_size,
+        "unit": predictor.preprocessor.unit,
+        "latency": rows,
+        "cold": {name: round(value, 3) for name, value in cold.items()},
+        "real_time": round(real_time, 1),
+    }
+
+
+def synthetic(predictor: Predictor, seconds: float) -> Record:
+    """Return a recording with every channel of a model: an ECG under each name, or a steady run."""
+    spec = predictor.preprocessor.spec
+    if isinstance(spec, SequenceSpec):
+        rng, n, fs = np.random.default_rng(0), round(seconds * 12), 1.0
+        rows = [10 + 0.02 * rng.standard_normal(n).cumsum() for _ in spec.channels]
+    else:
+        fs = max(100.0, min(spec.fs, 500.0))
+        rows = [ecg(0, k, duration_s=seconds, fs=fs).signal[0] for k, _ in enumerate(spec.channels)]
+    names, units = zip(*((channel.name, channel.unit) for channel in spec.channels), strict=True)
+    return Record("bench", np.stack(rows).astype(np.float32), fs, names, units, "bench")
+
+
+def example(predictor: Predictor, record: Record, batch: int) -> dict[str, NDArray[Any]]:
+    """Return real inputs of so many cuts, repeated where the recording has fewer.
+
+    Raises
+    ------
+    SignalError
+        If the model finds nothing to answer in the synthetic recording.
+    """
+    preprocessor = predictor.preprocessor
+    prepared = preprocessor.complete(preprocessor.prepare([record]))
+    found = next(batches(preprocessor, prepared, batch), None)
+    if found is None:
+        raise SignalError(f"{predictor.path}: bench: got nothing to answer in a synthetic recording, wanted a cut")
+    n = len(found["unit"])
+    return {name: np.concatenate([x] * -(-batch // n))[:batch] for name, x in found.items()}
+
+
+def by_torch(predictor: Predictor, inputs: Mapping[str, NDArray[Any]], threads: int) -> dict[str, Callable[[], Any]]:
+    """Return the same network in torch, eager and compiled, with weights drawn anew; nothing where torch is not."""
+    if find_spec("torch") is None:
+        return {}
+    import torch
+
+    from biotl.models.registry import build
+
+    torch.set_num_threads(threads)
+    about = predictor.bundle.about.model
+    model = build(about.name, **about.options).eval()
+    tensors = [torch.from_numpy(np.array(inputs[name])) for name in model.inputs]
+    compiled = torch.compile(model)
+
+    def run(network: Any) -> Callable[[], Any]:
+        def once() -> Any:
+            with torch.inference_mode():
+                return network(*tensors)
+
+        return once
+
+    return {"torch eager": run(model), "torch.compile": run(compiled)}
+
+
+def timed(runs: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Return the median milliseconds of each, called in turn; None for one that fails here, as without a compiler."""
+    working, took = {}, {}
+    for name, run in runs.items():
+        try:
+            run()
+            working[name] = run
+        except Exception:  # torch.compile has as many ways to fail as there are compilers
+            took[name] = None
+    each: dict[str, list[float]] = {name: [] for name in working}
+    for _ in range(ROUNDS):
+        for name, run in working.items():
+            n, start = 0, time.perf_counter()
+            while (spent := time.perf_counter() - start) < LEAST_S / ROUNDS:
+                run()
+                n += 1
+            each[name].append(1e3 * spent / n)
+    return {name: round(median(each[name]), 3) if name in each else took[name] for name in runs}
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """Return what `measure` gave as Markdown."""
+    cold, rows = found["cold"], found["latency"]
+    columns = list(rows[0])
+    lines = [
+        f"**{found['model']}** ({found['name']}, {found['bytes'] / 1e6:.2f} MB): "
+        f"{found['real_time']:,.0f} s of signal a second of one thread; cold start {cold['cold_start_s']:.2f} s "
+        f"(import {cold['import_s']:.2f}, load {cold['load_s']:.2f}, first answer {cold['first_answer_s']:.2f}), "
+        f"{cold['peak_mb']:.0f} MB.",
+        "",
+        f"| {' | '.join(f'{name} ms' if name not in ('batch', 'threads') else name for name in columns)} |",
+        f"|{'---|' * len(columns)}",
+    ]
+    lines += [f"| {' | '.join('-' if row[name] is None else str(row[name]) for name in columns)} |" for row in rows]
+    return "\n".join(lines)
