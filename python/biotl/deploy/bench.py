@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -14,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.spec_kinds import SequenceSpec
+from biotl.deploy import raw
 from biotl.deploy.answer import batches
+from biotl.deploy.arrays import between
 from biotl.deploy.predictor import Predictor
 from biotl.errors import SignalError
 from biotl.records import Record, ecg
@@ -23,6 +26,8 @@ BATCHES = (1, 16, 64)
 THREADS = (1, 2)
 ROUNDS, LEAST_S = 5, 0.2
 MINUTES = 10
+RAW_S = 30.0
+"""Of a file that takes raw samples: what one of a batch holds."""
 _COLD = """
 import json, resource, sys, time
 start = time.perf_counter()
@@ -67,15 +72,15 @@ def measure(path: Path, work: Path) -> dict[str, Any]:
     start = time.perf_counter()
     predictor.predict(record)
     real_time = record.signal.shape[1] / record.fs / (time.perf_counter() - start)
-    rows = []
+    rows, networks = [], {} if predictor.rates else by_torch(predictor)
     for threads in THREADS:
         session = Predictor(path, threads=threads).session
         for batch in BATCHES:
             inputs = example(predictor, record, batch)
-            asked = [session.get_outputs()[0].name]
-            known = {item.name: inputs[item.name] for item in session.get_inputs()}
-            runs: dict[str, Callable[[], Any]] = {"onnxruntime": lambda s=session, a=asked, k=known: s.run(a, k)}
-            rows.append({"batch": batch, "threads": threads, **timed(runs | by_torch(predictor, inputs, threads))})
+            asked, known = [session.get_outputs()[0].name], {x.name: inputs[x.name] for x in session.get_inputs()}
+            runs: dict[str, Callable[[], Any]] = {"onnxruntime": partial(session.run, asked, known)}
+            runs |= {name: partial(run, inputs, threads) for name, run in networks.items()}
+            rows.append({"batch": batch, "threads": threads, **timed(runs)})
     return {
         "model": path.name,
         "name": predictor.bundle.about.model.name,
@@ -109,6 +114,10 @@ def example(predictor: Predictor, record: Record, batch: int) -> dict[str, NDArr
         If the model finds nothing to answer in the synthetic recording.
     """
     preprocessor = predictor.preprocessor
+    if predictor.rates:
+        part = between(record, 0, round(RAW_S * record.fs))
+        fed = raw.feed(preprocessor, [part], predictor.rates)
+        return {name: np.repeat(x, batch, axis=0) for name, x in fed.items()}
     prepared = preprocessor.complete(preprocessor.prepare([record]))
     found = next(batches(preprocessor, prepared, batch), None)
     if found is None:
@@ -117,7 +126,7 @@ def example(predictor: Predictor, record: Record, batch: int) -> dict[str, NDArr
     return {name: np.concatenate([x] * -(-batch // n))[:batch] for name, x in found.items()}
 
 
-def by_torch(predictor: Predictor, inputs: Mapping[str, NDArray[Any]], threads: int) -> dict[str, Callable[[], Any]]:
+def by_torch(predictor: Predictor) -> dict[str, Callable[[Mapping[str, NDArray[Any]], int], Any]]:
     """Return the same network in torch, eager and compiled, with weights drawn anew; nothing where torch is not."""
     if find_spec("torch") is None:
         return {}
@@ -125,31 +134,27 @@ def by_torch(predictor: Predictor, inputs: Mapping[str, NDArray[Any]], threads: 
 
     from biotl.models.registry import build
 
-    torch.set_num_threads(threads)
     about = predictor.bundle.about.model
-    model = build(about.name, **about.options).eval()
-    tensors = [torch.from_numpy(np.array(inputs[name])) for name in model.inputs]
-    compiled = torch.compile(model)
+    model: Any = build(about.name, **about.options).eval()
 
-    def run(network: Any) -> Callable[[], Any]:
-        def once() -> Any:
-            with torch.inference_mode():
-                return network(*tensors)
+    def run(network: Any, inputs: Mapping[str, NDArray[Any]], threads: int) -> Any:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            return network(*(torch.from_numpy(inputs[name]) for name in model.inputs))
 
-        return once
-
-    return {"torch eager": run(model), "torch.compile": run(compiled)}
+    # one compilation serves every batch
+    return {"torch eager": partial(run, model), "torch.compile": partial(run, torch.compile(model, dynamic=True))}
 
 
 def timed(runs: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     """Return the median milliseconds of each, called in turn; None for one that fails here, as without a compiler."""
-    working, took = {}, {}
+    working: dict[str, Callable[[], Any]] = {}
     for name, run in runs.items():
         try:
             run()
             working[name] = run
         except Exception:  # torch.compile has as many ways to fail as there are compilers
-            took[name] = None
+            continue
     each: dict[str, list[float]] = {name: [] for name in working}
     for _ in range(ROUNDS):
         for name, run in working.items():
@@ -158,7 +163,7 @@ def timed(runs: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
                 run()
                 n += 1
             each[name].append(1e3 * spent / n)
-    return {name: round(median(each[name]), 3) if name in each else took[name] for name in runs}
+    return {name: round(median(each[name]), 3) if name in each else None for name in runs}
 
 
 def markdown(found: Mapping[str, Any]) -> str:

@@ -58,6 +58,8 @@ class Predictor:
         From a recording to model inputs.
     decision : Classes, Value or Vector
         From raw output to an answer.
+    rates : dict of str to float
+        Of a file that takes raw samples: the rate in Hz of each input; else empty.
 
     Raises
     ------
@@ -81,7 +83,7 @@ class Predictor:
         self.decision = self.bundle.decision
         self.preprocessor = make_preprocessor(parse_spec(self.bundle.spec, source=f"{path}: spec"), self.bundle.state)
         self._inputs = [item.name for item in self.session.get_inputs()]
-        self._rates, self._note = raw.rates_of(stored), raw.note_of(stored)  # of a file that takes raw samples
+        self.rates, self._note = raw.rates_of(stored), raw.note_of(stored)  # of a file that takes raw samples
         self._output = self.session.get_outputs()[0].name  # what a decision makes of it comes after
         self._stop = Event()
 
@@ -204,8 +206,8 @@ class Predictor:
         prepared = self.preprocessor.prepare(mended, choose=leads)
         self._go_on()
         ask: Forward = self._forward
-        if self._rates:
-            ask = raw.forward(self._whole, self.preprocessor, prepared, mended, self._rates, choose=leads)
+        if self.rates:
+            ask = raw.forward(self._whole, self.preprocessor, prepared, mended, self.rates, choose=leads)
         made = answer(self.preprocessor, self.decision, prepared, ask)
         options: Any = {"unit": made.unit, "missing": 0.1 if bridge else 0.5, "stop": self._go_on}
         # what a model can do without is no reason to withhold its answer, unless it has nothing at all
