@@ -88,6 +88,10 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_work(folder, tmp_pa
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["predict", str(model), str(folder / "r1"), "--plot", str(tmp_path)]) == 5
     assert "matplotlib is not installed: pip install 'biotl[train]'" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["predict", str(model), str(folder / "r1")]) == 0  # nobody who asks for neither needs them
 
 
 @pytest.mark.parametrize("config", ["ecgbert_mitbih", "spiking_without_beats"])

@@ -55,7 +55,8 @@ def predict(
     options: dict[str, Any] = {"units": units, "lead": lead, "read": reader(fs)}
     if output is not None:
         tables.check(output)
-    beside = [_marks(annotations)] * (annotations is not None) + [_picture(plot, options)] * (plot is not None)
+    beside = [] if annotations is None else [_marks(annotations)]
+    beside += [] if plot is None else [_picture(plot, options)]
 
     def refuse(path: Path, error: Exception) -> None:
         refused.append({"recording": str(path), "reason": str(error)})
@@ -90,11 +91,10 @@ def predict(
     end(refused, done)
 
 
-def _marks(folder: Path | None) -> Written:
+def _marks(folder: Path) -> Written:
     def write(made: "Prediction", _: Path) -> None:
         from biotl.records.write import write_annotations
 
-        assert folder is not None
         if len(made):  # WFDB has no file without a mark
             folder.mkdir(parents=True, exist_ok=True)
             note(f"wrote {write_annotations(folder / made.record, 'biotl', made.annotations(), fs=made.fs)}")
@@ -102,7 +102,7 @@ def _marks(folder: Path | None) -> Written:
     return write
 
 
-def _picture(folder: Path | None, options: dict[str, Any]) -> Written:
+def _picture(folder: Path, options: dict[str, Any]) -> Written:
     from biotl.report import trace
     from biotl.report.style import style
 
@@ -110,7 +110,6 @@ def _picture(folder: Path | None, options: dict[str, Any]) -> Written:
         pass
 
     def write(made: "Prediction", path: Path) -> None:
-        assert folder is not None
         trace.write(made, [options["read"](path)], folder / f"{made.record}.png")
         note(f"wrote {folder / made.record}.png")
 
