@@ -105,7 +105,7 @@ def manifest(folder, parts):
         rows.writerow(["id", "file", "subject", "split"])
         for which, names in parts.items():
             rows.writerows([name, people[name].files[0], people[name].subject, which] for name in names)
-    return [f"data.manifest={folder / 'manifest.csv'}", "data.adapter=", "data.root=null", "data.split={by: split}"]
+    return [f"data.manifest={folder / 'manifest.csv'}", "data.root=null", "data.split={by: split}"]
 
 
 def prepared(config):
