@@ -31,7 +31,7 @@ from biotl.records import ecg
 from biotl.records.write import write_wfdb
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import interval, paired
-from biotl.scoring.classes import ClassCounts
+from biotl.scoring.classes import ClassCounts, ratio
 from biotl.scoring.figure import Figure
 from biotl.scoring.ranking import area_roc
 
@@ -75,8 +75,8 @@ class Ranking:
     def figures(self, sums):
         """Read them from counts (..., 2 BINS)."""
         negative, positive = sums[..., :BINS], sums[..., BINS:]
-        missed = np.cumsum(positive, -1) / positive.sum(-1, keepdims=True)
-        below = np.cumsum(negative, -1) / negative.sum(-1, keepdims=True)
+        missed = ratio(np.cumsum(positive, -1), positive.sum(-1, keepdims=True))
+        below = ratio(np.cumsum(negative, -1), negative.sum(-1, keepdims=True))
         at = (missed <= 0.05).sum(-1, keepdims=True) - 1
         specific = np.where(at >= 0, np.take_along_axis(below, np.maximum(at, 0), -1), 0)[..., 0]
         return {"AUROC": 100 * area_roc(positive, negative), "Sp at Se 95": 100 * specific}
