@@ -86,14 +86,14 @@ def forward(
     run : callable
         From raw samples by name to the raw output, (1, windows or steps, ...).
     preprocessor, prepared
-        Which windows there are; gaps are bridged by straight lines, as the preprocessing does.
+        Which windows there are; gaps in them are bridged by straight lines, as the preprocessing does.
     records, rates, choose
         As of `feed`.
     """
-    fed = {name: bridge(x[0])[None] if np.isfinite(x).any() else x for name, x in
-           feed(preprocessor, records, rates, choose=choose).items()}  # fmt: skip
+    fed, windows = feed(preprocessor, records, rates, choose=choose), preprocessor.unit == "window"
+    if windows:  # of steps the file bridges gaps itself, as far as the spec has it
+        fed = {name: bridge(x[0])[None] if np.isfinite(x).any() else x for name, x in fed.items()}
     raw = run(fed)[0]
-    windows = preprocessor.unit == "window"
     place = rows(preprocessor, prepared) if windows else np.arange(len(preprocessor.units(prepared)))
     # at another rate a sample less may come out of resampling, and the last window or step is not whole
     short = max(0, int(place.max(initial=-1)) + 1 - len(raw))
