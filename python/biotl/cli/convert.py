@@ -12,8 +12,10 @@ def convert(
     weights: Annotated[list[Path], typer.Argument(help="The checkpoint; of ECGBERT also its emb_ and bert_ pair.")],
     output: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
     model: Annotated[
-        Literal["ecgbert", "spiking"],
-        typer.Option(help="Whose weights they are: of the public ECGBERT, or of the documented spiking network."),
+        Literal["ecgbert", "spiking", "ttm"],
+        typer.Option(
+            help="Whose weights they are: of the public ECGBERT, the documented spiking network, or IBM's TTM."
+        ),
     ] = "ecgbert",
     min_share: Annotated[
         float,
@@ -31,11 +33,13 @@ def convert(
     """
     from biotl.errors import ConfigError
     from biotl.models.transfer import KINDS
-    from biotl.recipes.convert import convert_ecgbert, convert_spiking
+    from biotl.recipes.convert import convert_ecgbert, convert_spiking, convert_ttm
 
-    if model == "spiking":
-        if len(weights) > 1 or reinit_attention:
-            raise ConfigError("convert --model spiking: takes one file, and has no attention to draw anew")
+    if model != "ecgbert" and (len(weights) > 1 or reinit_attention):
+        raise ConfigError(f"convert --model {model}: takes one file, and has no attention to draw anew")
+    if model == "ttm":
+        report, sha256 = convert_ttm(weights[0], output)
+    elif model == "spiking":
         report, sha256 = convert_spiking(weights[0], output, min_share=min_share)
     else:
         report, sha256 = convert_ecgbert(

@@ -3,6 +3,7 @@
 Of synthetic recordings all of it is known; of real ones without labels, biotl's own detectors say what they agree on.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from biotl.datasets.transforms import Sample, Transform
 from biotl.datasets.windows import WindowPreprocessor
+from biotl.errors import SignalWarning
 from biotl.records import Annotations
 from biotl.records.pulse import Pulses, pulses
 from biotl.signal import delineate, ppg_peaks, rpeaks
@@ -18,13 +20,15 @@ from biotl.signal import delineate, ppg_peaks, rpeaks
 STEP_S = 0.04
 """A map has a value for so long a stretch."""
 MAPS = ("R peak", "P wave", "QRS complex", "T wave", "pulse", "movement", "atrial ectopic", "ventricular ectopic")
-VALUES = ("ectopic", "irregular", "PPG SNR", "ECG SNR", "PPG agrees")
+VALUES = ("ectopic", "irregular", "PPG SNR", "ECG SNR", "PPG agrees", "octaves of rate")
 RATES_BPM = np.linspace(30.0, 219.0, 64)
 AGREE_BPM = 5.0
+FIELDS = ("signal", "measured", "maps", "values", "known", "rate", "rate_known")
 UNKNOWN = -1.0
 """In a map, what no loss counts; of values and the rate a mask says so."""
 _SPREAD_S = 0.04  # standard deviation of the bump at an R peak or a crest
 _SPREAD_BPM = 3.0
+_USUAL_BPM = 75.0
 _WAVES = ((1, "p"), (2, "N"), (3, "t"))
 Arrays = dict[str, NDArray[Any]]
 
@@ -35,7 +39,7 @@ def empty(steps: int) -> Arrays:
     Returns
     -------
     dict of str to ndarray
-        ``maps`` float32 (8, steps), 0 to 1, or -1; ``values`` float32 (5,) and ``known`` bool (5,); ``rate`` float32
+        ``maps`` float32 (8, steps), 0 to 1, or -1; ``values`` float32 (6,) and ``known`` bool (6,); ``rate`` float32
         (64,), a distribution over `RATES_BPM`, and ``rate_known`` bool (1,).
     """
     return {
@@ -65,10 +69,13 @@ def truth(made: Pulses) -> Arrays:
         maps[row] = bumps(beats.sample[np.isin(beats.symbol, list(symbols))] / fs, maps.shape[1])
     snr = 10 * np.log10((made.clean.var(1) + 1e-9) / ((record.signal[:2] - made.clean).var(1) + 1e-9))
     ectopic = float(np.isin(beats.symbol, ["A", "V", "F"]).any())
-    out["values"][:] = [ectopic, irregularity(beats.sample / fs), *(snr.clip(-10, 30) / 10), 0]
+    out["values"][:] = [ectopic, irregularity(beats.sample / fs), *(snr.clip(-10, 30) / 10), 0, 0]
     out["known"][:] = True
     with_rate(out, rate(beats.sample / fs))
-    agrees(out, rate(ppg_peaks(record.signal[0], fs) / fs), rate(beats.sample / fs))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SignalWarning)
+        crests = ppg_peaks(record.signal[0], fs)
+    agrees(out, rate(crests / fs), rate(beats.sample / fs))
     return out
 
 
@@ -81,8 +88,11 @@ def taught(ppg: NDArray[Any] | None, ecg: NDArray[Any] | None, fs: float) -> Arr
     assert given is not None
     out = empty(round(len(given) / fs / STEP_S))
     steps = out["maps"].shape[1]
-    beats = rpeaks(ecg, fs) if ecg is not None else np.zeros(0, np.int64)
-    crests = ppg_peaks(ppg, fs) if ppg is not None else np.zeros(0, np.int64)
+    beats = crests = np.zeros(0, np.int64)
+    with warnings.catch_warnings():  # what has a rhythm of another kind than a heart's teaches nothing
+        warnings.simplefilter("ignore", SignalWarning)
+        beats = rpeaks(ecg, fs) if ecg is not None else beats
+        crests = ppg_peaks(ppg, fs) if ppg is not None else crests
     if ppg is not None and ecg is not None:
         agrees(out, rate(crests / fs), rate(beats / fs))
         if out["values"][4]:
@@ -117,6 +127,8 @@ def with_rate(out: Arrays, bpm: float) -> None:
     if np.isfinite(bpm):
         bell = np.exp(-0.5 * ((RATES_BPM - np.clip(bpm, RATES_BPM[0], RATES_BPM[-1])) / _SPREAD_BPM) ** 2)
         out["rate"], out["rate_known"] = (bell / bell.sum()).astype(np.float32), np.ones(1, bool)
+        out["values"][5] = np.log2(bpm / _USUAL_BPM)
+    out["known"][5] = np.isfinite(bpm)
 
 
 def agrees(out: Arrays, pulse_bpm: float, heart_bpm: float) -> None:
@@ -222,3 +234,33 @@ class SyntheticPulses:
         made = pulses(int(rng.integers(2**31)), duration_s=spec.length_s, fs=spec.fs, rate_bpm=bpm)
         prepared = self.preprocessor.prepare([made.record])
         return {**self.preprocessor.inputs(prepared, self.preprocessor.cuts(prepared)[0]), **truth(made)}
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Two data sets as one, such as real windows and synthetic ones; the fields that both have."""
+
+    one: Any
+    other: Any
+    endless = True
+
+    def __len__(self) -> int:
+        return len(self.one) + len(self.other)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample of the one, or of the other behind it."""
+        own = index < len(self.one)
+        return self._shared(self.one[index] if own else self.other[index - len(self.one)])
+
+    def draw(self, index: int, rng: np.random.Generator) -> Sample:
+        """Return a sample changed by every transform."""
+        own = index < len(self.one)
+        return self._shared(self.one.draw(index, rng) if own else self.other.draw(index - len(self.one), rng))
+
+    def _shared(self, sample: Sample) -> Sample:
+        return {name: sample[name] for name in FIELDS}
+
+    @property
+    def subjects(self) -> list[str]:
+        """Who was recorded; nobody, where it is synthetic."""
+        return list(self.one.subjects)

@@ -30,6 +30,7 @@ MODELS: dict[str, str | Callable[..., nn.Module]] = {
     "ecgbert_documented": "biotl.models.ecgbert:DocumentedECGBert",
     "patch_encoder": "biotl.models.patch_encoder:PatchEncoder",
     "patch_encoder_small": "biotl.models.patch_encoder:SmallPatchEncoder",
+    "ttm": "biotl.models.ttm:TinyTimeMixer",
     "heart_rate_lstm": "biotl.models.heart_rate_lstm:HeartRateLSTM",
     "heart_rate_response": "biotl.models.heart_rate_response:HeartRateResponse",
     "spiking": "biotl.models.spiking:Spiking",

@@ -1,12 +1,15 @@
 """Foreign weights to a checkpoint of ours, which a stage's ``init`` can name."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from biotl.models.foreign import import_ecgbert
 from biotl.models.foreign_spiking import import_spiking
-from biotl.models.transfer import Transfer
+from biotl.models.registry import build
+from biotl.models.transfer import Transfer, transfer
+from biotl.models.ttm import read_ttm
 from biotl.training.checkpoint import Checkpoint, save
 
 
@@ -65,3 +68,30 @@ def convert_spiking(path: Path, output: Path, *, min_share: float = 1.0) -> tupl
     output.parent.mkdir(parents=True, exist_ok=True)
     lineage: list[dict[str, Any]] = [{"imported": [str(path)], "notes": list(report.notes)}]
     return report, save(output, Checkpoint(tensors, {"about": about, "lineage": lineage}))
+
+
+def convert_ttm(path: Path, output: Path) -> tuple[Transfer, str]:
+    """Bring the encoder of IBM's TinyTimeMixer into a file that a stage's ``init`` can name.
+
+    Parameters
+    ----------
+    path : Path
+        ``model.safetensors`` of granite-tsfm.
+    output : Path
+        The ``.safetensors`` file to write.
+
+    Returns
+    -------
+    Transfer, str
+        What came of which tensor, its notes the ``model`` that a configuration is to name; and the sha256.
+    """
+    options, tensors = read_ttm(path)
+    model = build("ttm", **options)
+    report = transfer(model, tensors)
+    sizes = ", ".join(f"{key}: {value}" for key, value in options.items() if key != "length")
+    notes = (f"windows of {options['length']} samples", f"model: {{name: ttm, {sizes}}}".replace("True", "true"))
+    about = {"model": {"name": "ttm", "options": options}}
+    held = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    lineage: list[dict[str, Any]] = [{"imported": [str(path)], "notes": list(notes)}]
+    return replace(report, notes=notes), save(output, Checkpoint(held, {"about": about, "lineage": lineage}))

@@ -49,8 +49,9 @@ class SslData(windows.WindowData):
     """Recordings without labels, or with a column that says what an encoder should know.
 
     ``dense`` adds the targets of `biotl.datasets.dense` and the view ``synthetic`` of so many windows an epoch, endless
-    and with exact targets; in the view ``main`` biotl's detectors say them. ``fast`` takes 1,000 training and 200
-    validation windows. ``probe`` is a column of the manifest: a linear model on the encoder's embeddings is asked for
+    and with exact targets; in the view ``main`` biotl's detectors say them; ``both`` joins the two. ``fast`` takes
+    1,000 training and 200 validation windows. ``probe`` is a column of the manifest: a linear model on the encoder's
+    embeddings is asked for
     it, beside random weights and simple features, at the end and, with ``probe_every``, after so many epochs each. Its
     values are numbers, or the classes that ``classes`` maps them to.
     """
@@ -84,7 +85,7 @@ def target(config: SslConfig, entries: Sequence[Entry]) -> Target:
 
 
 def views(ready: "Ready") -> "dict[str, View]":
-    """Return ``main``, windows with patches to restore, the same ones in every validation, and ``synthetic``."""
+    """Return ``main``, windows with patches to restore, the same in every validation; ``synthetic``; and ``both``."""
     from biotl.training.data import View
 
     data, spec = cast(SslConfig, ready.config).data, ready.preprocessor.spec
@@ -109,6 +110,9 @@ def views(ready: "Ready") -> "dict[str, View]":
         windowed = cast(WindowPreprocessor, ready.preprocessor)
         made = [dense.SyntheticPulses(windowed, n, seed=k, transforms=changes) for k, n in enumerate(sizes)]
         found["synthetic"] = View(*made)
+        found["both"] = View(
+            dense.Joined(found["main"].train, made[0]), dense.Joined(found["main"].validation, made[1])
+        )
     return found
 
 
