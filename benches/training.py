@@ -1,11 +1,12 @@
-"""What the engine costs: samples per second of three models under the trainer and under a bare PyTorch loop.
+"""What the engine costs: samples per second of four models under the trainer and under a bare PyTorch loop.
 
-    PYTHONPATH=python python benches/training.py [EPOCHS]
+    PYTHONPATH=python python benches/training.py [EPOCHS] [NAME]
 
 Both train on the same batches with the same optimiser, one thread, in turns by epoch; a figure is a ratio of process
 CPU times, the median over epochs. The bare loop loads, steps and clips, and does nothing else.
 """
 
+import copy
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.models.registry import build
 from biotl.records import ecg
 from biotl.training.data import Task, View, collate
+from biotl.training.losses import MaskedReconstruction, MultiResolutionSTFT
 from biotl.training.stages import Config
 from biotl.training.trainer import Trainer
 
@@ -91,7 +93,15 @@ def cases(rng):
     yield "ECGBERT", model, data, batch, "cross_entropy"
     yield "LSTM 2 x 64, 500 steps", Lstm(), Arrays(x=normal(96, 500, 3), target=normal(96, 500)), 16, "masked_mse"
     labels = rng.integers(0, 2, 512)
+    hidden = np.repeat(rng.random((384, 1, 10)) < 0.4, 125, -1).repeat(2, 1)
+    x = normal(384, 2, 1250)
+    windows = Arrays(signal=x, target=x.copy(), mask=hidden, measured=~hidden)
+    model = build("patch_encoder", reconstruct=True)
+    yield "pretraining, 2.5 M, batch 128", model, windows, 128, "masked_reconstruction"
     yield "transformer, 10 patches", Patches(), Arrays(x=normal(512, 10, 250), labels=labels), 32, "cross_entropy"
+
+
+RESTORE = ((MaskedReconstruction(target="target"), 1.0), (MultiResolutionSTFT(target="target"), 0.3))
 
 
 def bare_epoch(model, optimizer, loader, loss):
@@ -99,7 +109,9 @@ def bare_epoch(model, optimizer, loader, loss):
     model.train()
     for batch in loader:
         out = model(*(batch[name] for name in model.inputs))
-        if loss == "cross_entropy":
+        if loss == "masked_reconstruction":
+            value = sum(weight * term(out, batch) for term, weight in RESTORE)
+        elif loss == "cross_entropy":
             value = cross_entropy(out["logits"].flatten(0, -2), batch["labels"].flatten())
         else:
             value = mse_loss(out["prediction"], batch["target"])
@@ -109,16 +121,19 @@ def bare_epoch(model, optimizer, loader, loss):
         optimizer.zero_grad(set_to_none=True)
 
 
-def main(epochs):
-    """Print a line for each model."""
+def main(epochs, only=""):
+    """Print a line for each model, or for those whose name begins so."""
     torch.set_num_threads(1)
     for name, model, data, batch, loss in cases(np.random.default_rng(0)):
-        term = {"name": loss} | ({"mask": None} if loss == "masked_mse" else {})
-        stage = {"name": "bench", "loss": term, "epochs": epochs, "batch_size": batch, "lr": 1e-3}
+        if not name.startswith(only):
+            continue
+        terms = [{"name": loss} | ({"mask": None} if loss == "masked_mse" else {})]
+        if loss == "masked_reconstruction":
+            terms = [{"name": loss, "target": "target"}, {"name": "stft", "target": "target", "times": 0.3}]
+        stage = {"name": "bench", "loss": terms, "epochs": epochs, "batch_size": batch, "lr": 1e-3}
         if hasattr(model, "mlm"):
             stage["trains"] = ["embedding", "encoder", "head"]
-        twin = build("ecgbert", classes=5) if name == "ECGBERT" else type(model)()
-        twin.load_state_dict(model.state_dict())
+        twin = copy.deepcopy(model)
         optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.01)
         loader = DataLoader(data, batch, shuffle=True, collate_fn=lambda samples, data=data: collate(data, samples))
         times = {"bare": [], "engine": []}
@@ -145,4 +160,4 @@ def main(epochs):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15, *sys.argv[2:])
