@@ -95,10 +95,10 @@ class Level(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (..., patches, dim)."""
-        y = x.unflatten(-1, (self.factor, -1)).flatten(-3, -2)
+        y = x.reshape(*x.shape[:-2], x.shape[-2] * self.factor, x.shape[-1] // self.factor)
         for layer in self.mixer_layers:
             y = layer(y)
-        return y.unflatten(-2, (-1, self.factor)).flatten(-2)
+        return y.reshape(x.shape)
 
 
 class TinyTimeMixer(nn.Module):
@@ -181,7 +181,7 @@ class TinyTimeMixer(nn.Module):
 
     def forward(self, signal: Tensor, measured: Tensor) -> dict[str, Tensor]:
         """Read windows as `biotl.models.patch_encoder.PatchEncoder.forward`; a channel without a sample is left out."""
-        x = self.encoder["patcher"](torch.where(measured, signal, 0.0).unflatten(-1, (-1, self.patch)))
+        x = self.encoder["patcher"](torch.where(measured, signal, 0.0).reshape(*signal.shape[:-1], -1, self.patch))
         for block in self.mixers:
             x = block(x)
         there = measured.any(-1).to(x.dtype)[:, :, None, None]
