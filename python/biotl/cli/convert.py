@@ -13,9 +13,7 @@ def convert(
     output: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
     model: Annotated[
         Literal["ecgbert", "spiking", "ttm"],
-        typer.Option(
-            help="Whose weights they are: of the public ECGBERT, the documented spiking network, or IBM's TTM."
-        ),
+        typer.Option(help="Whose weights: of the public ECGBERT, the documented spiking network, or IBM's TTM."),
     ] = "ecgbert",
     min_share: Annotated[
         float,

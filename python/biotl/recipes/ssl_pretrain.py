@@ -51,9 +51,8 @@ class SslData(windows.WindowData):
     ``dense`` adds the targets of `biotl.datasets.dense` and the view ``synthetic`` of so many windows an epoch, endless
     and with exact targets; in the view ``main`` biotl's detectors say them; ``both`` joins the two. ``fast`` takes
     1,000 training and 200 validation windows. ``probe`` is a column of the manifest: a linear model on the encoder's
-    embeddings is asked for
-    it, beside random weights and simple features, at the end and, with ``probe_every``, after so many epochs each. Its
-    values are numbers, or the classes that ``classes`` maps them to.
+    embeddings is asked for it, beside random weights and simple features, at the end and, with ``probe_every``, after
+    so many epochs each. Its values are numbers, or the classes that ``classes`` maps them to.
     """
 
     mask: Mask = Mask()
