@@ -61,7 +61,7 @@ ARMS = {
     "no stages": ([BEATS], ("pretrain", "head"), None, None),
     "no rhythm context": ([BEATS], (), blank(features=(RHYTHM, 0)), None),
     "no raw wave": ([BEATS], (), blank(patches=(slice(None), 0)), None),
-    "no words": ([BEATS], (), blank(tokens=(None, UNKNOWN)), None),
+    "no words": ([BEATS], ("pretrain",), blank(tokens=(None, UNKNOWN)), None),  # without words nothing is restored
     "few words": ([BEATS], (), None, (3, 5, 4, 6)),
     "delineated segments": ([BEATS, "data.spec.segmentation=delineated"], (), None, None),
     "plain loss": ([BEATS, *(f"stages[{k}].loss.weight=[1,1,1,1,1]" for k in (1, 2))], (), None, None),
