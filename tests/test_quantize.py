@@ -68,6 +68,19 @@ def test_int8_leaves_the_first_and_the_last_layer_and_scales_each_channel(tmp_pa
     assert to_int8(before, inputs()) == after
 
 
+def test_what_a_decision_makes_of_the_output_is_no_layer():
+    from biotl.deploy.decision import Classes
+    from biotl.deploy.graph import with_decision
+
+    proto = onnx.load_model_from_string(network())
+    proto.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 8
+    decided = with_decision(proto, Classes(labels=tuple(f"class {k}" for k in range(64)))).SerializeToString()
+    model = onnx.load_model_from_string(to_int8(decided, inputs()))
+    read = {node.output[0]: node for node in model.graph.node}
+    floats = [node.input[1] not in read for node in model.graph.node if node.op_type in {"Conv", "MatMul"}]
+    assert floats == [True, False, False, True, True]
+
+
 def test_what_has_no_inner_layer_is_refused():
     with pytest.raises(ConfigError, match="int8: got 2 layers of Conv, Gemm, MatMul, wanted one between"):
         to_int8(network(layers=2), inputs())

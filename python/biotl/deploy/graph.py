@@ -19,6 +19,7 @@ from biotl.deploy.graph_answer import GIVES, decided
 from biotl.deploy.graph_filter import settle
 from biotl.deploy.graph_nodes import BOOL, FLOAT, OPSET, Nodes, rename
 from biotl.deploy.graph_windows import HINT, design, preprocess
+from biotl.deploy.metadata import DECISION
 from biotl.errors import ConfigError
 
 READS = ("signal", "measured")
@@ -172,7 +173,7 @@ def with_decision(proto: Any, decision: Decision) -> Any:
     """Add what a decision makes of the output to a model, as further outputs; see `graph_answer.decided`."""
     (output,) = proto.graph.output
     rename(proto.graph, {name: f"{name}.inside" for name in GIVES}, keep=output.name)
-    nodes = Nodes("decision")
+    nodes = Nodes(DECISION)
     added = decided(nodes, output.name, decision, shape_of(output))
     proto.graph.node.extend(nodes.nodes)
     proto.graph.initializer.extend(nodes.initializers())

@@ -9,6 +9,8 @@ from biotl.deploy.decision import Classes, Value
 
 PREFIX = "io.biotl."
 BUNDLE = f"{PREFIX}bundle"
+DECISION = "decision"
+"""What the names of the nodes begin with that make a decision of a raw output."""
 NOTE = "Research software, not a medical device."
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.deploy import seal
-from biotl.deploy.metadata import PREFIX
+from biotl.deploy.metadata import DECISION, PREFIX
 from biotl.errors import ConfigError
 
 LAYERS = ("Conv", "Gemm", "MatMul")
@@ -44,10 +44,13 @@ def to_int8(data: bytes, calibration: Iterable[Inputs]) -> bytes:
     model = onnx.load_model_from_string(data)
     weights = {item.name for item in model.graph.initializer}
     layers = [node for node in model.graph.node if node.op_type in LAYERS and weights.intersection(node.input)]
+    # what a decision makes of the output is no layer
+    after = [node for node in layers if node.output[0].startswith(f"{DECISION}.")]
+    layers = [node for node in layers if node not in after]
     if len(layers) < 3:
         raise ConfigError(f"int8: got {len(layers)} layers of {', '.join(LAYERS)}, wanted one between first and last")
     _named(model)
-    kept = [layers[0].name, layers[-1].name]
+    kept = [node.name for node in (layers[0], layers[-1], *after)]
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "source.onnx", Path(folder) / "target.onnx"
         onnx.save(model, source)
