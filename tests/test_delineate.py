@@ -39,6 +39,32 @@ def test_every_rate_finds_the_waves_where_they_were_put(fs):
     np.testing.assert_allclose((waves.qrs.offset - peaks(fs))[inner] / fs, 0.06, atol=0.025)
 
 
+def test_several_leads_have_one_answer_and_the_surer_lead_gives_it():
+    x, noise = ecg(360), np.random.default_rng(0).normal(0, 0.5, 7200)
+    alone, beats = delineate(x, peaks(360), 360), peaks(360)
+    same = delineate(np.stack([x, x, x]), beats, 360)
+    blind = delineate(np.stack([noise, x, ecg(360, p=0)]), beats, 360)
+    for wave in ("p", "qrs", "t"):
+        one, three, other = (getattr(waves, wave) for waves in (alone, same, blind))
+        for part in ("onset", "peak", "offset"):
+            np.testing.assert_array_equal(getattr(three, part), getattr(one, part))
+        np.testing.assert_allclose(three.confidence, one.confidence, rtol=1e-6)
+        assert (np.abs(other.peak - one.peak)[1:-1] <= 0.03 * 360).mean() > 0.9
+    assert not delineate(np.stack([ecg(360, p=0)] * 2), beats, 360).p.present[1:-1].any()
+    with pytest.raises(SignalError, match=r"pass x\.T"):
+        delineate(np.stack([x, x]).T, beats, 360)
+
+
+def test_a_lead_that_was_not_measured_leaves_the_answer_to_the_others():
+    x, beats = np.stack([ecg(360), ecg(360)]), peaks(360)
+    x[0, 2000:3000] = np.nan
+    waves = delineate(x, beats, 360, nan_policy="mask")
+    np.testing.assert_array_equal(waves.qrs.onset, delineate(x[1], beats, 360).qrs.onset)
+    x[1, 2000:3000] = np.nan
+    lost = delineate(x, beats, 360, nan_policy="mask").qrs
+    assert not lost.present[(beats > 2050) & (beats < 2950)].any()
+
+
 def test_neither_scale_nor_offset_matters():
     expected = delineate(ecg(360), peaks(360), 360)
     for x in (1000 * ecg(360), ecg(360) + 50, ecg(360).astype(np.float32)):
