@@ -85,27 +85,36 @@ class WindowPreprocessor:
         spec = self.spec
         about: dict[str, Any] = {"leads": {}, "gaps": {}}
         leads = find_all(records, spec.channels, choose=choose)
-        rows = [
-            None if lead is None else self._channel(lead, channel, about)
-            for lead, channel in zip(leads, spec.channels, strict=True)
-        ]
+        # every channel goes to its row as soon as it is made: of a day of twelve leads a second copy is gigabytes
+        room = max((_samples(lead, spec.fs) for lead in leads if lead is not None), default=0)
+        signal = np.empty((len(leads), max(room, spec.length)), np.float32)
+        lengths = np.zeros(len(leads), np.int64)
+        for k, (lead, channel) in enumerate(zip(leads, spec.channels, strict=True)):
+            row = np.empty(0, np.float32) if lead is None else self._channel(lead, channel, about)
+            lengths[k] = len(row)
+            signal[k, : len(row)], signal[k, len(row) :] = row, np.nan
+            del row
         first = records[0]
-        whole = [row for row, c in zip(rows, spec.channels, strict=True) if row is not None and not c.optional]
-        samples = min(map(len, whole or [row for row in rows if row is not None]), default=0)
+        there = np.array([lead is not None for lead in leads])
+        needed = np.array([not channel.optional for channel in spec.channels])
+        counted = there & needed if (there & needed).any() else there
+        samples = int(lengths[counted].min(initial=room))
         if samples < (spec.length if spec.gaps == "refuse" else spec.length / 2):
             where, wanted = first.source or first.name, f"{spec.length_s:g} s, a window"
             raise SignalError(f"{where}: signal: got {samples / spec.fs:g} s of the channels, wanted {wanted}")
         # a window's worth at least, so that a recording a little short of it is one with a gap at its end
-        signal = np.full((len(rows), max(samples, spec.length)), np.nan, np.float32)
-        for k, row in enumerate(rows):
-            if row is not None:
-                signal[k, : min(len(row), samples)] = row[:samples]
-                if spec.gaps == "interpolate":
-                    signal[k, min(len(row), samples) :] = row[min(len(row), samples) - 1]
+        signal = np.ascontiguousarray(signal[:, : max(samples, spec.length)])
+        signal[:, samples:] = np.nan
+        for k in np.flatnonzero(there).tolist() if spec.gaps == "interpolate" else ():
+            end = min(int(lengths[k]), samples)
+            signal[k, end:] = signal[k, end - 1]
         starts = np.arange(0, signal.shape[1] - spec.length + 1, spec.step, dtype=np.int64)
-        needed = np.array([not channel.optional for channel in spec.channels])
-        seen = np.concatenate([np.zeros((len(rows), 1), np.int64), np.cumsum(np.isfinite(signal), axis=1)], axis=1)
-        held = (seen[:, starts + spec.length] > seen[:, starts])[needed].all(axis=0)
+        held = np.ones(len(starts), np.bool_)
+        for k in np.flatnonzero(needed).tolist():
+            finite = np.isfinite(signal[k])
+            if not finite.all():
+                seen = np.concatenate([[0], np.cumsum(finite)])
+                held &= seen[starts + spec.length] > seen[starts]
         reasons = Counter({"no sample": int((~held).sum())})
         quality = np.full(len(starts), np.nan, np.float32)
         for gate in spec.gates:
@@ -117,7 +126,7 @@ class WindowPreprocessor:
                 reasons.update(f"{gate.channel} {reason}" for reason in why)
                 held[at], quality[at] = not why, np.fmin(quality[at], score)
         about["left out"] = {reason: n for reason, n in sorted(reasons.items()) if n}
-        arrays = {"signal": signal, "start": starts[held], "quality": quality[held]}
+        arrays: dict[str, NDArray[Any]] = {"signal": signal, "start": starts[held], "quality": quality[held]}
         if spec.beats:
             inner = choose if not isinstance(choose, Mapping) else of_beats(choose)
             found = BeatPreprocessor(spec.beats).prepare(records, choose=inner)
@@ -210,6 +219,11 @@ class WindowPreprocessor:
             "unit": np.asarray(cut.index, np.int64),
         }
         return made | ({"beats": scaled(prepared.arrays["beats"][cut.index], self.state)} if self.spec.beats else {})
+
+
+def _samples(found: Found, fs: float) -> int:
+    """Return how many samples a channel has at a rate, or a little more."""
+    return len(found.x) if found.record.fs == fs else int(len(found.x) * fs / found.record.fs) + 2
 
 
 def _judged(found: Found, start_s: float, length_s: float, gate: Gate) -> tuple[float, tuple[str, ...]]:
