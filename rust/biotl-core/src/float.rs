@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use crate::simd::Lanes;
+use crate::simd::{Lanes, Wide};
 
 /// `f32` or `f64`: a kernel written over this keeps the type of its input.
 pub trait Float:
@@ -48,10 +48,16 @@ pub trait Float:
 
     /// Four samples, each the nearest of this type.
     fn from_lanes<V: Lanes>(lanes: V) -> [Self; 4];
+
+    /// As many samples as lanes, exactly.
+    fn to_wide<W: Wide>(samples: &[Self]) -> W;
+
+    /// As many samples as lanes, each the nearest of this type.
+    fn from_wide<W: Wide>(lanes: W, samples: &mut [Self]);
 }
 
 macro_rules! float {
-    ($type:ident, $transpose:path, $to_lanes:ident, $from_lanes:ident) => {
+    ($type:ident, $transpose:path, $to_lanes:ident, $from_lanes:ident, $to_wide:ident, $from_wide:ident) => {
         impl Float for $type {
             const EPSILON: f64 = $type::EPSILON as f64;
 
@@ -89,9 +95,19 @@ macro_rules! float {
             fn from_lanes<V: Lanes>(lanes: V) -> [Self; 4] {
                 lanes.$from_lanes()
             }
+
+            #[inline(always)]
+            fn to_wide<W: Wide>(samples: &[Self]) -> W {
+                W::$to_wide(samples)
+            }
+
+            #[inline(always)]
+            fn from_wide<W: Wide>(lanes: W, samples: &mut [Self]) {
+                lanes.$from_wide(samples);
+            }
         }
     };
 }
 
-float!(f32, crate::simd::transpose_f32, from_floats, to_floats);
-float!(f64, crate::simd::transpose, from_array, to_array);
+float!(f32, crate::simd::transpose_f32, from_floats, to_floats, from_singles, to_singles);
+float!(f64, crate::simd::transpose, from_array, to_array, from_doubles, to_doubles);

@@ -2,7 +2,7 @@
 
 pub mod cascade;
 pub mod design;
-mod fours;
+mod eight;
 mod zerophase;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,13 +13,12 @@ use rayon::prelude::*;
 use crate::share::least;
 use crate::simd::{Kernel, dispatch, dispatch_lanes};
 use crate::{Error, Float, Result};
-use cascade::{Cascade, State, TILE, load, new_tile, store};
+use cascade::{Cascade, State, TILE};
 use design::Section;
-use zerophase::{Engine, WORTHWHILE, ZeroPhase};
+use zerophase::ZeroPhase;
 
-/// What a warm-up leaves of a wrong state, next to the state itself: below the rounding of `f64`, which is 1e-16, so that
-/// where a long lead is cut cannot be seen in it.
-const FORGOTTEN: f64 = 1e-18;
+/// What a warm-up leaves of a wrong state, next to the state itself: a few roundings of the sums that a filter ends with.
+const FORGOTTEN: f64 = 1e-14;
 
 /// Runs `kernel(input, output)` over the leads of an array, in parallel.
 ///
@@ -45,7 +44,7 @@ pub fn each_lead<T: Sync, U: Send>(
 #[derive(Debug, Clone)]
 pub struct Causal {
     cascade: Cascade,
-    state: State<1>,
+    state: State,
     /// Samples of the current tile that have been seen, so that tiles begin where they do in one long part.
     seen: usize,
 }
@@ -55,7 +54,7 @@ impl Causal {
     #[must_use]
     pub fn new(sections: &[Section]) -> Self {
         let cascade = Cascade::new(sections);
-        Self { state: cascade.at_rest_on([0.0]), cascade, seen: 0 }
+        Self { state: cascade.at_rest_on(0.0), cascade, seen: 0 }
     }
 
     /// Filters the next part of the lead; `stop` ends the work early.
@@ -87,7 +86,7 @@ impl<T: Float> Kernel for Push<'_, T> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let Causal { cascade, state, seen } = self.filter;
-        let mut tile = new_tile::<1>();
+        let mut tile = [0.0; TILE];
         let mut start = 0;
         while start < self.x.len() && !self.stop.load(Relaxed) {
             // only where a tile begins, or a stream would be silenced elsewhere than one long part
@@ -95,9 +94,14 @@ impl<T: Float> Kernel for Push<'_, T> {
                 state.hush();
             }
             let len = (TILE - *seen).min(self.x.len() - start);
-            load(&mut tile, [&self.x[start..start + len]]);
-            cascade.run::<1, FUSED, false>(state, &mut tile, len);
-            store(&tile, [&mut self.out[start..start + len]]);
+            let tile = &mut tile[..len];
+            for (to, from) in tile.iter_mut().zip(&self.x[start..]) {
+                *to = from.to_f64();
+            }
+            cascade.run::<FUSED, false>(state, tile);
+            for (to, from) in self.out[start..].iter_mut().zip(&*tile) {
+                *to = T::from_f64(*from);
+            }
             start += len;
             *seen = (*seen + len) % TILE;
         }
@@ -126,8 +130,7 @@ pub fn sosfiltfilt<T: Float>(sections: &[Section], x: &[T], stop: &AtomicBool, o
         return Err(Error::TooShort { got: n, wanted: edge + 1 });
     }
     let cascade = Cascade::new(sections);
-    let (engine, warm_up) = (Engine { cascade: &cascade, stop }, warm_up(sections));
-    check(dispatch_lanes(ZeroPhase { engine, edge, warm_up, x, out }), x)
+    check(dispatch_lanes(ZeroPhase { cascade: &cascade, stop, edge, warm_up: warm_up(sections), x, out }), x)
 }
 
 /// Samples that `SciPy` extends each end by: three times the number of taps.
@@ -139,36 +142,33 @@ pub fn padding(sections: &[Section]) -> usize {
     3 * (2 * sections.len() + 1 - zeros.min(poles))
 }
 
-/// Samples after which the response to a wrong state has fallen to `FORGOTTEN` of it, from the slowest pole; a power of two.
-fn warm_up(sections: &[Section]) -> usize {
+/// Samples after which the response to a wrong state has fallen to `FORGOTTEN` of it, from the slowest pole; none if it
+/// never does.
+fn warm_up(sections: &[Section]) -> Option<usize> {
     let radius = |s: &Section| {
         let discriminant = s.a[0] * s.a[0] - 4.0 * s.a[1];
         if discriminant < 0.0 { s.a[1].sqrt() } else { f64::midpoint(s.a[0].abs(), discriminant.sqrt()) }
     };
     let slowest = sections.iter().map(radius).fold(0.0, f64::max);
-    if slowest >= 1.0 {
-        // it never forgets: no block is long enough, and the lead runs in one piece
-        return usize::MAX / WORTHWHILE;
-    }
     // a cascade of n equal poles grows like t^(n-1) before it falls
     let samples = (FORGOTTEN.ln() / slowest.ln()).ceil();
     let growth = samples.max(1.0).ln() * (sections.len() as f64) / -slowest.ln();
-    ((samples + growth) as usize).max(1)
+    (slowest < 1.0 && samples + growth < 1e12).then_some((samples + growth) as usize + 1)
 }
 
 /// Samples after which less than a thousandth of the impulse response (sum of magnitudes) is left.
 #[must_use]
 pub fn reach(sections: &[Section]) -> usize {
     let cascade = Cascade::new(sections);
-    let mut state = cascade.at_rest_on([0.0]);
+    let mut state = cascade.at_rest_on(0.0);
     let (mut response, mut total): (Vec<f64>, f64) = (Vec::new(), 0.0);
     loop {
-        let mut tile = new_tile::<1>();
-        tile.0[0][0] = f64::from(u8::from(response.is_empty()));
-        cascade.run::<1, false, false>(&mut state, &mut tile, TILE);
-        let part: f64 = tile.0.iter().map(|[h]| h.abs()).sum();
+        let mut tile = [0.0; TILE];
+        tile[0] = f64::from(u8::from(response.is_empty()));
+        cascade.run::<false, false>(&mut state, &mut tile);
+        let part: f64 = tile.iter().map(|h| h.abs()).sum();
         total += part;
-        response.extend(tile.0.iter().map(|[h]| h.abs()));
+        response.extend(tile.map(f64::abs));
         // a filter that rings for 2^24 samples covers every signal
         if part < 1e-6 * total || response.len() >= 1 << 24 {
             break;
@@ -239,6 +239,33 @@ mod tests {
             let result = sosfiltfilt(&sections, &x, &GO, &mut out);
             prop_assert!(finite || result.is_err());
             prop_assert_eq!(result.is_ok(), result.is_ok() && out.iter().all(|v| v.is_finite()));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn eight_blocks_are_the_lead_in_one_piece(
+            n in 1_000usize..12_000,
+            seed in any::<u32>(),
+            order in 1usize..7,
+            band in prop::sample::select(vec![Band::Low(40.0), Band::High(9.0), Band::Pass(9.0, 40.0), Band::Stop(50.0, 60.0)]),
+        ) {
+            let sections = design(order, Kind::Butterworth, band, 360.0).unwrap();
+            let noise = |i: usize| f64::from((i as u32 ^ seed).wrapping_mul(0x9E37_79B9).rotate_left(13) >> 16);
+            let x: Vec<f64> = (0..n).map(noise).collect();
+            let small: Vec<f32> = x.iter().map(|&v| v as f32).collect();
+            let (mut blocks, mut piece, mut floats) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+            sosfiltfilt(&sections, &x, &GO, &mut blocks).unwrap();
+            sosfiltfilt(&sections, &small, &GO, &mut floats).unwrap();
+            let (cascade, edge) = (Cascade::new(&sections), padding(&sections));
+            let alone = ZeroPhase { cascade: &cascade, stop: &GO, edge, warm_up: None, x: &x, out: &mut piece };
+            prop_assert!(dispatch_lanes(alone));
+            for i in 0..n {
+                prop_assert!((blocks[i] - piece[i]).abs() < 65_536.0 * 1e-12, "{} {}", blocks[i], piece[i]);
+                prop_assert!((f64::from(floats[i]) - piece[i]).abs() < 65_536.0 * 1e-6, "{} {}", floats[i], piece[i]);
+            }
         }
     }
 

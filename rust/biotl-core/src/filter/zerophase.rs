@@ -1,30 +1,25 @@
-//! A lead forward and backward through its sections, long ones in blocks side by side.
+//! A lead forward and backward through its sections; a long one is cut into eight blocks that run side by side.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::cascade::{Cascade, State, TILE, Tile, load, new_tile, store};
+use super::cascade::{Cascade, State, TILE};
+use super::eight::{self, Turned, lay, take, tiles};
 use crate::Float;
-use crate::simd::{LaneKernel, Lanes};
+use crate::simd::{Eight, LaneKernel, Lanes, Wide};
 
-/// A block of a long lead is at least this many times its warm-up: that is thrown away, and 4 lanes are 4 times one.
-pub(crate) const WORTHWHILE: usize = 4;
-
-/// What every pass shares.
-#[derive(Clone, Copy)]
-pub(crate) struct Engine<'a> {
-    pub cascade: &'a Cascade,
-    pub stop: &'a AtomicBool,
-}
-
-/// Blocks that a long lead is cut into: the lanes of [`Lanes`]. Other blocks are other roundings, so the same on every
-/// processor.
-const LANES: usize = 4;
+/// Blocks of a long lead: on every processor the same, since other blocks are other roundings.
+const BLOCKS: usize = 8;
+/// Samples of each block between two looks at whether to stop.
+const STRETCH: usize = 8192;
 
 /// One lead forward and backward; runs to whether all stayed finite.
 pub(crate) struct ZeroPhase<'a, T> {
-    pub engine: Engine<'a>,
+    pub cascade: &'a Cascade,
+    pub stop: &'a AtomicBool,
+    /// Samples that either end is extended by.
     pub edge: usize,
-    pub warm_up: usize,
+    /// Samples after which a wrong state is forgotten, if ever.
+    pub warm_up: Option<usize>,
     pub x: &'a [T],
     pub out: &'a mut [T],
 }
@@ -33,148 +28,162 @@ impl<T: Float> LaneKernel for ZeroPhase<'_, T> {
     type Output = bool;
 
     #[inline(always)]
-    fn run<V: Lanes, const FUSED: bool>(self) -> bool {
-        let Self { engine, edge, warm_up, x, out } = self;
-        let n = x.len();
-        let block = n / LANES;
-        let lanes = if block >= WORTHWHILE * warm_up && block > TILE { LANES } else { 0 };
-        // an odd extension goes on with the slope of the end: no step, and so hardly anything for a filter to ring at
+    fn run<V: Lanes, W: Wide, const FUSED: bool>(self) -> bool {
+        match Blocks::new(&self) {
+            Some(blocks) => blocks.run::<W, FUSED>(self.cascade, self.stop, self.out),
+            None => self.alone::<FUSED>(),
+        }
+    }
+}
+
+impl<T: Float> ZeroPhase<'_, T> {
+    /// The samples before and after the lead: an odd extension goes on with the slope of the end, no step, and so hardly
+    /// anything for a filter to ring at.
+    fn ends(&self) -> [Vec<f64>; 2] {
+        let (x, n) = (self.x, self.x.len());
         let (first, last) = (x[0].to_f64(), x[n - 1].to_f64());
-        let mut before: Vec<f64> = (1..=edge).rev().map(|i| 2.0 * first - x[i].to_f64()).collect();
-        let mut after: Vec<f64> = (2..=edge + 1).map(|i| 2.0 * last - x[n - i].to_f64()).collect();
-        let mut tile = new_tile::<1>();
+        let before = (1..=self.edge).rev().map(|i| 2.0 * first - x[i].to_f64()).collect();
+        let after = (2..=self.edge + 1).map(|i| 2.0 * last - x[n - i].to_f64()).collect();
+        [before, after]
+    }
 
-        let mut state = engine.cascade.at_rest_on([before[0]]);
-        in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut before);
-        let split = lanes * block;
-        let mut finite = true;
-        if lanes > 0 {
-            finite &= blocks::<T, V, FUSED, false>(engine, &mut state, warm_up, Some(x), &mut out[..split]);
-        }
-        // what is left over is shorter than a lane each: it goes by itself, after the last block
-        out[split..].copy_from_slice(&x[split..]);
-        in_place::<T, FUSED, false>(engine, &mut state, &mut tile, &mut out[split..]);
-        in_place::<f64, FUSED, false>(engine, &mut state, &mut tile, &mut after);
-        finite &= state.is_finite();
+    /// In one piece.
+    #[inline(always)]
+    fn alone<const FUSED: bool>(self) -> bool {
+        let [mut before, mut after] = self.ends();
+        let Self { cascade, stop, edge, x, out, .. } = self;
+        out.copy_from_slice(x);
+        let mut state = cascade.at_rest_on(before[0]);
+        in_place::<f64, FUSED, false>(cascade, stop, &mut state, &mut before);
+        in_place::<T, FUSED, false>(cascade, stop, &mut state, out);
+        in_place::<f64, FUSED, false>(cascade, stop, &mut state, &mut after);
+        let finite = state.is_finite();
 
-        let mut state = engine.cascade.at_rest_on([after[edge - 1]]);
-        in_place::<f64, FUSED, true>(engine, &mut state, &mut tile, &mut after);
-        if lanes > 0 {
-            let rest = n - split;
-            finite &= blocks::<T, V, FUSED, true>(engine, &mut state, warm_up, None, &mut out[rest..]);
-            in_place::<T, FUSED, true>(engine, &mut state, &mut tile, &mut out[..rest]);
-        } else {
-            in_place::<T, FUSED, true>(engine, &mut state, &mut tile, out);
-        }
+        let mut state = cascade.at_rest_on(after[edge - 1]);
+        in_place::<f64, FUSED, true>(cascade, stop, &mut state, &mut after);
+        in_place::<T, FUSED, true>(cascade, stop, &mut state, out);
         finite && state.is_finite()
-    }
-}
-
-/// Filters the equal blocks of a lead side by side, each begun early enough to have forgotten that it began at rest;
-/// `state` leads into the first block and comes out of the last. Without `x`, `out` is filtered in place. Returns whether
-/// every block stayed finite.
-#[inline(always)]
-fn blocks<T: Float, V: Lanes, const FUSED: bool, const REVERSE: bool>(
-    engine: Engine,
-    state: &mut State<1>,
-    warm_up: usize,
-    x: Option<&[T]>,
-    out: &mut [T],
-) -> bool {
-    let block = out.len() / LANES;
-    let first = if REVERSE { LANES - 1 } else { 0 };
-    let mut spare = Spare { tile: new_tile(), between: [[0.0; TILE]; LANES], out: [[T::default(); TILE]; LANES] };
-    let mut states = {
-        let source = x.unwrap_or(out);
-        // the first block needs no warm-up; it runs along on samples of its own
-        let lead_in: [&[T]; LANES] = std::array::from_fn(|k| {
-            let edge = if REVERSE { (k + 1) * block } else { k * block };
-            match (REVERSE, k == first) {
-                (false, true) => &source[..warm_up],
-                (false, false) | (true, true) => &source[edge - warm_up..edge],
-                (true, false) => &source[edge..edge + warm_up],
-            }
-        });
-        let at = if REVERSE { warm_up - 1 } else { 0 };
-        let mut states = engine.cascade.at_rest_on(lead_in.map(|lane| lane[at].to_f64()));
-        for (start, len) in engine.tiles::<REVERSE>(warm_up) {
-            spare.step::<V, FUSED, REVERSE>(
-                engine.cascade,
-                &mut states,
-                Some(lead_in.map(|x| &x[start..][..len])),
-                None,
-            );
-        }
-        states
-    };
-    states.set_lane(first, state);
-    let mut parts = out.chunks_exact_mut(block);
-    let mut parts: [&mut [T]; LANES] = std::array::from_fn(|_| parts.next().unwrap_or_default());
-    for (start, len) in engine.tiles::<REVERSE>(block) {
-        let from = x.map(|x| std::array::from_fn(|k| &x[k * block + start..][..len]));
-        let to = parts.each_mut().map(|part| &mut part[start..][..len]);
-        spare.step::<V, FUSED, REVERSE>(engine.cascade, &mut states, from, Some(to));
-    }
-    // the lane that runs into the end of the lead has the state that the rest goes on from
-    *state = states.lane(LANES - 1 - first);
-    states.is_finite()
-}
-
-/// Room for a tile of lanes side by side, for what passes between two groups of sections, and for results that nobody wants.
-struct Spare<T> {
-    tile: Tile<LANES>,
-    between: [[f64; TILE]; LANES],
-    out: [[T; TILE]; LANES],
-}
-
-impl<T: Float> Spare<T> {
-    /// Filters one tile of lanes, from `x` or else in place; without `out` only the state goes on.
-    #[inline(always)]
-    fn step<V: Lanes, const FUSED: bool, const REVERSE: bool>(
-        &mut self,
-        cascade: &Cascade,
-        state: &mut State<LANES>,
-        x: Option<[&[T]; LANES]>,
-        out: Option<[&mut [T]; LANES]>,
-    ) {
-        let len = x.as_ref().map_or(TILE, |x| x[0].len());
-        let mut out = out.unwrap_or(self.out.each_mut().map(|out| &mut out[..len]));
-        state.hush();
-        let lanes = out.each_mut().map(|out| &mut **out);
-        if !cascade.run_lanes::<T, V, REVERSE>(state, x, lanes, &mut self.between) {
-            let len = out[0].len();
-            load(&mut self.tile, x.unwrap_or(out.each_ref().map(|out| &**out)));
-            cascade.run::<LANES, FUSED, REVERSE>(state, &mut self.tile, len);
-            store(&self.tile, out);
-        }
-    }
-}
-
-impl Engine<'_> {
-    /// Start and length of each tile of `n` samples, in the order of filtering, until told to stop.
-    #[inline(always)]
-    fn tiles<const REVERSE: bool>(&self, n: usize) -> impl Iterator<Item = (usize, usize)> {
-        let count = n.div_ceil(TILE);
-        let tile = move |i: usize| {
-            let start = if REVERSE { count - 1 - i } else { i } * TILE;
-            (start, TILE.min(n - start))
-        };
-        (0..count).map(tile).take_while(|_| !self.stop.load(Relaxed))
     }
 }
 
 #[inline(always)]
 fn in_place<T: Float, const FUSED: bool, const REVERSE: bool>(
-    engine: Engine,
-    state: &mut State<1>,
-    tile: &mut Tile<1>,
+    cascade: &Cascade,
+    stop: &AtomicBool,
+    state: &mut State,
     x: &mut [T],
 ) {
-    for (start, len) in engine.tiles::<REVERSE>(x.len()) {
-        let x = &mut x[start..][..len];
-        load(tile, [x]);
+    let mut tile = [0.0; TILE];
+    for (start, len) in tiles::<TILE, REVERSE>(x.len()).take_while(|_| !stop.load(Relaxed)) {
+        let (x, tile) = (&mut x[start..][..len], &mut tile[..len]);
+        for (to, from) in tile.iter_mut().zip(&*x) {
+            *to = from.to_f64();
+        }
         state.hush();
-        engine.cascade.run::<1, FUSED, REVERSE>(state, tile, len);
-        store(tile, [x]);
+        cascade.run::<FUSED, REVERSE>(state, tile);
+        for (to, from) in x.iter_mut().zip(&*tile) {
+            *to = T::from_f64(*from);
+        }
+    }
+}
+
+/// A lead as eight blocks of one length, and what is left over. Each block begins early enough to have forgotten that it
+/// began at rest, forward before its samples, backward behind them: every lane has the same to do.
+struct Blocks<'a, T> {
+    x: &'a [T],
+    length: usize,
+    warm_up: usize,
+    /// What is before the first: a constant, on which a filter at rest stays so, and the extension.
+    before: Vec<T>,
+    /// What is behind the last: what is left over, and the extension.
+    after: Vec<T>,
+}
+
+impl<'a, T: Float> Blocks<'a, T> {
+    /// Of a lead that is long enough.
+    fn new(lead: &ZeroPhase<'a, T>) -> Option<Self> {
+        let (x, edge, length) = (lead.x, lead.edge, lead.x.len() / BLOCKS / 8 * 8);
+        let (body, left) = x.split_at(BLOCKS * length);
+        let warm_up = lead.warm_up?.max(edge + left.len()).next_multiple_of(8);
+        if length < warm_up {
+            return None;
+        }
+        let [before, after] = lead.ends().map(|end| end.into_iter().map(T::from_f64).collect::<Vec<_>>());
+        let constant = std::iter::repeat_n(before[0], warm_up - edge);
+        let before = constant.chain(before.iter().copied()).collect();
+        let after = left.iter().copied().chain(after).collect();
+        Some(Self { x: body, length, warm_up, before, after })
+    }
+
+    #[inline(always)]
+    fn run<W: Wide, const FUSED: bool>(&self, cascade: &Cascade, stop: &AtomicBool, out: &mut [T]) -> bool {
+        let Self { x, length, warm_up, .. } = *self;
+        let mut tile = [Eight::default(); eight::TILE];
+        let lead_in: [&[T]; BLOCKS] = std::array::from_fn(|k| match k {
+            0 => &self.before,
+            _ => &x[k * length - warm_up..k * length],
+        });
+        let mut states = cascade.all_at_rest_on(Eight(lead_in.map(|lane| lane[0].to_f64())));
+        for (at, len) in tiles::<{ eight::TILE }, false>(warm_up) {
+            lay::<T, W>(lead_in.map(|lane| &lane[at..]), &mut tile[..len]);
+            cascade.run_all::<W, false>(&mut states, &mut tile[..len]);
+        }
+        let (body, left) = out.split_at_mut(x.len());
+        let lanes: [&[T]; BLOCKS] = std::array::from_fn(|k| &x[k * length..][..length]);
+        let mut parts = body.chunks_exact_mut(length);
+        let mut parts: [&mut [T]; BLOCKS] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+        for (at, len) in tiles::<STRETCH, false>(length).take_while(|_| !stop.load(Relaxed)) {
+            cascade.run_turned::<T, W, false>(&mut states, lanes, &mut parts, at..at + len);
+        }
+        let mut finite = states.are_finite();
+
+        let after = self.behind::<FUSED>(cascade, stop, left, &mut finite);
+        lead_out::<T, W>(&parts, &after, warm_up - 8, &mut tile[..8]);
+        let mut states = cascade.all_at_rest_on(tile[7]);
+        for (at, len) in tiles::<{ eight::TILE }, true>(warm_up) {
+            lead_out::<T, W>(&parts, &after, at, &mut tile[..len]);
+            cascade.run_all::<W, true>(&mut states, &mut tile[..len]);
+        }
+        for (at, len) in tiles::<STRETCH, true>(length).take_while(|_| !stop.load(Relaxed)) {
+            cascade.run_turned::<T, W, true>(&mut states, lanes, &mut parts, at..at + len);
+        }
+        finite && states.are_finite()
+    }
+
+    /// What is behind the last block by itself: filtered forward as the blocks are, and returned; and
+    /// backward too, where it belongs to the lead.
+    #[inline(always)]
+    fn behind<const FUSED: bool>(
+        &self,
+        cascade: &Cascade,
+        stop: &AtomicBool,
+        left: &mut [T],
+        finite: &mut bool,
+    ) -> Vec<f64> {
+        let lead_in = &self.x[self.x.len() - self.warm_up..];
+        let mut own: Vec<f64> = lead_in.iter().chain(&self.after).map(|v| v.to_f64()).collect();
+        let mut state = cascade.at_rest_on(own[0]);
+        in_place::<f64, FUSED, false>(cascade, stop, &mut state, &mut own);
+        *finite &= state.is_finite();
+        own.drain(..self.warm_up);
+        let forward = own.clone();
+        let mut state = cascade.at_rest_on(own[own.len() - 1]);
+        in_place::<f64, FUSED, true>(cascade, stop, &mut state, &mut own);
+        *finite &= state.is_finite();
+        for (to, from) in left.iter_mut().zip(own) {
+            *to = T::from_f64(from);
+        }
+        forward
+    }
+}
+
+/// What comes behind the blocks, from a place on: what the next begins with; and what is behind the last, where the lead
+/// stands still at the end of its extension.
+#[inline(always)]
+fn lead_out<T: Float, W: Wide>(parts: &Turned<T>, after: &[f64], at: usize, tile: &mut [Eight]) {
+    take::<T, W>(parts, at, tile);
+    for (i, moment) in tile.iter_mut().enumerate() {
+        moment.0.rotate_left(1);
+        moment.0[BLOCKS - 1] = after[(at + i).min(after.len() - 1)];
     }
 }

@@ -7,7 +7,7 @@ mod taps;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::filter::check;
-use crate::simd::{LaneKernel, Lanes, dispatch_lanes, prefetch};
+use crate::simd::{LaneKernel, Lanes, Wide, dispatch_lanes, prefetch};
 use crate::{Error, Float, Result};
 pub use beyond::Beyond;
 pub use stream::Stream;
@@ -114,7 +114,7 @@ impl<T: Float> LaneKernel for Outputs<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Lanes, const FMA: bool>(self) {
+    fn run<V: Lanes, W: Wide, const FMA: bool>(self) {
         // sums enough that none need wait for the addition before it, and no more than there are registers
         match self.resampler.shared {
             5 => self.rounds::<V, 5, 1>(),

@@ -1,12 +1,10 @@
 //! Four numbers side by side, in a register where the processor has one.
 
+use super::wide::{Eight, Wide};
 use super::{multiply_add, transpose};
 
-/// Four `f64` side by side: what a [`super::LaneKernel`] computes with.
-pub trait Lanes: Copy {
-    /// The same value in each lane.
-    fn splat(value: f64) -> Self;
-
+/// Four lanes, read from and written to memory of either type: what a [`super::LaneKernel`] computes with.
+pub trait Lanes: Wide {
     /// From memory.
     fn from_array(values: [f64; 4]) -> Self;
 
@@ -19,18 +17,6 @@ pub trait Lanes: Copy {
     /// To memory, rounded.
     fn to_floats(self) -> [f32; 4];
 
-    /// Lane by lane.
-    #[must_use]
-    fn plus(self, other: Self) -> Self;
-
-    /// Lane by lane.
-    #[must_use]
-    fn times(self, other: Self) -> Self;
-
-    /// `self * a + b` lane by lane, rounded as [`super::multiply_add`] of the level rounds.
-    #[must_use]
-    fn times_plus(self, a: Self, b: Self) -> Self;
-
     /// Rows to columns.
     #[must_use]
     fn transpose(rows: [Self; 4]) -> [Self; 4];
@@ -40,12 +26,71 @@ pub trait Lanes: Copy {
 #[derive(Debug, Clone, Copy)]
 pub struct Plain<const FMA: bool>([f64; 4]);
 
-impl<const FMA: bool> Lanes for Plain<FMA> {
+impl<const FMA: bool> Wide for Plain<FMA> {
+    const WIDTH: usize = 4;
+
     #[inline(always)]
     fn splat(value: f64) -> Self {
         Self([value; 4])
     }
 
+    #[inline(always)]
+    fn load(from: &Eight, at: usize) -> Self {
+        Self(std::array::from_fn(|k| from.0[at + k]))
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut Eight, at: usize) {
+        to.0[at..at + 4].copy_from_slice(&self.0);
+    }
+
+    #[inline(always)]
+    fn from_doubles(from: &[f64]) -> Self {
+        Self::from_array(from.first_chunk().copied().unwrap_or_default())
+    }
+
+    #[inline(always)]
+    fn to_doubles(self, to: &mut [f64]) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = self.to_array();
+        }
+    }
+
+    #[inline(always)]
+    fn from_singles(from: &[f32]) -> Self {
+        Self::from_floats(from.first_chunk().copied().unwrap_or_default())
+    }
+
+    #[inline(always)]
+    fn to_singles(self, to: &mut [f32]) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = self.to_floats();
+        }
+    }
+
+    #[inline(always)]
+    fn turn([a, b, c, d, rest @ ..]: [Self; 8]) -> [Self; 8] {
+        let ([a, b, c, d], [e, f, g, h]) = (Self::transpose([a, b, c, d]), rest);
+        [a, b, c, d, e, f, g, h]
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k] + other.0[k]))
+    }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        Self(std::array::from_fn(|k| self.0[k] * other.0[k]))
+    }
+
+    #[inline(always)]
+    fn times_plus(self, a: Self, b: Self) -> Self {
+        Self(std::array::from_fn(|k| multiply_add::<FMA, f64>(self.0[k], a.0[k], b.0[k])))
+    }
+}
+
+impl<const FMA: bool> Lanes for Plain<FMA> {
     #[inline(always)]
     fn from_array(values: [f64; 4]) -> Self {
         Self(values)
@@ -67,21 +112,6 @@ impl<const FMA: bool> Lanes for Plain<FMA> {
     }
 
     #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        Self(std::array::from_fn(|k| self.0[k] + other.0[k]))
-    }
-
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        Self(std::array::from_fn(|k| self.0[k] * other.0[k]))
-    }
-
-    #[inline(always)]
-    fn times_plus(self, a: Self, b: Self) -> Self {
-        Self(std::array::from_fn(|k| multiply_add::<FMA, f64>(self.0[k], a.0[k], b.0[k])))
-    }
-
-    #[inline(always)]
     fn transpose(rows: [Self; 4]) -> [Self; 4] {
         transpose(rows.map(|row| row.0)).map(Self)
     }
@@ -96,13 +126,78 @@ impl<const FMA: bool> Lanes for Plain<FMA> {
 pub struct Avx(std::arch::x86_64::__m256d);
 
 #[cfg(target_arch = "x86_64")]
-impl Lanes for Avx {
+impl Wide for Avx {
+    const WIDTH: usize = 4;
+
     #[inline(always)]
     fn splat(value: f64) -> Self {
         // SAFETY: the type has the features
         Self(unsafe { std::arch::x86_64::_mm256_set1_pd(value) })
     }
 
+    #[inline(always)]
+    fn load(from: &Eight, at: usize) -> Self {
+        // SAFETY: the type has the features, and the slice has four values
+        Self(unsafe { std::arch::x86_64::_mm256_loadu_pd(from.0[at..at + 4].as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut Eight, at: usize) {
+        // SAFETY: the type has the features, and the slice has room for four values
+        unsafe { std::arch::x86_64::_mm256_storeu_pd(to.0[at..at + 4].as_mut_ptr(), self.0) };
+    }
+
+    #[inline(always)]
+    fn from_doubles(from: &[f64]) -> Self {
+        Self::from_array(from.first_chunk().copied().unwrap_or_default())
+    }
+
+    #[inline(always)]
+    fn to_doubles(self, to: &mut [f64]) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = self.to_array();
+        }
+    }
+
+    #[inline(always)]
+    fn from_singles(from: &[f32]) -> Self {
+        Self::from_floats(from.first_chunk().copied().unwrap_or_default())
+    }
+
+    #[inline(always)]
+    fn to_singles(self, to: &mut [f32]) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = self.to_floats();
+        }
+    }
+
+    #[inline(always)]
+    fn turn([a, b, c, d, rest @ ..]: [Self; 8]) -> [Self; 8] {
+        let ([a, b, c, d], [e, f, g, h]) = (Self::transpose([a, b, c, d]), rest);
+        [a, b, c, d, e, f, g, h]
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        // SAFETY: the type has the features
+        Self(unsafe { std::arch::x86_64::_mm256_add_pd(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn times(self, other: Self) -> Self {
+        // SAFETY: the type has the features
+        Self(unsafe { std::arch::x86_64::_mm256_mul_pd(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn times_plus(self, a: Self, b: Self) -> Self {
+        // SAFETY: the type has the features
+        Self(unsafe { std::arch::x86_64::_mm256_fmadd_pd(self.0, a.0, b.0) })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Lanes for Avx {
     #[inline(always)]
     fn from_array(values: [f64; 4]) -> Self {
         // SAFETY: the type has the features, and four values are there to read
@@ -133,24 +228,6 @@ impl Lanes for Avx {
         // SAFETY: the type has the features, and there is room for four values
         unsafe { _mm_storeu_ps(values.as_mut_ptr(), _mm256_cvtpd_ps(self.0)) };
         values
-    }
-
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        // SAFETY: the type has the features
-        Self(unsafe { std::arch::x86_64::_mm256_add_pd(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        // SAFETY: the type has the features
-        Self(unsafe { std::arch::x86_64::_mm256_mul_pd(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn times_plus(self, a: Self, b: Self) -> Self {
-        // SAFETY: the type has the features
-        Self(unsafe { std::arch::x86_64::_mm256_fmadd_pd(self.0, a.0, b.0) })
     }
 
     #[inline(always)]

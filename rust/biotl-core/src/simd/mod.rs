@@ -7,6 +7,7 @@
 
 mod lanes;
 mod twelve;
+mod wide;
 
 use std::sync::OnceLock;
 
@@ -16,6 +17,9 @@ pub use lanes::{Lanes, Plain};
 pub use twelve::Scaled;
 #[cfg(target_arch = "x86_64")]
 use twelve::shuffles;
+#[cfg(target_arch = "x86_64")]
+use wide::Zmm;
+pub use wide::{Eight, Wide};
 
 use crate::Float;
 
@@ -47,27 +51,27 @@ pub trait LaneKernel {
     /// What it returns.
     type Output;
 
-    /// Does the work; `FMA` as for a [`Kernel`].
-    fn run<V: Lanes, const FMA: bool>(self) -> Self::Output;
+    /// Does the work; `FMA` as for a [`Kernel`], `W` the widest register.
+    fn run<V: Lanes, W: Wide, const FMA: bool>(self) -> Self::Output;
 }
 
-/// Runs a kernel on the best lanes at hand. AVX-512 gives them more registers, not more width: the results are those of
-/// AVX2 to the bit.
+/// Runs a kernel on the best lanes at hand. A lane does not know how many lie beside it: the results of AVX-512 are those
+/// of AVX2 to the bit.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub fn dispatch_lanes<K: LaneKernel>(kernel: K) -> K::Output {
     #[target_feature(enable = "avx2,fma")]
     fn avx2<K: LaneKernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx, true>()
+        kernel.run::<Avx, Avx, true>()
     }
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
     fn avx512<K: LaneKernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx, true>()
+        kernel.run::<Avx, Zmm, true>()
     }
 
     match level() {
-        Level::Portable => kernel.run::<Plain<false>, false>(),
+        Level::Portable => kernel.run::<Plain<false>, Plain<false>, false>(),
         // SAFETY: `level` has asked the processor for the features
         Level::Avx2 => unsafe { avx2(kernel) },
         // SAFETY: as above
@@ -79,7 +83,11 @@ pub fn dispatch_lanes<K: LaneKernel>(kernel: K) -> K::Output {
 #[cfg(not(target_arch = "x86_64"))]
 #[inline]
 pub fn dispatch_lanes<K: LaneKernel>(kernel: K) -> K::Output {
-    if cfg!(target_arch = "aarch64") { kernel.run::<Plain<true>, true>() } else { kernel.run::<Plain<false>, false>() }
+    if cfg!(target_arch = "aarch64") {
+        kernel.run::<Plain<true>, Plain<true>, true>()
+    } else {
+        kernel.run::<Plain<false>, Plain<false>, false>()
+    }
 }
 
 /// The level in use.
