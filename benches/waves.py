@@ -1,6 +1,7 @@
 """Measure `biotl.signal.delineate` on marks that it was not trained on, beside the peers; or draw the hardest.
 
     python benches/waves.py [biotl neurokit:dwt neurokit:cwt ecgdeli ...]
+    python benches/waves.py together
     python benches/waves.py --plot benches/plots
 
 LUDB 71-100: every lead apart, inside its annotated span; a P or T wave counts as absent only between two annotated
@@ -10,11 +11,15 @@ the first lead and, as is customary, on the lead that comes nearer to each mark.
 to be absent, so PPV stands for LUDB only. P waves invented on beats without one: by kind of beat, LUDB 71-100 and
 MIT-BIH DS2. A wave is found when its peak lies within 150 ms of the mark. R peaks come from `rpeaks` for all. The CSE
 tolerances times 1.5: P onset 15 ms, P offset 19, QRS onset 10, QRS offset 17, T offset 46.
+
+The second gives `delineate` all leads of a record at once: QTDB's marks are of both leads together; of LUDB, the median
+of the leads' marks, of a wave that half of them have or more (absent: none has it).
 """
 
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,12 +114,13 @@ class Score:
             print(f"| {name} ({marked}) | {100 * found / marked:.2f} | {ppv} | {figures} | {near} |")
 
 
-def matched(find, strip):
+def matched(find, strip, peaks=None):
     """Return what a delineator finds at the marked beats of a lead, (beats, 9), -1 where absent, and at others.
 
     Others are complexes within 150 ms of the span of the marks that are not the nearest to any of them.
     """
-    peaks, reach = rpeaks(strip.x, strip.fs), 0.15 * strip.fs
+    peaks = rpeaks(strip.x, strip.fs) if peaks is None else peaks
+    reach = 0.15 * strip.fs
     found, marks = np.full((len(strip.points), 9), -1), strip.points[:, 1, 1]
     if not len(peaks):
         return found, 0
@@ -125,6 +131,35 @@ def matched(find, strip):
     other = (peaks >= marks[0] - reach) & (peaks <= marks[-1] + reach) & (every[:, 4] >= 0)
     other[nearest[near]] = False
     return found, int(other.sum())
+
+
+def together():
+    """Measure the joint answer of all leads of a record."""
+    score, pair = Score(whole=True), Score()
+    for total, records in ((pair, qtdb(QTDB_TEST)), (score, map(joined, ludb(71, 100)))):
+        for leads in records:
+            total.add(*reversed(matched_leads(leads)))
+    pair.report("biotl: QTDB, nine records, both leads together")
+    score.report("biotl: LUDB 71-100, twelve leads together")
+
+
+def joined(leads):
+    """Return the leads of one record, all with the joint marks."""
+    beats = max((strip.points for strip in leads), key=len)[:, 1, 1]
+    points, present = [], []
+    for beat in beats:
+        rows = [(strip, np.abs(strip.points[:, 1, 1] - beat).argmin()) for strip in leads]
+        rows = [(s, i) for s, i in rows if abs(s.points[i, 1, 1] - beat) < 0.1 * s.fs]
+        points.append(np.nanmedian([s.points[i] for s, i in rows], axis=0))
+        share = np.nanmean([s.present[i] for s, i in rows], axis=0)
+        present.append(np.where(share >= 0.5, 1, np.where(share == 0, 0, np.nan)))
+    return [replace(strip, points=np.array(points), present=np.array(present)) for strip in leads]
+
+
+def matched_leads(leads):
+    """Return the first lead, and what all leads together have at its marked beats, as `matched`."""
+    x = np.stack([strip.x for strip in leads])
+    return leads[0], matched(lambda _, peaks, fs: biotl(x, peaks, fs), leads[0], rpeaks(x, leads[0].fs))[0]
 
 
 def nearer(one, two, strip):
@@ -217,6 +252,9 @@ if __name__ == "__main__":
                 folder / f"waves-{subject}-{lead}.png",
                 next(s for s in next(ludb(subject, subject)) if s.name == f"{subject} {lead}"),
             )
+        sys.exit()
+    if sys.argv[1:] == ["together"]:
+        together()
         sys.exit()
     for name in sys.argv[1:] or PEERS:
         run(name)
