@@ -128,6 +128,19 @@ def test_a_stream_that_compares_gives_the_same_whatever_it_comes_in_at_the_place
     assert np.mean(same) > 0.99, same
 
 
+@pytest.mark.parametrize("most", [50, 5000])
+def test_a_pause_at_the_end_of_what_is_read_is_waited_for(most, models):
+    predictor = Predictor(models("heart_rate_lstm"), threads=1)
+    record = synthetic(spec_of("heart_rate_lstm"), seconds=180.0)
+    stream = stream_of(predictor, record)
+    first = round(stream.delay_s * record.fs)
+    record.signal[:, first - 200 : first + 400] = np.nan
+    found, _ = streamed(stream, record.signal, 0, most)
+    whole = predictor.predict(record)
+    np.testing.assert_array_equal(found.span, whole.span)
+    np.testing.assert_allclose(found.value, whole.value, rtol=1e-5, atol=1e-4)
+
+
 def test_one_sample_at_a_time_makes_no_difference(models):
     predictor = Predictor(models("spiking_without_beats"), threads=1)
     record = ecg(3, 0, duration_s=60.0, fs=125.0)

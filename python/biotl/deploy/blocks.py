@@ -43,6 +43,9 @@ class Reach:
         What it reads before that and after it.
     grid : int
         Blocks are read from a multiple of this on: there the grids of rate, windows and steps meet.
+    wait : int
+        How long the end of a gap is waited for that spans the end of a block: steps in a pause lie on the line between
+        what comes before and after it. Windows do not wait: those that touch a gap are not answered.
     exact : bool
         Its answers are those of the whole recording to the resolution of float32. Otherwise the model compares with
         its recording, and here with ``back`` and ``ahead`` alone.
@@ -52,6 +55,7 @@ class Reach:
     back: int
     ahead: int
     grid: int
+    wait: int
     exact: bool
 
     def start(self, first: int) -> int:
@@ -123,7 +127,8 @@ def reach(spec: Spec, fs: float, *, long: bool = False) -> Reach:
     back = math.ceil(back_s * fs)
     if isinstance(spec, SequenceSpec) and (spec.derived or spec.lagged):
         back = ALL
-    return Reach(hop, back, ahead, grid, exact=not compares(spec))
+    wait = hop if isinstance(spec, SequenceSpec) else 0
+    return Reach(hop, back, ahead, grid, wait, exact=not compares(spec))
 
 
 def settles_s(channels: Sequence[Channel], fs: float) -> float:

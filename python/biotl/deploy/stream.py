@@ -46,7 +46,8 @@ class PredictionStream:
     Attributes
     ----------
     delay_s : float
-        Longest time from the beginning of a beat, window or step to its answer.
+        Longest time from the beginning of a beat, window or step to its answer; a pause of a workout that spans the
+        end of what is read is waited for as long again as a sequence lasts.
     exact : bool
         See above.
     events : list of Event
@@ -126,16 +127,33 @@ class PredictionStream:
         if part.ndim != 2 or len(part) != len(self._of.channels):
             wanted = f"({len(self._of.channels)}, samples), one row each for {', '.join(self._of.channels)}"
             raise SignalError(f"x: got shape {np.shape(x)}, wanted {wanted}")
-        made, step = [self._nothing()], self._reach.hop
+        made = [self._nothing()]
         self.events = []
         while part.shape[1]:
-            room = self._done + step + self._reach.ahead - self._heard
-            taken, part = part[:, :room], part[:, room:]
-            self._parts.append(taken.copy())
-            self._heard += taken.shape[1]
-            if taken.shape[1] == room:
-                made.append(self._answer(self._done + step))
+            n = self._next(part)
+            self._parts.append(part[:, :n].copy())
+            self._heard += n
+            while self._heard >= self._wanted and (self._closed() or self._heard >= self._wanted + self._reach.wait):
+                made.append(self._answer(self._done + self._reach.hop))
+            part = part[:, n:]
         return self._told(made)
+
+    @property
+    def _wanted(self) -> int:
+        """Sample up to which the next block is read."""
+        return self._done + self._reach.hop + self._reach.ahead
+
+    def _closed(self) -> bool:
+        """Say whether no gap is open: what lies in one is known when it ends."""
+        last = self._parts[-1] if self._parts else self._held
+        return bool(np.isfinite(last[:, -1]).all())
+
+    def _next(self, part: NDArray[np.float32]) -> int:
+        """Return how many samples complete the next block: to its end, or that of a gap which spans its end."""
+        room = self._wanted - self._heard
+        first, most = max(room - 1, 0), min(part.shape[1], room + self._reach.wait)
+        whole = np.flatnonzero(np.isfinite(part[:, first:most]).all(axis=0))
+        return first + int(whole[0]) + 1 if len(whole) else most
 
     def finish(self) -> Prediction:
         """End the recording and return the answers that are still held back.
