@@ -23,11 +23,11 @@ def beats(folder: Path, seed: int) -> None:
 
 
 def rhythms(folder: Path, seed: int) -> None:
-    """Write a minute of two-lead ECG a subject, with how the ventricles are conducted to: of the file as a whole."""
+    """Write a minute of two-lead ECG a subject, with how the ventricles are conducted to, and 1 where that is blocked."""
 
     def label(record: Record) -> dict[str, str]:
         symbol, _ = Counter(record.annotations["atr"].symbol.tolist()).most_common(1)[0]
-        return {"conduction": CONDUCTION.get(symbol, "normal")}
+        return {"conduction": CONDUCTION.get(symbol, "normal"), "label": str(int(symbol in CONDUCTION))}
 
     _ecg(folder, seed, 60.0, 250.0, label)
 
