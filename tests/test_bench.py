@@ -23,7 +23,7 @@ def test_a_model_file_is_measured_beside_torch(models, monkeypatch, capsys):
     assert {row["torch.compile"] for row in found["latency"]} == {None}
     cold = found["cold"]
     assert cold["cold_start_s"] == pytest.approx(cold["import_s"] + cold["load_s"] + cold["first_answer_s"], abs=0.01)
-    assert cold["peak_mb"] > 20
+    assert 20 < cold["peak_mb"] < 400
     assert found["real_time"] > 1
     text = bench.markdown(found)
     assert "| 3 | 2 |" in text

@@ -138,6 +138,16 @@ def test_every_recipe_has_a_demo(name, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({*registry.shipped()} - {"demo", "window_class", "value"}))
+def test_every_shipped_configuration_has_a_demo(name, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        few(patch)
+        done = demo.run(tmp_path / "run", name=name, say=lambda _: None)
+    assert done.agrees
+    assert len(done.prediction)
+
+
+@pytest.mark.slow
 def test_the_whole_demo_takes_minutes_and_beats_majority_and_the_rr_rule(tmp_path):
     began = time.monotonic()
     command = [sys.executable, "-m", "biotl", "demo", str(tmp_path / "run"), "--json"]
