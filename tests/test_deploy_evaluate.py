@@ -87,7 +87,11 @@ def test_refused_recordings_come_with_their_reason_and_all_refused_is_an_error(p
 def test_a_model_is_shown_with_the_names_of_its_dimensions(exported):
     shown = describe(exported.path)
     assert shown["inputs"]["tokens"] == "tensor(int64) ['batch', 'tokens']"
-    assert shown["output"] == {"logits": "tensor(float) ['batch', 'tokens', 5]"}
+    assert shown["output"] == {
+        "logits": "tensor(float) ['batch', 'tokens', 5]",
+        "probability": "tensor(float) ['batch', 'tokens', 5]",
+        "answer": "tensor(int64) ['batch', 'tokens']",
+    }
     assert shown["about"]["data"]["count"] == 2
     assert "recordings" not in shown["about"]["data"]
 

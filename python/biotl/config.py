@@ -85,7 +85,7 @@ class Registry(dict[str, Callable[..., T]], Generic[T]):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message: the nearest known name, or all of them."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) or [word for word in known if name in word]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) or [word for word in known if name and name in word]
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
 
 

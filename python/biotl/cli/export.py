@@ -18,7 +18,8 @@ def export(
     preprocess: Annotated[
         Literal["spec", "graph", "causal"],
         typer.Option(
-            help="graph: the file takes raw samples, of windows and sequences; causal: and filters them once, forward."
+            metavar="WHERE",
+            help="spec, graph: the file takes raw samples of windows or sequences, causal: and filters them forward.",
         ),
     ] = "spec",
     record: Annotated[

@@ -33,7 +33,7 @@ def find(name: object) -> Recipe:
         With the nearest name that there is.
     """
     if str(name) not in RECIPES:
-        raise ConfigError(f"no recipe is called {name!r}{nearest(str(name), RECIPES)}")
+        raise ConfigError(f"no recipe is called {name!r}{nearest(str(name or ''), RECIPES)}")
     return cast(Recipe, importlib.import_module(RECIPES[str(name)]).RECIPE)
 
 

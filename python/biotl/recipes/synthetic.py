@@ -23,7 +23,7 @@ def beats(folder: Path, seed: int) -> None:
 
 
 def rhythms(folder: Path, seed: int) -> None:
-    """Write a minute of two-lead ECG a subject, with how the ventricles are conducted to, and 1 where that is blocked."""
+    """Write a minute of two-lead ECG a subject, with how ventricles are conducted to, and 1 for a block."""
 
     def label(record: Record) -> dict[str, str]:
         symbol, _ = Counter(record.annotations["atr"].symbol.tolist()).most_common(1)[0]
