@@ -20,10 +20,10 @@ STRETCHES = 6
 
 
 def pulses(folder: Path, seed: int) -> None:
-    """Write a minute of PPG, ECG and acceleration a subject; every 10 s are labelled ``quality`` and ``heart_rate``.
+    """Write a minute of PPG, ECG and acceleration a subject; every 10 s have ``quality`` and ``heart_rate``.
 
     In half of the stretches the wearer moves: the cadence is in the accelerometer, and leaks into the PPG, which is
-    then ``poor``. Interrupted, it goes on: the manifest comes last.
+    then ``poor``, or a ``label`` of 0. Interrupted, it goes on: the manifest comes last.
     """
     places = [name for name, n in synthetic.SUBJECTS.items() for _ in range(n)]
 
@@ -53,5 +53,6 @@ def recording(seed: int, subject: int) -> tuple[Record, list[dict[str, str]]]:
         own = peaks[(peaks >= start) & (peaks < stop)]
         rate = f"{60 * (len(own) - 1) * FS / (own[-1] - own[0]):.2f}" if len(own) > 2 else ""
         span = {"start_s": f"{k * STRETCH_S:g}", "stop_s": f"{(k + 1) * STRETCH_S:g}"}
-        rows.append({**span, "quality": "poor" if k in moves else "good", "heart_rate": rate})
+        word = "poor" if k in moves else "good"
+        rows.append({**span, "quality": word, "label": str(int(word == "good")), "heart_rate": rate})
     return replace(made, annotations={}), rows
