@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from biotl.models.boosted_trees import BoostedTrees
-from biotl.models.heart_rate_response import NEEDS, TABLE, HeartRateResponse
+from biotl.models.heart_rate_response import HeartRateResponse
+from biotl.models.response_table import NEEDS, TABLE
 from biotl.training.response import NOISE, Workout, fit_response
 
 STEP_S = 5.0

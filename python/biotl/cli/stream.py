@@ -35,7 +35,6 @@ def stream(
     """
     import sys
 
-    from biotl.deploy.events import rows
     from biotl.deploy.feed import Raw, Text, chunks
     from biotl.deploy.predictor import Predictor
     from biotl.deploy.stream import PredictionStream
@@ -52,7 +51,7 @@ def stream(
 
     def show(made: Any, ended: Any) -> None:
         nonlocal header
-        found = rows(ended, made) if events else made.rows()
+        found = made.event_rows(ended) if events else made.rows()
         if found:
             typer.echo(lines_of(found, as_json=as_json, header=header), nl=False)
             header = False

@@ -1,12 +1,11 @@
 """Answers that follow one another and say the same are one event: a run of beats, a stretch of windows or steps."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from biotl.deploy.prediction import Prediction
+from numpy.typing import NDArray
 
 PAUSE_S = 3.0
 """Beats further apart are not one run: a pause of three seconds is an event of its own to a cardiologist."""
@@ -46,6 +45,27 @@ class Event:
     quality: float
 
 
+class _Prediction(Protocol):
+    """What is read of a `biotl.deploy.prediction.Prediction`."""
+
+    @property
+    def fs(self) -> float: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def span(self) -> NDArray[np.int64]: ...
+    @property
+    def value(self) -> NDArray[Any]: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def abstained(self) -> Sequence[str]: ...
+    @property
+    def probability(self) -> NDArray[np.float32] | None: ...
+    @property
+    def quality(self) -> NDArray[np.float32]: ...
+
+
 class Events:
     """Merges answers as they come; which parts they come in changes nothing.
 
@@ -63,11 +83,11 @@ class Events:
         """JSON of the run that is not over."""
         return dict(self._open) if self._open else None
 
-    def push(self, made: "Prediction") -> list[Event]:
+    def push(self, made: _Prediction) -> list[Event]:
         """Take answers in order of time, and return the events that ended before the last of them."""
         over = []
         reach = PAUSE_S * made.fs if made.unit == "beat" else 0.0
-        names = made.names or ("",) * len(made)
+        names = made.names or ("",) * len(made.span)
         number = made.value.dtype.kind == "f" and made.value.ndim == 1
         for i, (start, stop) in enumerate(made.span.tolist()):
             label, why = names[i], made.abstained[i]
@@ -109,41 +129,3 @@ class Events:
                 }
             )
         ]
-
-
-def rows(events: list[Event], made: "Prediction") -> list[dict[str, Any]]:
-    """Return one row an event of a prediction: where it came from, from when to when, what, how sure.
-
-    Examples
-    --------
-    >>> from biotl.deploy.prediction import Prediction
-    >>> span = np.array([[0, 10], [10, 20], [20, 30]])
-    >>> made = Prediction("a", "", 10.0, "window", span, np.array([1, 1, 0]), np.ones(3, np.float32), ("",) * 3,
-    ...                   probability=np.array([[0.1, 0.9], [0.3, 0.7], [1, 0]], np.float32), labels=("calm", "fast"))
-    >>> [(row["start_s"], row["stop_s"], row["label"], row["probability"]) for row in made.event_rows()]
-    [(0.0, 2.0, 'fast', 0.8), (2.0, 3.0, 'calm', 1.0)]
-    """
-    kept = ["label", "probability"] if made.labels else ["value", "low", "high"] if made.name else []
-    out = []
-    for event in events:
-        told = asdict(event)
-        row = {
-            "record": made.record,
-            "path": made.path,
-            "lead": made.lead,
-            "start_s": round(event.start / made.fs, 4),
-            "stop_s": round(event.stop / made.fs, 4),
-            "units": event.units,
-            **{name: told[name] for name in kept},
-            **({"unit": made.measure} if made.name else {}),
-            "quality": event.quality,
-            "abstained": event.abstained,
-        }
-        out.append({name: _plain(value) for name, value in row.items()})
-    return out
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return round(value, 4) if np.isfinite(value) else None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.deploy.events import Event, Events, rows
+from biotl.deploy.events import Event, Events
 from biotl.records import Annotations
 
 WFDB_BEATS = frozenset("NSVFQ")
@@ -109,9 +109,35 @@ class Prediction:
         merged = Events()
         return [*merged.push(self), *merged.finish()]
 
-    def event_rows(self) -> list[dict[str, Any]]:
-        """Return one row an event."""
-        return rows(self.events(), self)
+    def event_rows(self, events: Sequence[Event] | None = None) -> list[dict[str, Any]]:
+        """Return one row an event, of its own or of those of its stream: from when to when, what, how sure.
+
+        Examples
+        --------
+        >>> span = np.array([[0, 10], [10, 20], [20, 30]])
+        >>> sure = np.array([[0.1, 0.9], [0.3, 0.7], [1, 0]], np.float32)
+        >>> made = Prediction("a", "", 10.0, "window", span, np.array([1, 1, 0]), np.ones(3, np.float32), ("",) * 3,
+        ...                   probability=sure, labels=("calm", "fast"))
+        >>> [(row["start_s"], row["stop_s"], row["label"], row["probability"]) for row in made.event_rows()]
+        [(0.0, 2.0, 'fast', 0.8), (2.0, 3.0, 'calm', 1.0)]
+        """
+        kept = ["label", "probability"] if self.labels else ["value", "low", "high"] if self.name else []
+        out = []
+        for event in self.events() if events is None else events:
+            row = {
+                "record": self.record,
+                "path": self.path,
+                "lead": self.lead,
+                "start_s": round(event.start / self.fs, 4),
+                "stop_s": round(event.stop / self.fs, 4),
+                "units": event.units,
+                **{name: getattr(event, name) for name in kept},
+                **({"unit": self.measure} if self.name else {}),
+                "quality": event.quality,
+                "abstained": event.abstained,
+            }
+            out.append({name: _plain(value) for name, value in row.items()})
+        return out
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row an answer: where it came from, where it lies, what it is, how good the signal was."""
@@ -207,3 +233,9 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
 def _rounded(column: NDArray[Any], digits: int = 4) -> list[Any]:
     """Return numbers for a table; None where there is none."""
     return [round(float(x), digits) if np.isfinite(x) else None for x in column]
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if np.isfinite(value) else None

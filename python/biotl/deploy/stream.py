@@ -6,25 +6,34 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from biotl.datasets.channels import leads_of
+from biotl.datasets.channels import Choice, leads_of
+from biotl.datasets.preprocessor import Preprocessor
 from biotl.deploy.answer import say
 from biotl.deploy.arrays import as_record, stated
 from biotl.deploy.blocks import reach
+from biotl.deploy.decision import Decision
 from biotl.deploy.events import Event, Events
 from biotl.deploy.prediction import Prediction, joined
 from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 from biotl.records.atomic import write_bytes
 
-if TYPE_CHECKING:
-    from biotl.deploy.predictor import Predictor
-
 FORMAT = "biotl.stream/1"
+
+
+class _Predictor(Protocol):
+    """What is asked of a `biotl.deploy.predictor.Predictor`."""
+
+    preprocessor: Preprocessor
+    decision: Decision
+    digest: str
+
+    def block(self, records: Sequence[Record], leads: Choice = None) -> tuple[Prediction, Any]: ...
 
 
 class PredictionStream:
@@ -63,7 +72,7 @@ class PredictionStream:
 
     def __init__(
         self,
-        predictor: "Predictor",
+        predictor: _Predictor,
         *,
         fs: float,
         channels: Sequence[str] | None = None,
@@ -236,7 +245,7 @@ class PredictionStream:
         write_bytes(Path(path), file.getvalue())
 
     @classmethod
-    def load(cls, predictor: "Predictor", path: Path | str) -> "PredictionStream":
+    def load(cls, predictor: _Predictor, path: Path | str) -> "PredictionStream":
         """Take a stream up again.
 
         Parameters

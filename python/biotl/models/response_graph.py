@@ -1,14 +1,12 @@
 """The response of heart rate as an ONNX graph: responses and filter are each one Scan over the steps."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from biotl.models.response_table import MOST_EFFORT, SPORTS, TABLE, TREE_COLUMNS
 from biotl.models.trees import to_onnx
-
-if TYPE_CHECKING:
-    from biotl.models.heart_rate_response import HeartRateResponse
 
 OPSET, IR = 18, 8
 DOUBLE = TensorProto.DOUBLE
@@ -45,10 +43,8 @@ class _Graph:
         return results[len(states) :]
 
 
-def graph(model: "HeartRateResponse") -> Any:
-    """Return the ONNX model of a fitted response, in double precision inside; see `HeartRateResponse.forward`."""
-    from biotl.models.heart_rate_response import MOST_EFFORT, SPORTS, TABLE, TREE_COLUMNS
-
+def graph(model: Any) -> Any:
+    """Return the ONNX model of a fitted `HeartRateResponse`, in double precision inside; see its ``forward``."""
     g = _Graph()
     noise = model.noise.detach().double().numpy()
     at = {name: k for k, name in enumerate(model.channels)}
@@ -117,7 +113,7 @@ def _respond(keeps: list[str]) -> Any:
 
 def _corrected(
     g: _Graph,
-    model: "HeartRateResponse",
+    model: Any,
     noise: Any,
     column: dict[str, str],
     person: str,

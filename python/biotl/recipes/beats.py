@@ -21,7 +21,7 @@ from biotl.scoring.baselines import beats as baselines
 from biotl.training.stages import Stage
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
     from biotl.training.data import View
 
 

@@ -16,7 +16,7 @@ from biotl.records.pulse import CHANNELS
 from biotl.signal import quality
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
     from biotl.training.data import Task, View
     from biotl.training.trainer import Result
 

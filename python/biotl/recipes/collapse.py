@@ -11,8 +11,8 @@ from biotl.deploy.bundle import Bundle
 from biotl.models import registry
 from biotl.recipes import figures
 from biotl.recipes.forward import forward
-from biotl.recipes.prep import Ready
 from biotl.recipes.probe import probe
+from biotl.recipes.recipe import Ready
 from biotl.records.atomic import write_text
 from biotl.scoring.answers import models
 from biotl.scoring.bootstrap import interval

@@ -10,7 +10,7 @@ from typing import Any
 
 from biotl.datasets.splits import Split
 from biotl.deploy.decision import Classes, Decision, Value
-from biotl.recipes.prep import Ready
+from biotl.recipes.recipe import Ready
 from biotl.recipes.units import truths, within
 from biotl.records.atomic import write_text
 from biotl.scoring.answers import Answered

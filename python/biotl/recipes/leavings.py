@@ -18,7 +18,7 @@ from biotl.report import figures
 from biotl.report.robustness import keep
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
 
 MOST = 24
 """Pictures of so many test recordings, the first ones."""

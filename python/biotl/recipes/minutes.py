@@ -18,7 +18,7 @@ from biotl.scoring.baselines.steps import newest
 from biotl.scoring.bootstrap import interval
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
 
 MINUTES = (0, 2, 5, 10)
 TITLE = "By minutes of heart rate"

@@ -5,41 +5,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from biotl.datasets import samples
-from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.prepare import prepare_store
-from biotl.datasets.preprocessor import Preprocessor
-from biotl.datasets.splits import Part, Split, make_split
-from biotl.datasets.store import Store
-from biotl.errors import BiotlError, ConfigError
-from biotl.recipes.recipe import Recipe, RunConfig, entries
+from biotl.datasets.splits import Split, make_split
+from biotl.errors import ConfigError
+from biotl.recipes.recipe import Ready, RunConfig, entries
 from biotl.recipes.registry import find
 from biotl.records.atomic import write_text
-
-
-@dataclass(frozen=True)
-class Ready:
-    """Everything before the first update: who is where, prepared and fitted, and who was refused."""
-
-    recipe: Recipe
-    config: Any  # the recipe's own, whose data has more than every run's
-    entries: dict[str, Entry]
-    split: Split
-    preprocessor: Preprocessor
-    target: Target
-    store: Store
-    refused: list[BiotlError]
-
-    def parts(self, name: str) -> list[Part]:
-        """Return what was prepared of ``train``, ``validation`` or ``test``."""
-        return [part for part in self.split.parts[name] if part.id in self.store.ids]
 
 
 def split(config: RunConfig) -> tuple[Split, dict[str, Entry]]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.deploy.answer import Forward, outputs
-from biotl.recipes.prep import Ready
+from biotl.recipes.recipe import Ready
 from biotl.recipes.units import reference, within
 from biotl.scoring.answers import Answered
 from biotl.scoring.baselines.learners import Learner, Logistic, Majority, Mean, Ridge, answer

@@ -14,7 +14,7 @@ from biotl.deploy.decision import Decision, Vector
 from biotl.deploy.export import export, export_checkpoint
 from biotl.errors import BiotlError, ConfigError
 from biotl.recipes import figures, report
-from biotl.recipes.prep import Ready
+from biotl.recipes.recipe import Ready
 from biotl.records.atomic import write_text
 from biotl.scoring import ec57, stored
 from biotl.scoring.answers import Answered

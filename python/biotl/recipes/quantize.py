@@ -15,8 +15,9 @@ from biotl.deploy.quantize import to_float16, to_int8
 from biotl.deploy.quantized import Quantized, Weights, same, speed
 from biotl.errors import ConfigError, MissingExtraError, RecordError, TrainingError
 from biotl.recipes import figures, registry
-from biotl.recipes.prep import Ready, prepare
+from biotl.recipes.prep import prepare
 from biotl.recipes.publish import BUNDLE
+from biotl.recipes.recipe import Ready
 from biotl.records.atomic import write_bytes
 from biotl.scoring.results import results
 

@@ -13,13 +13,14 @@ from biotl.datasets.adapters import entries as list_entries
 from biotl.datasets.labels import Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor
-from biotl.datasets.splits import SplitConfig
+from biotl.datasets.splits import Part, Split, SplitConfig
+from biotl.datasets.store import Store
+from biotl.errors import BiotlError
 from biotl.training.stages import Config
 
 if TYPE_CHECKING:
     from biotl.deploy.answer import Forward
     from biotl.deploy.decision import Decision
-    from biotl.recipes.prep import Ready
     from biotl.training.data import Task, View
     from biotl.training.trainer import Result
 
@@ -120,3 +121,21 @@ class Recipe:
 def entries(config: RunConfig) -> list[Entry]:
     """Return the recordings that a configuration names."""
     return list_entries(config.data, split_column=config.data.split.column)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Everything before the first update: who is where, prepared and fitted, and who was refused."""
+
+    recipe: Recipe
+    config: Any  # the recipe's own, whose data has more than every run's
+    entries: dict[str, Entry]
+    split: Split
+    preprocessor: Preprocessor
+    target: Target
+    store: Store
+    refused: list[BiotlError]
+
+    def parts(self, name: str) -> list[Part]:
+        """Return what was prepared of ``train``, ``validation`` or ``test``."""
+        return [part for part in self.split.parts[name] if part.id in self.store.ids]

@@ -14,7 +14,8 @@ from biotl import __version__
 from biotl.datasets.kinds import make_preprocessor
 from biotl.deploy.bundle import Bundle
 from biotl.deploy.decision import Classes
-from biotl.recipes.prep import Ready, prepare
+from biotl.recipes.prep import prepare
+from biotl.recipes.recipe import Ready
 from biotl.recipes.registry import load
 from biotl.recipes.words import facts, words
 from biotl.records import Record

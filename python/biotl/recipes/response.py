@@ -13,7 +13,7 @@ from biotl.recipes.units import truths
 from biotl.training.stages import Stage
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
     from biotl.training.data import Task, View
     from biotl.training.trainer import Result
 
@@ -29,7 +29,7 @@ class ResponseConfig(steps.StepConfig):
 
     @model_validator(mode="after")
     def _columns_are_there(self) -> "ResponseConfig":
-        from biotl.models.heart_rate_response import NEEDS
+        from biotl.models.response_table import NEEDS
 
         spec = self.data.spec
         if lacks := [name for name in NEEDS if name not in spec.derived]:

@@ -17,8 +17,8 @@ from biotl.models import registry
 from biotl.recipes import publish
 from biotl.recipes.decide import choose, tempered, undecided
 from biotl.recipes.forward import forward
-from biotl.recipes.prep import Ready, fit, prepare
-from biotl.recipes.recipe import RunConfig
+from biotl.recipes.prep import fit, prepare
+from biotl.recipes.recipe import Ready, RunConfig
 from biotl.recipes.registry import find
 from biotl.recipes.units import reference, within
 from biotl.scoring import stored

@@ -23,7 +23,7 @@ from biotl.recipes.recipe import Data, Recipe, RunConfig
 from biotl.scoring.baselines import steps as baselines
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
     from biotl.training.data import View
 
 

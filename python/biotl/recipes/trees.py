@@ -11,7 +11,7 @@ from biotl.scoring import stored
 from biotl.scoring.answers import Answered
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
     from biotl.training.boosting import Heart, Lessons
     from biotl.training.data import Task
     from biotl.training.trainer import Result

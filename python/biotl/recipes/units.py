@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets.splits import Part
-from biotl.recipes.prep import Ready
+from biotl.recipes.recipe import Ready
 from biotl.scoring.answers import Answered
 
 NOTHING = np.zeros(0, np.int64)

@@ -21,7 +21,7 @@ from biotl.recipes.recipe import Data, RunConfig
 from biotl.scoring.baselines import windows as baselines
 
 if TYPE_CHECKING:
-    from biotl.recipes.prep import Ready
+    from biotl.recipes.recipe import Ready
     from biotl.training.data import View
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.splits import Split
-from biotl.recipes.prep import Ready
-from biotl.recipes.recipe import Recipe, RunConfig
+from biotl.recipes.recipe import Ready, Recipe, RunConfig
 from biotl.report.beside import estimate
 
 SOURCES = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import MissingExtraError, TrainingError
-from biotl.models.heart_rate_response import DEAD_S, MOST_EFFORT, SPORTS, TREE_COLUMNS
+from biotl.models.response_table import DEAD_S, MOST_EFFORT, SPORTS, TREE_COLUMNS
 from biotl.models.trees import Trees, from_sklearn
 
 Array = NDArray[np.float64]
@@ -50,7 +50,7 @@ _ENOUGH = 3
 _BEYOND = 15.0
 """Errors of the response beyond this many bpm are the sensor's: trees learn them no larger."""
 NOISE = (10.0, 8.0, 4.0, 4.0, 4.0, 2.0, 6.0, 18.0, 300.0, 120.0, 2.0, 2.0)
-"""See `biotl.models.heart_rate_response.NOISE`: chosen on the earlier runs of one user, as one who is known (each run
+"""See `biotl.models.response_table.NOISE`: chosen on the earlier runs of one user, as one who is known (each run
 left out) and as a stranger to a model of six others; see ``benches/workouts.py choose``."""
 
 
