@@ -29,13 +29,13 @@ OTHER = {
     "windows": lambda x, **how: signal.windows(x, 100, 50, **how),
     "z-scored windows": lambda x, **how: signal.windows(x, 100, 50, normalize="zscore", **how),
     "rpeaks": lambda x, **how: signal.rpeaks(x, 250, **how),
+    "delineate": lambda x, **how: signal.delineate(x, PEAKS, 250, **how).qrs.confidence,
     "segment": lambda x, **how: signal.segment(x, PEAKS, 250, **how).start,
 }
 ONE = {
     "ppg_peaks": lambda x: signal.ppg_peaks(x, 125),
     "heart_rate": lambda x: signal.heart_rate(x, 125),
     "quality": lambda x: signal.quality(x, 125, kind="ppg"),
-    "delineate": lambda x: signal.delineate(x, PEAKS, 250),
     "resample_segments": lambda x: signal.resample_segments(x, [5], [50], 10),
 }
 STREAMS = {

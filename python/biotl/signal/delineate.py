@@ -56,7 +56,9 @@ class Waves(Result):
     t: Wave
 
 
-def delineate(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, nan_policy: NanPolicy = "raise") -> Waves:
+def delineate(
+    x: ArrayLike, rpeaks: ArrayLike, fs: float, *, axis: int | None = None, nan_policy: NanPolicy = "raise"
+) -> Waves:
     """Find onset, peak and offset of the P wave, QRS complex and T wave of every beat, or that a wave is absent.
 
     Parameters
@@ -67,6 +69,8 @@ def delineate(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, nan_policy: NanPoli
         R peaks in samples, strictly rising, as `rpeaks` finds them.
     fs : float
         Sampling rate in Hz; made for 100 to 1000, refused below 50.
+    axis : int, optional
+        The axis of samples; the last, and an array that is clearly (samples, leads) is refused.
     nan_policy : {"raise", "mask", "interpolate"}
         What happens to samples that are NaN or infinite: refuse them, bridge them by a straight line, or bridge them
         and call the waves absent that hold one; of several leads, those that were measured answer.
@@ -111,7 +115,7 @@ def delineate(x: ArrayLike, rpeaks: ArrayLike, fs: float, *, nan_policy: NanPoli
     True
     """
     check_policy(nan_policy)
-    array = signal(x, axis=None)
+    array = signal(x, axis=axis)
     if array.ndim > 2 or (array.ndim == 2 and not len(array)):
         raise SignalError(f"x: got shape {array.shape}, wanted (samples,) or (leads, samples)")
     leads, peaks, fs = as_leads(array), indices(rpeaks, "rpeaks"), rate(fs)
