@@ -42,7 +42,8 @@ class PredictionStream:
     The signal is answered in blocks that begin at fixed times, so the parts that it comes in change nothing. A model of
     windows or steps gives the answers of the whole recording; one that compares a beat with its recording, or whose
     spec normalises by the recording, compares with the last five minutes (`exact` says which): it gives the answers of
-    its own past, and those of the whole recording where five minutes say of it what all of it says. Memory is flat,
+    its own past, and those of the whole recording where five minutes say of it what all of it says. Whether a signal is
+    an ECG at all is judged by each block: it may abstain in flutter where the file is answered. Memory is flat,
     but for steps of which something is derived from the beginning on: then all of the signal is kept, and compared.
 
     Parameters
