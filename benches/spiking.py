@@ -7,15 +7,16 @@
                                                     the documented test records: their 379 windows, and all 1,440
     python benches/spiking.py documented [NAME ...] the document's recipe on its own 1,482, 329 and 379 windows
 
-NAMEs are of `MODELS` (of `DOCUMENTED`) or `trees`. Each fit is kept under $BIOTL_WORK (default /tmp/biotl-spiking), so
-that a call goes on where one ended. Accuracy, sensitivity, specificity and G-mean in per cent, with the 95 % interval
-over patients; epochs and thresholds are chosen on the validation fold. ``folds``, ``published`` and ``documented`` read
-test patients: each new fit is a look.
+NAMEs are of `MODELS` (of `DOCUMENTED`) or `trees`. Each fit is kept under $BIOTL_WORK (by default among temporary
+files), so that a call goes on where one ended. Accuracy, sensitivity, specificity and G-mean in per cent, with the
+95 % interval over patients; epochs and thresholds are chosen on the validation fold. ``folds``, ``published`` and
+``documented`` read test patients: each new fit is a look.
 """
 
 import csv
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from biotl.scoring.figure import Figure
 from biotl.scoring.ranking import area_roc
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
-WORK = Path(os.environ.get("BIOTL_WORK", "/tmp/biotl-spiking"))
+WORK = Path(os.environ.get("BIOTL_WORK", Path(tempfile.gettempdir()) / "biotl-spiking"))
 ALONE = ["data.spec.beats=null", "stages[0].trains=[layer2, layer3]"]
 MODELS = {
     "spiking": [],

@@ -22,6 +22,41 @@ pub trait Lanes: Wide {
     fn transpose(rows: [Self; 4]) -> [Self; 4];
 }
 
+/// What four lanes do by way of arrays, the same whatever holds them.
+macro_rules! by_arrays {
+    () => {
+        #[inline(always)]
+        fn from_doubles(from: &[f64]) -> Self {
+            Self::from_array(from.first_chunk().copied().unwrap_or_default())
+        }
+
+        #[inline(always)]
+        fn to_doubles(self, to: &mut [f64]) {
+            if let Some(to) = to.first_chunk_mut() {
+                *to = self.to_array();
+            }
+        }
+
+        #[inline(always)]
+        fn from_singles(from: &[f32]) -> Self {
+            Self::from_floats(from.first_chunk().copied().unwrap_or_default())
+        }
+
+        #[inline(always)]
+        fn to_singles(self, to: &mut [f32]) {
+            if let Some(to) = to.first_chunk_mut() {
+                *to = self.to_floats();
+            }
+        }
+
+        #[inline(always)]
+        fn turn([a, b, c, d, rest @ ..]: [Self; 8]) -> [Self; 8] {
+            let ([a, b, c, d], [e, f, g, h]) = (Self::transpose([a, b, c, d]), rest);
+            [a, b, c, d, e, f, g, h]
+        }
+    };
+}
+
 /// Lanes that the compiler lays out.
 #[derive(Debug, Clone, Copy)]
 pub struct Plain<const FMA: bool>([f64; 4]);
@@ -44,35 +79,7 @@ impl<const FMA: bool> Wide for Plain<FMA> {
         to.0[at..at + 4].copy_from_slice(&self.0);
     }
 
-    #[inline(always)]
-    fn from_doubles(from: &[f64]) -> Self {
-        Self::from_array(from.first_chunk().copied().unwrap_or_default())
-    }
-
-    #[inline(always)]
-    fn to_doubles(self, to: &mut [f64]) {
-        if let Some(to) = to.first_chunk_mut() {
-            *to = self.to_array();
-        }
-    }
-
-    #[inline(always)]
-    fn from_singles(from: &[f32]) -> Self {
-        Self::from_floats(from.first_chunk().copied().unwrap_or_default())
-    }
-
-    #[inline(always)]
-    fn to_singles(self, to: &mut [f32]) {
-        if let Some(to) = to.first_chunk_mut() {
-            *to = self.to_floats();
-        }
-    }
-
-    #[inline(always)]
-    fn turn([a, b, c, d, rest @ ..]: [Self; 8]) -> [Self; 8] {
-        let ([a, b, c, d], [e, f, g, h]) = (Self::transpose([a, b, c, d]), rest);
-        [a, b, c, d, e, f, g, h]
-    }
+    by_arrays!();
 
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
@@ -147,35 +154,7 @@ impl Wide for Avx {
         unsafe { std::arch::x86_64::_mm256_storeu_pd(to.0[at..at + 4].as_mut_ptr(), self.0) };
     }
 
-    #[inline(always)]
-    fn from_doubles(from: &[f64]) -> Self {
-        Self::from_array(from.first_chunk().copied().unwrap_or_default())
-    }
-
-    #[inline(always)]
-    fn to_doubles(self, to: &mut [f64]) {
-        if let Some(to) = to.first_chunk_mut() {
-            *to = self.to_array();
-        }
-    }
-
-    #[inline(always)]
-    fn from_singles(from: &[f32]) -> Self {
-        Self::from_floats(from.first_chunk().copied().unwrap_or_default())
-    }
-
-    #[inline(always)]
-    fn to_singles(self, to: &mut [f32]) {
-        if let Some(to) = to.first_chunk_mut() {
-            *to = self.to_floats();
-        }
-    }
-
-    #[inline(always)]
-    fn turn([a, b, c, d, rest @ ..]: [Self; 8]) -> [Self; 8] {
-        let ([a, b, c, d], [e, f, g, h]) = (Self::transpose([a, b, c, d]), rest);
-        [a, b, c, d, e, f, g, h]
-    }
+    by_arrays!();
 
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
