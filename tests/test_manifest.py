@@ -57,6 +57,7 @@ def test_stretches_of_one_recording_stand_in_rows_of_their_own(tmp_path):
         ("id,file,subject,start_s,stop_s,x\na,b,p,3,2,1\n", "row 2, stop_s: got 2, wanted more than 3"),
         ("id,file,subject,start_s,stop_s,x\na,b,p,zero,2,1\n", "row 2, start_s: got zero"),
         ("id,file,subject,start_s,stop_s,x\na,b,p,0,2,1\na,b,q,2,3,1\n", "row 3, subject: got another than before"),
+        ("id,file,subject,start_s,stop_s,x\na,b,p,0,2,1\nb,b,p,2,3,1\n", "row 3, id: got b for a stretch of b, wanted"),
     ],
 )
 def test_a_fault_is_named_by_row_and_column(tmp_path, text, message):

@@ -156,9 +156,14 @@ def read_manifest(path: Path | str, *, split_column: str = "split") -> list[Entr
     if twice := sorted({name for name in head if head.count(name) > 1}):
         raise RecordError(str(path), "row 1", f"the column {twice[0]!r} twice", "each column once")
     found: dict[str, Entry] = {}
+    known_as: dict[tuple[Path, ...], str] = {}
     for number, cells in _rows(path, table):
         row = dict(zip(head, cells, strict=True))
         entry = _entry(path, number, row, split_column)
+        # under an id a stretch, the whole file would be read and prepared for each of them
+        if row.get("start_s") and (known := known_as.setdefault(entry.files, entry.id)) != entry.id:
+            got, hint = f"{entry.id} for a stretch of {entry.files[0].name}", "stretches of one recording share its id"
+            raise RecordError(str(path), f"row {number}, id", got, f"{known}, as it is called above", hint)
         if entry.id not in found:
             found[entry.id] = entry
             continue
