@@ -91,6 +91,8 @@ def test_sizes_that_do_not_divide_are_refused(wrong):
 
 SPIKES = {"channels": ("ECG",), "length": 250, "hidden": (32, 16), "steps": 25}
 SMALL = {
+    "heart_rate_lstm both": {"mean": 150.0, "bidirectional": True},
+    "heart_rate_lstm gru both": {"mean": 150.0, "cell": "gru", "bidirectional": True},
     "patch_encoder": {"outputs": 3, "dim": 48, "layers": 2, "hidden": 96, "channels": FIVE},
     "patch_encoder_small": {"outputs": 2, "layers": 2},
     "heart_rate_lstm": {"mean": 150.0},
@@ -110,6 +112,7 @@ def example(model, n=5):
     seen = np.ones(shape, bool)
     seen[0] = False
     inputs = {"signal": rng.normal(size=shape).astype(np.float32), "measured": seen}
+    inputs["valid"] = np.arange(length) < rng.integers(1, length + 1, n)[:, None]
     return inputs | ({"beats": rng.normal(size=(n, 7)).astype(np.float32)} if "beats" in model.inputs else {})
 
 
@@ -123,11 +126,12 @@ def test_onnxruntime_answers_as_torch_does_at_batches_of_1_3_and_17(name, embedd
             for layer in model.layers:
                 layer.weight *= 6
     inputs = example(model)
-    width = {"heart_rate_lstm": 64, "patch_encoder": 48, "patch_encoder_small": 96}.get(name, 16)
+    kind = name.split()[0]
+    width = {"heart_rate_lstm": 64, "patch_encoder": 48, "patch_encoder_small": 96}.get(kind, 16)
     labels = tuple("abc")[: options.get("outputs", 2)]
-    decision = Value(name="heart rate", unit="bpm") if name == "heart_rate_lstm" else Classes(labels=labels)
+    decision = Value(name="heart rate", unit="bpm") if kind == "heart_rate_lstm" else Classes(labels=labels)
     spec = {"kind": "windows", "fs": 125.0, "channels": [{"name": "PPG"}], "length_s": 10.0}  # any that can be read
-    about = About(model=Model(name=name.split()[0]))
+    about = About(model=Model(name=kind))
     bundle = Bundle(spec=spec, decision=Vector(dim=width) if embedding else decision, about=about)
     assert export(model, tmp_path / "m.onnx", bundle=bundle, example=inputs) <= 1e-5
     assert check((tmp_path / "m.onnx").read_bytes(), tmp_path / "m.onnx")
@@ -203,6 +207,29 @@ def test_layers_of_the_lstm_freeze_as_the_document_names_it(capsys):
     assert all(p.requires_grad for p in model.parameters())
     with torch.no_grad():
         assert model.eval()(torch.zeros(1, 5, 3))["prediction"].sub(150).abs().max() < 5
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_padding_changes_no_answer_and_each_is_that_of_packed_sequences(cell, bidirectional):
+    torch.manual_seed(0)
+    model = build("heart_rate_lstm", cell=cell, bidirectional=bidirectional, mean=150.0).eval()
+    lengths = torch.tensor([30, 12, 1, 25])
+    valid = torch.arange(30) < lengths[:, None]
+    x = torch.randn(4, 30, 3)
+    garbage = torch.where(valid[..., None], x, 100 * torch.randn_like(x))
+    longer = torch.nn.functional.pad(garbage, (0, 0, 0, 17), value=9.0)
+    rnn = torch.nn.utils.rnn
+    with torch.no_grad():
+        said = model(x, valid)["prediction"]
+        for other in (garbage, longer):
+            seen = torch.nn.functional.pad(valid, (0, other.shape[1] - 30))
+            found = model(other, seen)["prediction"][:, :30]
+            torch.testing.assert_close(found[valid], said[valid], rtol=0, atol=1e-5)
+        packed = rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        wanted = model.fc(rnn.pad_packed_sequence(model.lstm(packed)[0], batch_first=True)[0])[..., 0]
+    torch.testing.assert_close(said[valid], wanted[valid], rtol=0, atol=1e-5)
+    assert not torch.allclose(said[valid], model.fc.bias)
 
 
 def test_every_model_of_the_registry_keeps_the_contract():

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from biotl.datasets.spec_kinds import parse_spec
+from biotl.deploy.predictor import Predictor
 from biotl.models.registry import build
 from biotl.recipes import demo, minutes, registry
 from biotl.recipes.exercise import workout
 from biotl.recipes.run import finetune
+from biotl.records import read
 from biotl.scoring import stored
 from test_demo import few
 
@@ -77,6 +79,19 @@ def test_variants_of_the_network_are_built_by_name(cell, bidirectional):
     model = build("heart_rate_lstm", channels=spec.names, cell=cell, bidirectional=bidirectional, mean=148.0)
     assert model.fc.bias.item() == 148
     assert model.fc.in_features == 64 * (1 + bidirectional)
+
+
+@pytest.mark.slow
+def test_a_network_of_both_directions_learns_and_answers_alike_as_a_file(tmp_path):
+    manifest = mine(tmp_path / "mine")
+    own = [f"data.manifest={manifest}", f"run={tmp_path / 'run'}", "model.bidirectional=true", "data.spec.length=100"]
+    few_epochs = ["stages[0].epochs=1", "stages[1].epochs=1", "data.split.shares=[0.5, 0.25, 0.25]"]
+    target = "data.target={name: heart_rate, unit: bpm, aliases: [heart_rate_bpm]}"
+    finetune(registry.load("heart_rate_lstm", [*own, *few_epochs, target]))
+    predictor = Predictor(tmp_path / "run" / "model.onnx")
+    for one in stored.read(tmp_path / "run" / "answers.npz"):  # 240 steps: two sequences of 100 and one of 40
+        said = predictor.predict(read(tmp_path / "mine" / f"{one.id.removeprefix('run')}.csv")).value
+        np.testing.assert_allclose(said, one.answers["heart_rate_lstm"], atol=1e-3)
 
 
 def test_freezing_as_documented(capsys):

@@ -90,6 +90,10 @@ class Samples:
             sample = transform(sample, rng)
         return sample
 
+    def collate(self, samples: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+        """Stack samples; of sequences without the steps that are padding in all of them."""
+        return stack(samples)
+
     def where(self, index: int) -> tuple[str, int]:
         """Return the recording of a sample, and the index of its cut."""
         if not 0 <= index < len(self):
@@ -173,6 +177,10 @@ class Some:
         """Return a sample changed by every transform."""
         return self.samples.draw(int(self.index[index]), rng)
 
+    def collate(self, samples: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+        """Stack samples; see `stack`."""
+        return stack(samples)
+
 
 def _open(store: Store, preprocessor: Preprocessor, parts: Sequence[Part], transforms: Sequence[Transform]) -> Samples:
     return Samples(store, preprocessor, parts, transforms=transforms)
@@ -216,6 +224,23 @@ def split_samples(
         which: Samples(store, preprocessor, parts, transforms=transforms if which == "train" else always)
         for which, parts in split.parts.items()
     }
+
+
+def stack(samples: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Stack samples field by field; sequences, which have ``valid``, as long as the longest of them.
+
+    Examples
+    --------
+    >>> one = {"valid": np.array([True, False, False]), "unit": np.array([4, -1, -1]), "user": np.array(1)}
+    >>> two = {"valid": np.array([True, True, False]), "unit": np.array([5, 6, -1]), "user": np.array(2)}
+    >>> {name: of.tolist() for name, of in stack([one, two]).items()}
+    {'valid': [[True, False], [True, True]], 'unit': [[4, -1], [5, 6]], 'user': [1, 2]}
+    """
+    fields = {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+    if "valid" not in fields:
+        return fields
+    longest = int(fields["valid"].sum(1).max())
+    return {name: of[:, :longest] if of.ndim > 1 else of for name, of in fields.items()}
 
 
 def spread(unit: NDArray[np.int64], targets: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -23,8 +23,7 @@ class HeartRateLSTM(nn.Module):
     cell : {"lstm", "gru"}
         Kind of layer.
     bidirectional : bool
-        Read backwards as well: it answers a step by what comes after it, and reads the padding of a short sequence
-        first.
+        Read backwards as well, from the last valid step: it answers a step by what comes after it too.
     dropout : float
         Between the layers.
     mean : float
@@ -36,9 +35,9 @@ class HeartRateLSTM(nn.Module):
     51009
     """
 
-    inputs = ("signal",)
+    inputs: tuple[str, ...] = ("signal",)
     output = "prediction"
-    axes: ClassVar[dict[str, dict[int, str]]] = dict.fromkeys((*inputs, "prediction", "embedding"), STEP_AXES)
+    axes: ClassVar[dict[str, dict[int, str]]] = dict.fromkeys(("signal", "valid", "prediction", "embedding"), STEP_AXES)
 
     def __init__(
         self,
@@ -56,6 +55,7 @@ class HeartRateLSTM(nn.Module):
         if cell not in kinds:
             raise ConfigError(f"model.cell: got {cell!r}, wanted lstm or gru")
         self.channels = tuple(channels)
+        self.inputs = ("signal", "valid") if bidirectional else ("signal",)
         self.lstm = kinds[cell](
             len(self.channels), hidden, layers, batch_first=True, dropout=dropout, bidirectional=bidirectional
         )
@@ -89,18 +89,47 @@ class HeartRateLSTM(nn.Module):
         counts = [sum(p.numel() for p in self.parameters() if p.requires_grad or not only) for only in (True, False)]
         print(f"{counts[0]:,} of {counts[1]:,} parameters train")
 
-    def forward(self, signal: Tensor) -> dict[str, Tensor]:
+    def forward(self, signal: Tensor, valid: Tensor | None = None) -> dict[str, Tensor]:
         """Read sequences.
 
         Parameters
         ----------
         signal : Tensor of float32, shape (batch, steps, channels)
-            Normalised features, 0 in the padding at the end.
+            Normalised features; what stands in the padding at the end changes no answer to a valid step.
+        valid : Tensor of bool, shape (batch, steps)
+            False in the padding; read where it is bidirectional, and by default True.
 
         Returns
         -------
         dict of str to Tensor
             ``prediction`` (batch, steps) in the unit of the target; ``embedding`` (batch, steps, hidden).
         """
-        x = self.lstm(signal)[0]
+        x = self._both_ways(signal, valid) if self.lstm.bidirectional else self.lstm(signal)[0]
         return {"prediction": torch.squeeze(self.fc(x), 2), "embedding": x}
+
+    def _both_ways(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        """Return what packed sequences give, by operators that ONNX has: each turned round within its own length."""
+        place = torch.arange(x.shape[1], device=x.device)
+        length = (torch.ones_like(x[:, :, 0]) if valid is None else valid).sum(1, keepdim=True).long()
+        turned = torch.where(place < length, length - 1 - place, place)
+        run: Any = torch.lstm if isinstance(self.lstm, nn.LSTM) else torch.gru
+
+        def read(x: Tensor, layer: str) -> Tensor:
+            weights = [
+                getattr(self.lstm, f"{name}_{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            ]
+            zero = x.new_zeros(1, x.shape[0], self.lstm.hidden_size)
+            start = (zero, zero) if run is torch.lstm else zero
+            # biases, layers, dropout, training, bidirectional, batch first: torch gives them no names
+            options = (True, 1, 0.0, self.training, False, True)
+            found: Tensor = run(x, start, weights, *options)[0]
+            return found
+
+        def turn(x: Tensor) -> Tensor:
+            return x.gather(1, turned[:, :, None].expand(-1, -1, x.shape[2]))
+
+        for k in range(self.lstm.num_layers):
+            if k:
+                x = nn.functional.dropout(x, self.lstm.dropout, self.training)
+            x = torch.cat([read(x, f"l{k}"), turn(read(turn(x), f"l{k}_reverse"))], 2)
+        return x
