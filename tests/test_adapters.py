@@ -112,7 +112,14 @@ def test_workouts_know_their_users_and_refuse_rates_that_no_heart_has(tmp_path):
     with pytest.warns(UserWarning, match="sweatpy__3173437224"):
         store, refused = prepare_store(found, preprocessor, target, tmp_path, threads=1)
     assert len(store) == 25
+    # the only file with such a value, 45 bpm: firefly_saf__11 lacks nine values, which is a gap and not a rate
     assert [Path(error.path).name for error in refused] == ["sweatpy__3173437224.tcx.csv"]
+    rates = {entry.id: np.genfromtxt(entry.files[0], delimiter=",", skip_header=1)[:, 3] for entry in found}
+    beyond = {name for name, rate in rates.items() if np.nanmin(rate) < 50 or np.nanmax(rate) > 220}
+    assert beyond == {"csv/sweatpy__3173437224.tcx.csv"}
+    lost = {name: np.isnan(rate).sum() for name, rate in rates.items() if np.isnan(rate).any()}
+    assert lost == {"csv/firefly_saf__11.tcx.csv": 9}
+    assert store.targets("csv/firefly_saf__11.tcx.csv")["mask"].all()
     # 4 of its minutes were paused: nothing is known of them, and nothing is scored
     paused = store.targets("csv/tormoder_fit__bpg__garmin.fit.csv")["mask"]
     assert 0.9 < paused.mean() < 1
@@ -125,6 +132,39 @@ def test_the_documented_dictionary_of_workouts_is_read_at_its_own_step():
     assert record.channels == ("speed", "altitude", "heart_rate")
     np.testing.assert_array_equal(record.signal, [held[name][4] for name in record.channels])
     assert record.fs == pytest.approx(499 / held["timestamps"][4, -1])
+
+
+def test_each_line_of_endomondo_is_a_workout_with_its_user_and_time(tmp_path):
+    def line(number):
+        rate = [100 + number, 110, 120]
+        about = {"speed": [8.0, 9.0, 10.0], "altitude": [1, 2, 3], "heart_rate": rate, "userId": number % 2}
+        return str(about | {"id": 50 + number, "timestamp": [1.4e9 - 1e6 * number + 5 * i for i in range(3)]})
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    path = folder / "endomondo.json"
+    path.write_text("\n\n".join(line(k) for k in range(20)) + "\n{'heart_rate': [1], 'timestamp': []}\n")
+    (folder / "scaler_params.json").write_text('{"speed_mean": 9.7}')
+    found = ADAPTERS["workouts"](folder)
+    assert [entry.id for entry in found] == [f"endomondo.json/{k}" for k in range(21)]
+    assert [entry.subject for entry in found] == [*"01" * 10, ""]
+    assert min(found[:20], key=lambda entry: entry.when).id == "endomondo.json/19"
+    (record,) = found[17].read()
+    assert (record.name, record.subject, record.fs, record.source) == ("67", "1", 1.0, path / "17")
+    assert record.channel("heart_rate")[[0, 5, 10]].tolist() == [117, 110, 120]
+    (tmp_path / "m.csv").write_text("id,file,subject\na,data/endomondo.json/17,Ada\n")
+    assert read_manifest(tmp_path / "m.csv")[0].read()[0].name == "67"
+    with pytest.raises(RecordError, match=r"endomondo.json/21: member: got 21, wanted less than the 21"):
+        Entry("a", (path / "21",), "").read()
+    before = origin(found[0], ())
+    assert before != origin(found[1], ())
+    preprocessor = SequencePreprocessor(SequenceSpec(fs=0.2, length=60, channels=({"name": "speed", "unit": "km/h"},)))
+    target = ChannelAt(Channel(name="heart_rate", unit="bpm"))
+    store, (refused,) = prepare_store(found, preprocessor, target, folder / "store", threads=1)
+    assert (len(store), refused.field) == (20, "line 40")  # the last is no workout, and the rest goes on
+    path.write_text(line(3))
+    assert [entry.id for entry in ADAPTERS["workouts"](folder)] == ["endomondo.json/0"]
+    assert origin(found[0], ()) != before
 
 
 @pytest.fixture

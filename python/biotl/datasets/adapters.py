@@ -10,8 +10,10 @@ import numpy as np
 
 from biotl.config import nearest
 from biotl.datasets.manifest import Entry, Labelled, read_manifest
-from biotl.datasets.members import SUFFIXES, count, open_members
+from biotl.datasets.members import LINES, SUFFIXES, count, open_members
 from biotl.errors import ConfigError, RecordError
+from biotl.records import endomondo
+from biotl.records.kinds import kind_of
 
 _SIDE = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _SPCUP = ("ECG", "PPG", "PPG2", "ACC_X", "ACC_Y", "ACC_Z")
@@ -136,23 +138,40 @@ def _is_wave(path: Path) -> bool:
 
 
 def workouts(root: Path) -> list[Entry]:
-    """List workouts: files of speed, altitude and heart rate, or the documented dictionary of many in one ``.npz``.
+    """List workouts: files of speed, altitude and heart rate, or files of many.
 
-    Who ran is in ``users.csv`` (``file,user``), or in the ``name`` and ``userId`` of an ``.npz`` beside the files; a
-    file name sorts a user's workouts in time, as names with a date do.
+    Of many are the documented dictionary in one ``.npz`` or ``.pt``, and lines of Endomondo or FitRec in ``.json``,
+    each with its ``userId``, sorted by its first time. Who ran a file of one is in ``users.csv`` (``file,user``), or
+    in the ``name`` and ``userId`` of an ``.npz`` beside the files; a file name sorts a user's workouts in time, as
+    names with a date do.
     """
     files = sorted(p for p in root.rglob("*") if p.suffix.lower() in {".csv", ".fit", ".tcx", ".gpx"})
     files = [path for path in files if path.name != "users.csv"]
-    archives = _archives(root)
+    archives, texts = _archives(root), sorted(root.rglob(f"*{LINES}"))
+    found = [entry for path in texts if _is_of_lines(path) for entry in _lines(root, path)]
     if not files:
-        return [entry for path in archives for entry in _members(path, "userId")]
+        return found + [entry for path in archives for entry in _members(path, "userId")]
     users = {name: row.get("user", "") for name, row in _table(root / "users.csv", "file").items()}
     for path in archives:
         arrays = open_members(path)
         if "name" in arrays and "userId" in arrays:
             users |= dict(zip(map(str, arrays["name"]), map(str, np.ravel(arrays["userId"])), strict=True))
     ids = [path.relative_to(root).as_posix() for path in files]
-    return [Entry(id_, (p,), users.get(p.name, ""), when=p.name) for id_, p in zip(ids, files, strict=True)]
+    return found + [Entry(id_, (p,), users.get(p.name, ""), when=p.name) for id_, p in zip(ids, files, strict=True)]
+
+
+def _is_of_lines(path: Path) -> bool:
+    try:
+        return kind_of(path) == "endomondo"
+    except RecordError:  # the documented tools leave scaler_params.json and metadata.json there
+        return False
+
+
+def _lines(root: Path, path: Path) -> Iterator[Entry]:
+    """List the workouts of a file of lines; what sorts them is a time, and no date, which would be of UTC."""
+    name = path.relative_to(root).as_posix()
+    for k, line in enumerate(endomondo.lines(path)):
+        yield Entry(f"{name}/{k}", (path / str(k),), line.user, when=f"{line.start_s:015.0f}")
 
 
 def windows(root: Path) -> list[Entry]:

@@ -1,13 +1,14 @@
 """Files that hold many recordings, in the shapes that the documented pipelines write: each is a member by its number.
 
 ``windows.npz/17`` is window 17 of such a file: what a manifest can name, and every room reads as a file of its own.
-A ``.pt`` file holds the same arrays as tensors.
+A ``.pt`` file holds the same arrays as tensors; of a ``.json`` file of Endomondo or FitRec each line is a workout.
 """
 
 import os
 import struct
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import RecordError
-from biotl.records import Record
+from biotl.records import Record, endomondo
 from biotl.records.foreign import bring, refused
 
 SUFFIXES = {".npz", ".pt"}
+LINES = ".json"
 _MAPPED = 1 << 20  # bytes; below, a map costs more than it spares
 WINDOW_S = 10.0
 """Duration of the documented windows, for a file that states no rate."""
@@ -34,7 +36,7 @@ _WANTED = "signals, data or x (windows, channels, samples), or speed, altitude a
 
 def is_member(path: Path) -> bool:
     """Return whether a path names a member of a file."""
-    return path.name.isdigit() and path.parent.suffix in SUFFIXES and path.parent.is_file()
+    return path.name.isdigit() and path.parent.suffix in {*SUFFIXES, LINES} and path.parent.is_file()
 
 
 def read_member(path: Path) -> Record:
@@ -51,15 +53,18 @@ def read_member(path: Path) -> Record:
         Of ``signals``, ``data`` or ``x`` its channels (rows, or columns where these are fewer), times ``scale`` or over
         ``gain`` where the file states one; of one long ``x`` (samples,) what lies between two of its ``offsets``. Of
         the documented dictionary of workouts ``speed``, ``altitude`` and ``heart_rate``, at the mean rate of its
-        ``timestamps``, as long as they rise; of times since 1970, which float32 holds to 128 s, from first to last.
+        ``timestamps``, as long as they rise; of times since 1970, which float32 holds to 128 s, from first to last. Of
+        lines of Endomondo what `biotl.records.endomondo` reads.
 
     Raises
     ------
     RecordError
         If the file is damaged, is of another shape, or has no such member.
     """
-    arrays = open_members(path.parent)
-    index, n = int(path.name), count(path.parent)
+    index = int(path.name)
+    if path.parent.suffix == LINES:
+        return replace(endomondo.member(path.parent, index), source=path)
+    arrays, n = open_members(path.parent), count(path.parent)
     if index >= n:
         raise RecordError(str(path), "member", str(index), f"less than the {n} of the file")
     name = f"{path.parent.stem}/{index}"

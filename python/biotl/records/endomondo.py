@@ -1,9 +1,15 @@
-"""Endomondo and FitRec: one workout a line, a Python or JSON dictionary of lists; never evaluated."""
+"""Endomondo and FitRec: one workout a line, a Python or JSON dictionary of lists; never evaluated.
+
+A line of a file of many is named as a member of it: ``FILE.json/17`` is the eighteenth workout.
+"""
 
 import ast
 import json
 import math
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +20,31 @@ from biotl.errors import RecordError
 from biotl.records.activity import from_points
 from biotl.records.record import Record
 
-_LONGEST = 1 << 24  # characters of a line: 500 points take about 40,000
+_LONGEST = 1 << 24  # bytes of a line: 500 points take about 40,000
+_USER = re.compile(rb"['\"]userId['\"]\s*:\s*['\"]?([\w-]+)")
+_FIRST = re.compile(rb"['\"]timestamp['\"]\s*:\s*\[\s*([\d.]+)")
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where a workout of a file of many begins, and what its line says of it.
+
+    Parameters
+    ----------
+    number : int
+        Of the line, from 1.
+    offset : int
+        Of its first byte.
+    user : str
+        ``userId``, empty where it is not stated.
+    start_s : float
+        Its first time in seconds, NaN where there is none.
+    """
+
+    number: int
+    offset: int
+    user: str
+    start_s: float
 
 
 def read(path: str | Path) -> Record:
@@ -30,7 +60,7 @@ def read(path: str | Path) -> Record:
     for record in workouts(path):
         found.append(record)
         if len(found) > 1:
-            hint = "biotl.records.endomondo.workouts reads them all"
+            hint = f"{path.name}/0 is the first of them; the adapter workouts lists them all"
             raise RecordError(str(path), "lines", "more than one workout", "one", hint)
     if not found:
         raise RecordError(str(path), "lines", "none", "a workout")
@@ -56,20 +86,56 @@ def workouts(path: str | Path) -> Iterator[Record]:
         A file that is missing, or a line that is no dictionary of lists of one length.
     """
     path = Path(path)
+    for _, number, line in _lines(path, 0, 1):
+        yield _workout(path, number, line)
+
+
+def lines(path: Path) -> list[Line]:
+    """List the workouts of a file without reading their lists: its lines are looked through once.
+
+    Raises
+    ------
+    RecordError
+        A file that is missing.
+    """
+    stat = path.stat() if path.is_file() else None
+    return _index(path, stat.st_mtime_ns, stat.st_size) if stat else _index(path, 0, 0)
+
+
+def member(path: Path, index: int) -> Record:
+    """Read one workout of a file of many, by its number from 0; raises as :func:`workouts`."""
+    held = lines(path)
+    if index >= len(held):
+        raise RecordError(str(path / str(index)), "member", str(index), f"less than the {len(held)} of the file")
+    _, number, line = next(_lines(path, held[index].offset, held[index].number))
+    return _workout(path, number, line)
+
+
+@lru_cache(4)
+def _index(path: Path, _changed: int, _size: int) -> list[Line]:
+    found = []
+    for offset, number, line in _lines(path, 0, 1):
+        user, first = _USER.search(line), _FIRST.search(line)
+        found.append(Line(number, offset, user[1].decode() if user else "", float(first[1]) if first else math.nan))
+    return found
+
+
+def _lines(path: Path, offset: int, number: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield offset, number and text of each line that is not empty, from an offset on."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            number = 0
+        with path.open("rb") as file:
+            file.seek(offset)
             while line := file.readline(_LONGEST):
-                number += 1
                 if line.strip():
-                    yield _workout(path, number, line)
+                    yield offset, number, line
+                offset, number = offset + len(line), number + 1
     except OSError as error:
         raise RecordError(str(path), "file", str(error), "lines of workouts") from error
 
 
-def _workout(path: Path, number: int, line: str) -> Record:
+def _workout(path: Path, number: int, line: bytes) -> Record:
     where = f"line {number}"
-    about = _dictionary(path, where, line)
+    about = _dictionary(path, where, line.decode("utf-8", "replace").lstrip("\ufeff"))
     times, rate = about.get("timestamp"), about.get("heart_rate")
     lists = {name: about[name] for name in ("heart_rate", "speed", "altitude") if isinstance(about.get(name), list)}
     if not isinstance(times, list) or not isinstance(rate, list) or {len(v) for v in lists.values()} != {len(times)}:

@@ -29,6 +29,7 @@ _ROOTS = {
     "TrainingCenterDatabase": "tcx",
     "HealthData": "healthkit",
 }
+_RATES = re.compile(r'"heart_rate"\s*:\s*\[')
 _SUFFIXES = {".mat": "mat", ".acq": "acq", ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".vital": "vital"}
 # what else people have, and what would read it
 _FOREIGN = {
@@ -123,7 +124,7 @@ def _kind_of_text(path: Path, suffix: str, head: str) -> str:
         return "opensignals"
     if first == "[Params]":
         return "hrm"
-    if first.startswith("{'") and "heart_rate" in head:
+    if (first.startswith("{'") and "heart_rate" in head) or (first.startswith('{"') and _RATES.search(head)):
         return "endomondo"
     if first.startswith(("{", "[{")):
         raise _refusal(path, *_FOREIGN[".json"])
