@@ -1,7 +1,9 @@
 """Each format by its content: the values that a file was made of come back, and a damaged one is one clear error."""
 
+import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -96,6 +98,7 @@ def test_aecg_takes_scale_and_origin_in(tmp_path):
         '<!DOCTYPE gpx [<!ENTITY a "x">]><gpx>&a;</gpx>',
         '<!DOCTYPE gpx [<!ENTITY a SYSTEM "file:///etc/passwd">]><gpx>&a;</gpx>',
         '<!DOCTYPE gpx [<!ENTITY % p "x">]><gpx/>',
+        '<!DOCTYPE HealthData [<!ENTITY a "x">]><HealthData locale="&a;"/>',
     ],
 )
 def test_xml_that_declares_entities_is_refused(tmp_path, trap):
@@ -366,18 +369,52 @@ def test_a_health_export_is_streamed(tmp_path):
     assert int(run.stdout) < 4_000, f"{run.stdout} kB more for 29 MB"
 
 
-def test_lines_of_endomondo_are_literals_and_one_workout_each(tmp_path):
-    def line(number):
-        return str({"id": number, "userId": 7, "sport": "run", "heart_rate": [90, 91], "timestamp": [100, 103]})
+EXPORT = """
+import resource, sys
+from biotl.records import healthkit
+rates = [record.signal.size for record in healthkit.days(sys.argv[1])]
+print(len(rates), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
 
-    path = put(tmp_path, f"{line(1)}\n\n{line(2)}\n".encode(), "a.json")
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_two_gigabytes_of_a_health_export_are_streamed_in_little_memory(tmp_path):
+    """Ten years at a heart rate every ten minutes, among what else a phone writes: made while it is read."""
+    about = 'sourceName="Watch" sourceVersion="10.1" device="&lt;&lt;HKDevice: 0x28&gt;, name:Apple Watch&gt;" '
+    step = f'<Record type="HKQuantityTypeIdentifierStepCount" {about} unit="count" startDate="{{}}" value="9"/>\n'
+    rate = f'<Record type="HKQuantityTypeIdentifierHeartRate" {about} unit="count/min" startDate="{{}}" value="72"/>\n'
+    first, pipe, written = datetime(2014, 1, 1), tmp_path / "export.xml", 0
+    os.mkfifo(pipe)
+    with subprocess.Popen([sys.executable, "-c", EXPORT, pipe], stdout=subprocess.PIPE, text=True) as run:
+        with pipe.open("w") as file:
+            written += file.write('<?xml version="1.0"?>\n<HealthData locale="en">\n')
+            for k in range(6 * 24 * 3650):
+                when = f"{first + timedelta(minutes=10 * k)} +0000"
+                written += file.write(rate.format(when) + 19 * step.format(when))
+            file.write("</HealthData>\n")
+        days, peak = map(int, run.communicate()[0].split())
+    assert written > 2e9
+    assert days == 3650
+    assert peak < 200, f"{peak} MiB for {written / 1e9:.1f} GB"
+
+
+def endomondo_line(number, n=2):
+    about = {"id": number, "userId": 7 + number % 2, "sport": "run", "heart_rate": [90 + number] * n}
+    return str(about | {"timestamp": [1000 * (10 - number) + 3 * i for i in range(n)]})
+
+
+def test_lines_of_endomondo_are_literals_and_one_workout_each(tmp_path):
+    path = put(tmp_path, f"{endomondo_line(1)}\n\n{endomondo_line(2)}\n".encode(), "a.json")
     one, two = endomondo.workouts(path)
     assert (one.name, two.name, two.subject, one.signal.shape) == ("1", "2", "7", (1, 4))
-    with pytest.raises(RecordError, match="lines: got more than one workout, wanted one"):
+    with pytest.raises(RecordError, match=r"lines: got more than one workout, wanted one; a.json/0 is the first"):
         read(path)
     path.write_text("{'heart_rate': __import__('os').system('true')}")
     with pytest.raises(RecordError, match="line 1: got ValueError: malformed node"):
         read(path)
+    as_json = endomondo_line(3).replace("'", '"')
+    assert read(put(tmp_path, as_json.encode(), "b.json")).name == "3"
 
 
 def test_polar_hrm_gives_what_its_mode_says(tmp_path):

@@ -1,6 +1,8 @@
 """Apple Health's ``export.xml``: heart rate over time, streamed, for it grows to gigabytes."""
 
 from array import array
+from collections import deque
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -36,40 +38,39 @@ def read(path: str | Path) -> Record:
     RecordError
         A file that is missing, not well formed, declares entities, or holds no heart rate.
     """
-    path = Path(path)
-    found = days(path)
+    found = deque(days(path), maxlen=1)
     if not found:
         hint = "an ECG is exported beside it, as CSV in the folder electrocardiograms"
         raise RecordError(str(path), "Record", "no heart rate", f"records of {_HEART_RATE}", hint)
-    return found[-1]
+    return found[0]
 
 
-def days(path: str | Path) -> list[Record]:
+def days(path: str | Path) -> Iterator[Record]:
     """Read the heart rate of each day with at least two measurements, in order of time; raises as :func:`read`.
 
-    Each is named ``FILE-YYYY-MM-DD``.
+    Each is named ``FILE-YYYY-MM-DD``, and made when it is asked for: ten years of them would take a gigabyte.
     """
     path = Path(path)
     times, rates = array("d"), array("d")
 
     def start(name: str, about: dict[str, str]) -> None:
-        if name == "Record" and about.get("type") == _HEART_RATE and len(times) < _MOST:
-            try:
-                when = datetime.strptime(about.get("startDate", ""), "%Y-%m-%d %H:%M:%S %z").timestamp()
-            except ValueError as error:
-                raise RecordError(
-                    str(path), "startDate", about.get("startDate", "")[:40], "a date with its zone"
-                ) from error
-            times.append(when)
-            rates.append(xml.number(path, "value", about.get("value")))
+        if name != "Record" or about.get("type") != _HEART_RATE:
+            return
+        text = about.get("startDate", "")
+        try:
+            times.append(datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z").timestamp())
+        except ValueError as error:
+            raise RecordError(str(path), "startDate", text[:40], "a date with its zone") from error
+        rates.append(xml.number(path, "value", about.get("value")))
+        if len(times) > _MOST:
+            raise RecordError(str(path), "Record", f"more than {_MOST:,} heart rates", "fewer", "split the export")
 
     xml.stream(path, start)
-    at, values = np.frombuffer(times), np.frombuffer(rates)
-    out = []
-    for day in np.unique(at // _DAY_S):
-        inside = at // _DAY_S == day
+    order = np.argsort(np.frombuffer(times), kind="stable")
+    at, values = np.frombuffer(times)[order], np.frombuffer(rates)[order]
+    day = at // _DAY_S
+    for inside in np.split(np.arange(len(at)), np.flatnonzero(np.diff(day)) + 1):
         if len(np.unique(np.rint(at[inside]))) > 1:
-            date = str(np.datetime64(int(day), "D"))
+            date = str(np.datetime64(int(day[inside[0]]), "D"))
             columns = {"heart_rate": values[inside]}
-            out.append(from_points(path, f"{path.stem}-{date}", at[inside], columns, subject=path.stem))
-    return out
+            yield from_points(path, f"{path.stem}-{date}", at[inside], columns, subject=path.stem)
