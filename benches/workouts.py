@@ -7,18 +7,20 @@
     OMP_NUM_THREADS=1 python benches/workouts.py show FOLDER
 
 One user has sixteen runs; the other six, each from a folder of a repository and maybe several people, have eight rides,
-runs and walks of more than five minutes. ``choose`` reads no test recording: each of the first eight runs is left out
-in turn, and judged as one of a known user and, by a model of the other users alone, as a stranger's. ``known`` learns
-on the first eight and on the others' recordings, and judges the later eight. ``unseen`` leaves each of the six out.
-``lstm`` does as ``known`` (and with USERs as ``unseen`` for these) with the network: from scratch, after pretraining on
-simulated workouts alone, and in the two documented stages after it; every fourth recording that it would learn from
-chooses the epoch. Answers go to FOLDER, each writing being one look at test recordings; ``show`` prints them.
+runs and walks of more than five minutes. ``choose`` reads no later run: each of the first eight is left out in turn,
+and judged as one of a known user; then two users at a time are left out and judged as strangers, so that what is
+chosen for one stands on those who were left out beside him. ``known`` learns on the first eight and on the others'
+recordings, and judges the later eight. ``unseen`` leaves each of the six out. ``lstm`` does as ``known`` (and with
+USERs as ``unseen`` for these) with the network: from scratch, after pretraining on simulated workouts alone, and in the
+two documented stages after it; every fourth recording that it would learn from chooses the epoch. Answers go to FOLDER,
+each writing being one look at test recordings; ``show`` prints them.
 """
 
 import os
 import sys
 import warnings
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -126,18 +128,20 @@ def keep(folder, user, ready, network):
 
 
 def choose(folder):
-    """Judge the first eight runs: each by the others, and all by a model of the other users."""
+    """Judge the first eight runs, each by the others, and users by models that lack them and another."""
     ready = ready_for("heart_rate_response", folder / "response", [LAG])
     train, _ = sides(ready)
     runs = [e for e in train if e.subject == USER]
     made = [judge(ready, [e for e in train if e is not left], [left]) for left in runs]
-    strangers = [judge(ready, [e for e in train if e.subject != USER], runs)]
-    for title, of in (
-        ("a known user's first eight runs, each left out", made),
-        ("the same as a stranger's", strangers),
-    ):
-        table(title, [one for pair in of for one in plain(*pair)])
-        by_minutes("with minutes of heart rate", [one for pair in of for one in with_minutes(*pair)])
+    table("a known user's first eight runs, each left out", [one for pair in made for one in plain(*pair)])
+    by_minutes("the same with minutes of heart rate", [one for pair in made for one in with_minutes(*pair)])
+    strange = {user: [] for user in {e.subject for e in train}}
+    for pair in combinations(strange, 2):
+        left = [e for e in train if e.subject in pair and not e.when.startswith(SHORT)]
+        for one in with_minutes(*judge(ready, [e for e in train if e.subject not in pair], left)):
+            strange[next(user for user in pair if user != one.subject)].append(one)
+    for user, of in sorted(strange.items()):
+        by_minutes(f"strangers beside user {user}", [one for one in of if one.id.startswith(("0|0|", "5|5|"))])
 
 
 def lstm(folder, users):
