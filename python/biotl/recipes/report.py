@@ -13,7 +13,7 @@ import numpy as np
 from biotl import __version__
 from biotl.datasets.kinds import make_preprocessor
 from biotl.deploy.bundle import Bundle
-from biotl.deploy.decision import Classes
+from biotl.deploy.decision import Classes, Decision
 from biotl.recipes.prep import prepare
 from biotl.recipes.recipe import Ready
 from biotl.recipes.registry import load
@@ -79,11 +79,14 @@ def _write(ready: Ready, tree: Mapping[str, Any] | None, shown: Sequence[Section
     folder = Path(config.run)
     data = {**said.data, **{name: _count(ready, name) for name in ready.split.parts}}
     data["refused"] = "; ".join(map(str, ready.refused)) or "none"
+    trees = next((step["trees"] for step in bundle.about.lineage if "trees" in step), None)
+    stages = "; ".join(f"{stage.name}: {', '.join(stage.trains)}" for stage in config.stages)
     settings = {
-        "model": f"{config.model.name}, {bundle.about.parameters:,} parameters",
-        "stages": "; ".join(f"{stage.name}: {', '.join(stage.trains)}" for stage in config.stages),
+        "model": f"{config.model.name}, "
+        + (f"{trees:,} trees" if trees else f"{bundle.about.parameters:,} parameters"),
+        "stages": stages or "none: fitted at once",
         "seed": str(config.seed),
-        "decision": json.dumps(bundle.decision.model_dump(mode="json")),
+        "decision": _decided(bundle.decision),
     }
     lineage = {
         "preprocessing": f"sha256 {ready.preprocessor.spec.digest()}",
@@ -106,6 +109,19 @@ def _write(ready: Ready, tree: Mapping[str, Any] | None, shown: Sequence[Section
     report = Report(said.title, said.question, sections)
     html.write(report, folder / "report.html", made_by=made_by)
     model_card.write(report, folder / "model_card.md", made_by=made_by)
+
+
+def _decided(decision: Decision) -> str:
+    """Return in words how raw output becomes an answer."""
+    if not isinstance(decision, Classes):
+        return json.dumps(decision.model_dump(mode="json"))
+    if len(set(decision.thresholds)) == 1:
+        chosen = "the most probable class"
+    else:
+        each = zip(decision.labels, decision.thresholds, strict=True)
+        shares = ", ".join(f"{label} {least:.2g}" for label, least in each)
+        chosen = f"the class whose probability is the largest multiple of its threshold ({shares})"
+    return f"{chosen}, logits divided by {decision.calibration:.3g} before they become probabilities"
 
 
 def _count(ready: Ready, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.splits import Split
 from biotl.recipes.recipe import Ready, Recipe, RunConfig
-from biotl.report.beside import estimate
+from biotl.report.beside import estimate, weakest
 
 SOURCES = {
     "mitdb": "MIT-BIH Arrhythmia Database (Moody and Mark 2001)",
@@ -80,8 +80,6 @@ def facts(ready: Ready, tree: Mapping[str, Any]) -> dict[str, str]:
         "rate": f"{spec.fs:g} Hz; recordings of another rate are resampled",
         tree["figures"][key]["name"]: f"{estimate(tree, own, key)} {unit}".strip(),
     }
-    if "labels" in task:
-        f1 = {c: of for c in task["labels"] if (of := tree["models"][own].get(f"f1.{c}")) is not None}
-        worst = min(f1, key=lambda c: f1[c])
+    if "labels" in task and (worst := weakest(tree)):
         found["weakest class"] = f"{worst}: F1 {estimate(tree, own, f'f1.{worst}')} %"
     return {name: text for name, text in found.items() if text}

@@ -9,6 +9,8 @@ from biotl.report.content import Card, Estimate, Headline, Section, Table, Text
 from biotl.scoring.bootstrap import FEW, Interval
 
 Results = Mapping[str, Any]
+ENOUGH = 20
+"""Units of a class in the reference from which its figure says something: below, one unit moves it by 5 points."""
 SHOWN = 40
 """A page shows at most so many subjects, the worst ones."""
 
@@ -183,16 +185,31 @@ def subjects(results: Results, keys: Sequence[str]) -> Section:
         place = {subject: at for at, (_, subject) in enumerate(known)}
         rows = sorted(rows, key=lambda row: place.get(row["subject"], len(place)))[:SHOWN]
     table = [
-        {"subject": row["subject"], "recordings": len(row["recordings"]), f"{results['task']['unit']}s": row["units"]}
+        {"subject": row["subject"], "recordings": _recorded(row), f"{results['task']['unit']}s": row["units"]}
         | {_titled(results, k): _plain(row["models"][own][k], results["figures"][k]["unit"]) for k in keys}
         for row in rows
     ]
     return Section("Subject by subject", (*spread, Table(table, note)))
 
 
+def weakest(results: Results) -> str | None:
+    """Return the class with the lowest F1 of those with enough in the reference to say so; of one class nothing."""
+    own, labels = next(iter(results["models"])), results["task"]["labels"]
+    held = dict(zip(labels, np.array(results["confusion"][own])[: len(labels)].sum(axis=1), strict=True))
+    f1 = {label: results["models"][own].get(f"f1.{label}") for label in labels}
+    enough = [label for label in labels if held[label] >= ENOUGH and f1[label] is not None]
+    return min(enough, key=lambda label: f1[label]) if len(enough) > 1 else None
+
+
 def _interval(*bounds: float | None) -> Interval:
     value, low, high = (float("nan") if of is None else of for of in bounds)
     return Interval(value, low, high)
+
+
+def _recorded(row: Mapping[str, Any]) -> int | str:
+    """Return how many recordings a subject has, or the name of the only one where that is another."""
+    only = row["recordings"]
+    return str(only[0]) if len(only) == 1 and only[0] != row["subject"] else len(only)
 
 
 def _plain(value: float | None, unit: str) -> str | None:

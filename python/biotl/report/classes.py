@@ -8,6 +8,7 @@ import numpy as np
 
 from biotl.report import figures
 from biotl.report.beside import (
+    ENOUGH,
     Results,
     carried,
     difference_interval,
@@ -18,6 +19,7 @@ from biotl.report.beside import (
     number,
     subjects,
     told,
+    weakest,
 )
 from biotl.report.content import Card, Estimate, Figure, Section, Table, Text
 from biotl.report.strips import ERRORS, RIGHT, RULE, Read, strips
@@ -74,16 +76,17 @@ def sections(
 
 
 def _weakest(results: Results, score: ClassScore) -> list[Card]:
-    own = next(iter(results["models"]))
-    held = [(f1, label) for f1, label, n in zip(score.f1, score.labels, score.held, strict=True) if n]
-    if len(held) < 2:
+    own, label = next(iter(results["models"])), weakest(results)
+    if label is None:
         return []
-    _, label = min(held)
     found = estimate(results, own, f"f1.{label}")
     assert found is not None
-    units = f"{score.held[score.labels.index(label)]:,} {UNITS[results['task']['unit']]} in the reference"
-    inside = f"95 % interval {found.interval}; {units}" if found.interval else units
-    return [Card(f"{found.value} %", f"F1 of {label}, the weakest class", inside)]
+    unit = UNITS[results["task"]["unit"]]
+    few = [f"{c} has {n}" for c, n in zip(score.labels, score.held, strict=True) if 0 < n < ENOUGH]
+    notes = [f"95 % interval {found.interval}"] if found.interval else []
+    notes.append(f"{score.held[score.labels.index(label)]:,} {unit} in the reference")
+    notes += [f"{', '.join(few)}: too few to judge"] if few else []
+    return [Card(f"{found.value} %", f"F1 of {label}, the weakest class", "; ".join(notes))]
 
 
 def _forest(results: Results, score: ClassScore) -> tuple[Figure, ...]:

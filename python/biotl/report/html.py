@@ -7,8 +7,11 @@ from typing import Any
 
 from biotl.errors import MissingExtraError
 from biotl.records.atomic import write_bytes
-from biotl.report.content import Block, Estimate, Figure, Report
+from biotl.report.content import Block, Estimate, Figure, Report, Table
 from biotl.report.style import DARK, LIGHT, NARROW, svg
+
+LONG = 24
+"""Letters from which a cell is a sentence: figures with intervals are shorter."""
 
 
 def write(report: Report, path: Path, *, made_by: str) -> None:
@@ -44,7 +47,7 @@ def render(report: Report, *, made_by: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": _cell, "kind": lambda block: type(block).__name__.lower()}
+    environment.filters |= {"cell": _cell, "kind": lambda block: type(block).__name__.lower(), "words": _words}
     environment.globals |= {"draw": _draw, "panels": _panels, "light": LIGHT, "dark": DARK}
     return environment.get_template("report.html.j2").render(report=report, made_by=made_by)
 
@@ -54,6 +57,12 @@ def _cell(value: Any) -> Any:
     if value is None:
         return Estimate("–")
     return value if isinstance(value, Estimate) else Estimate(f"{value:,}" if isinstance(value, int) else str(value))
+
+
+def _words(table: Table) -> set[str]:
+    """Return the columns that hold sentences, which stand on the left and may take several lines."""
+    found = {column: [str(row[column]) for row in table.rows if row.get(column)] for column in table.columns}
+    return {column for column, cells in found.items() if any(len(cell) > LONG for cell in cells)}
 
 
 def _draw(figure: Figure) -> tuple[str, float, bool]:
