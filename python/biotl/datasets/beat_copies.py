@@ -43,6 +43,12 @@ def with_prevalence(
     BeatMeasures, ndarray of int64
         The copy, and the class of each of its beats.
     """
+    picked = prevalent(label, of, share, size, rng)
+    return beats.rows(picked), label[picked]
+
+
+def prevalent(label: NDArray[Any], of: int, share: float, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return which beats of a recording follow one another in a copy of another share; see `with_prevalence`."""
     ectopic = np.flatnonzero(label == of)
     index: list[int] = []
     while len(index) < size:
@@ -54,8 +60,7 @@ def with_prevalence(
         rest = 1 + int(rng.poisson(max(0.0, run / usual - 1)))
         index.extend(chosen.tolist())
         index.extend(_stretch(label, int(chosen[-1]) + 1, of, rest, rng))
-    picked = np.array(index[:size])
-    return beats.rows(picked), label[picked]
+    return np.array(index[:size])
 
 
 def _stretch(label: NDArray[Any], start: int, of: int, length: int, rng: np.random.Generator) -> list[int]:

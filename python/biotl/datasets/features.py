@@ -25,8 +25,6 @@ _LIKENESS = (-1, -0.5, 0, 0.3, 0.5, 0.65, 0.75, 0.82, 0.88, 0.92, 0.95, 0.97, 0.
 _LEVEL = (-8, -6, -5, -4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 2)
 EDGES = np.array([_LEVEL] * 2 + [_RATIO] * 5 + [_LEVEL] + [_RATIO] + [_LEVEL] + [_LIKENESS] * 3, np.float32)
 """Where the steps of each feature lie that tell beats apart, shape (13, 14); finest where most beats are."""
-BEAT_EDGES = np.array((-4, -2, -1, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.03, 2, 4), np.float32)
-"""The same for every column of `biotl.datasets.beat_features`: log ratios lie around 0, likenesses end at 1."""
 PATCH_EDGES = np.array(
     [
         [[-0.12, -0.07, -0.045, -0.02, 0, 0.03, 0.07, 0.18], [-0.1, -0.045, -0.02, -0.005, 0.005, 0.02, 0.06, 0.2]],

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 import biotl.signal
 from biotl.datasets.beat_features import beat_features as within_recording
 from biotl.datasets.beat_measures import measure_beats
-from biotl.datasets.channels import Choice, find_all
+from biotl.datasets.channels import Choice, Found, find_all
 from biotl.datasets.features import FEATURES, SEGMENT_FEATURES, beat_features, segment_features
 from biotl.datasets.gaps import bridge, near, spans
+from biotl.datasets.levels import levels, steps
 from biotl.datasets.preprocessor import Cuts, Prepared, State, Unit
 from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.datasets.vocabulary import CLS, PAD, SEP, SPECIAL, UNKNOWN, Vocabulary, fit_vocabulary
@@ -71,7 +72,8 @@ class SentencePreprocessor:
     spec : SentenceSpec
         The preprocessing.
     state : dict
-        ``vocabulary``: JSON of `Vocabulary`; empty before `fit`, and every token is then 70 (unknown).
+        ``vocabulary``: JSON of `Vocabulary`; with ``describe: beats`` also ``steps``, by which what beats are within
+        their recording is read as levels. Empty before `fit`: every token is then 70 (unknown), and nothing a level.
     fitted_on : tuple of str
         The training recordings, where that is known.
 
@@ -97,6 +99,7 @@ class SentencePreprocessor:
 
     def fit(self, training: Iterable[Prepared], *, names: Sequence[str], seed: int) -> "SentencePreprocessor":
         """Cluster the segments of training recordings; see `fit_vocabulary`."""
+        training = list(training)
         kept = [(p.arrays["wave"], p.arrays["patches"][:, 0], ~p.arrays["gap"]) for p in training]
         found = fit_vocabulary(
             [wave[seen] for wave, _, seen in kept],
@@ -105,7 +108,10 @@ class SentencePreprocessor:
             records=names,
             seed=seed,
         )
-        return replace(self, state={"vocabulary": found.to_tree()}, fitted_on=tuple(names))
+        state: State = {"vocabulary": found.to_tree()}
+        if self.spec.describe == "beats":
+            state["steps"] = steps(np.concatenate([p.arrays["described"] for p in training])).tolist()
+        return replace(self, state=state, fitted_on=tuple(names))
 
     def prepare(self, records: Sequence[Record], *, choose: Choice = None) -> Prepared:
         """Prepare a recording: lead, rate, R peaks, filters, segments.
@@ -116,9 +122,9 @@ class SentencePreprocessor:
             ``wave`` int8 (n,) 0 P, 1 QRS, 2 T, 3 BG; ``start``, ``stop`` int64 (n,) in samples at ``spec.fs``; ``beat``
             int64 (n,) index into ``rpeaks``, -1 for BG; ``gap`` bool (n,): it touches missing samples; ``patches``
             float32 (n, 2, segment_length): the samples, and the same less the recording's median segment of that wave
-            type, in units of its median QRS height; ``features`` float32 (n, 13), columns `FEATURES`, and with
-            ``describe: beats`` those of `biotl.datasets.beat_features`; ``rpeaks`` int64
-            (m,) at ``spec.fs``.
+            type, in units of its median QRS height; ``features`` float32 (n, 13), columns `FEATURES`; ``rpeaks``
+            int64 (m,) at ``spec.fs``; with ``describe: beats`` also ``described`` float32 (m, 101), columns of
+            `biotl.datasets.beat_features`.
 
         Raises
         ------
@@ -129,7 +135,7 @@ class SentencePreprocessor:
             If the signal is too short.
         """
         spec, wanted = self.spec, self.spec.channels[0]
-        (found,) = find_all(records, spec.channels, choose=choose)
+        found, *others = find_all(records, spec.channels, choose=choose)
         assert found is not None  # a sentence's lead is never optional
         record, where = found.record, str(found.record.source or found.record.name)
         if found.flat:
@@ -139,19 +145,19 @@ class SentencePreprocessor:
         if len(missing) and spec.gaps == "refuse":
             got = f"{int(np.diff(missing).sum())} missing samples, the first at {missing[0, 0] / record.fs:.2f} s"
             raise RecordError(where, f"lead {found.lead}", got, "a whole signal", "gaps: mask or interpolate takes it")
-        raw = bridge(found.x)
-        if record.fs != spec.fs:
-            raw = np.asarray(biotl.signal.resample(raw, record.fs, spec.fs), np.float32)
+        leads = [one for one in (found, *others) if one is not None]
+        raw = _raw(leads, spec.fs)
         arrays = _segments(raw, self._beats(raw, lost), spec)
         arrays["gap"] = near(arrays["start"], arrays["stop"], lost if spec.gaps == "mask" else lost[:0])
-        about: dict[str, Any] = {"leads": {wanted.name: found.lead}}
+        named = dict(zip((channel.name for channel in spec.channels), (one.lead for one in leads), strict=False))
+        about: dict[str, Any] = {"leads": named}
         if len(missing):
             about["gaps"] = {wanted.name: [len(missing), round(float(np.diff(missing).sum()) / record.fs, 3)]}
         first = records[0]
         return Prepared(arrays, first.fs, first.signal.shape[1], about)
 
     def _beats(self, raw: NDArray[np.float32], missing: NDArray[Any]) -> NDArray[np.int64]:
-        """R peaks of the raw lead, less those in gaps: a bridge is no beat."""
+        """R peaks of the raw leads, less those in gaps: a bridge is no beat."""
         rpeaks = biotl.signal.rpeaks(raw, self.spec.fs)
         reach = QRS_S * self.spec.fs
         return rpeaks[~near(rpeaks - reach, rpeaks + reach, missing)]
@@ -175,14 +181,25 @@ class SentencePreprocessor:
         """Return the segments that lie between two samples, at ``prepared.fs``."""
         of, scale = prepared.arrays, self.spec.fs / prepared.fs
         inside = (of["start"] >= start * scale) & (of["stop"] <= stop * scale)
-        arrays = {name: array if name == "rpeaks" else array[inside] for name, array in of.items()}
+        arrays = {name: array if name in ("rpeaks", "described") else array[inside] for name, array in of.items()}
         return replace(prepared, arrays=arrays)
 
     def complete(self, prepared: Prepared) -> Prepared:
-        """Return the recording with its ``tokens``, which `inputs` otherwise finds for each window."""
+        """Return the recording with its ``tokens`` and levels, which `inputs` otherwise finds for each window."""
         if "tokens" in prepared.arrays:
             return prepared
-        return replace(prepared, arrays={**prepared.arrays, "tokens": self.tokens(prepared)})
+        found: dict[str, NDArray[Any]] = {"tokens": self.tokens(prepared)}
+        if "described" in prepared.arrays:
+            found["described"] = self._levelled(prepared.arrays["described"])
+        return replace(prepared, arrays={**prepared.arrays, **found})
+
+    @cached_property
+    def _steps(self) -> NDArray[np.float64]:
+        return np.array(self.state.get("steps", ()))
+
+    def _levelled(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what beats are within their recording as levels, once that is fitted."""
+        return levels(described, self._steps) if len(self._steps) else described
 
     def tokens(self, prepared: Prepared, cut: slice = slice(None)) -> NDArray[np.int64]:
         """Return the ids of segments: 0-69, 70 without a vocabulary or in a gap."""
@@ -198,8 +215,9 @@ class SentencePreprocessor:
         -------
         dict of str to ndarray
             ``tokens`` int64, ``wave`` int64 (4 for CLS, SEP and PAD), ``mask`` bool (True is a token), ``patches``
-            float32 (length, 2, segment_length), ``features`` float32 (length, 13 or more), and ``unit`` int64: the beat
-            that is scored at its QRS token, -1 elsewhere.
+            float32 (length, 2, segment_length), ``features`` float32 (length, 13), and ``unit`` int64: the beat
+            that is scored at its QRS token, -1 elsewhere. With ``describe: beats`` also ``beats`` float32
+            (window_beats, 101), 0 beyond the last, and ``place`` int64: the row of a QRS token's beat, -1 elsewhere.
         """
         part = slice(cut.first_token, cut.stop_token)
         n, length, of = cut.stop_token - cut.first_token, self.spec.window_tokens, prepared.arrays
@@ -209,7 +227,7 @@ class SentencePreprocessor:
             "wave": np.full(length, SPECIAL, np.int64),
             "mask": np.arange(length) < n + 2,
             "patches": np.zeros((length, *of["patches"].shape[1:]), np.float32),
-            "features": np.zeros((length, of["features"].shape[1]), np.float32),
+            "features": np.zeros((length, len(FEATURES)), np.float32),
             "unit": np.full(length, -1, np.int64),
         }
         out["tokens"][[0, n + 1]] = CLS, SEP
@@ -222,12 +240,29 @@ class SentencePreprocessor:
         beat = of["beat"][part]
         scored = (of["wave"][part] == 1) & (beat >= cut.first_beat) & (beat < cut.stop_beat)
         out["unit"][inside] = np.where(scored, beat, -1)
+        if "described" in of:
+            first = max(0, cut.first_beat - self.spec.context_beats)
+            rows = of["described"][first : cut.stop_beat + self.spec.context_beats]
+            out["beats"] = np.zeros((self.spec.window_beats, rows.shape[1]), np.float32)
+            out["beats"][: len(rows)] = rows if "tokens" in of else self._levelled(rows)
+            out["place"] = np.full(length, -1, np.int64)
+            out["place"][inside] = np.where((of["wave"][part] == 1) & (beat >= 0) & ~gap, beat - first, -1)
         return out
 
 
+def _raw(leads: Sequence[Found], fs: float) -> NDArray[np.float32]:
+    """Return the leads at one rate, gaps bridged, shape (samples,), of two (2, samples)."""
+    rows = []
+    for one in leads:
+        x = bridge(one.x)
+        rows.append(x if one.record.fs == fs else np.asarray(biotl.signal.resample(x, one.record.fs, fs), np.float32))
+    samples = len(rows[0])  # a second lead of another file may end sooner
+    return np.stack([np.pad(x[:samples], (0, max(0, samples - len(x))), "edge") for x in rows]) if rows[1:] else rows[0]
+
+
 def _segments(raw: NDArray[np.float32], rpeaks: NDArray[np.int64], spec: SentenceSpec) -> dict[str, NDArray[Any]]:
-    """Cut a raw lead at ``spec.fs`` into segments; the arrays of `SentencePreprocessor.prepare` but ``gap``."""
-    x = raw
+    """Cut the first raw lead at ``spec.fs`` into segments; the arrays of `SentencePreprocessor.prepare` but ``gap``."""
+    x = np.atleast_2d(raw)[0]
     for step in spec.channels[0].filters:
         x = step(x, spec.fs)
     segments = biotl.signal.segment(x, rpeaks, spec.fs, mode=spec.segmentation)
@@ -240,13 +275,11 @@ def _segments(raw: NDArray[np.float32], rpeaks: NDArray[np.int64], spec: Sentenc
     features[:, : len(SEGMENT_FEATURES)] = segment_features(start, stop, spec.fs, patches)
     own = beat >= 0
     features[own, len(SEGMENT_FEATURES) :] = beat_features(rpeaks, spec.fs, wave, beat, patches)[beat[own]]
-    if spec.describe == "beats":
-        table = within_recording(measure_beats(raw[None], rpeaks, spec.fs))
-        features = np.concatenate([features, np.zeros((len(wave), table.shape[1]), np.float32)], axis=1)
-        features[own, len(FEATURES) :] = table[beat[own]]
     unlike = patches.copy()
     for kind in np.unique(wave):
         unlike[wave == kind] -= np.median(patches[wave == kind], axis=0)
     both = np.stack([patches, unlike], axis=1)
     found: dict[str, NDArray[Any]] = {"wave": wave, "start": start, "stop": stop, "beat": beat}
+    if spec.describe == "beats":
+        found["described"] = within_recording(measure_beats(np.atleast_2d(raw), rpeaks, spec.fs))
     return {**found, "patches": both, "features": features, "rpeaks": rpeaks}

@@ -33,9 +33,10 @@ class SentenceSpec(BaseSpec):
     Parameters
     ----------
     fs, channels, gaps
-        The rate in Hz, the one lead, and what is done about missing samples.
+        The rate in Hz, the lead, and what is done about missing samples. A second lead, which a recording may lack, is
+        read beside it where beats are described and where R peaks are looked for.
     detector : str
-        R-peak detector; it reads the unfiltered lead.
+        R-peak detector; it reads the unfiltered leads.
     segmentation : str
         Mode of `biotl.signal.segment`; "delineated" leaves a wave out that is not there, and a beat without a QRS
         complex then gets no answer.
@@ -57,7 +58,7 @@ class SentenceSpec(BaseSpec):
 
     kind: Literal["sentences"] = "sentences"
     fs: Positive = 360.0
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=1)] = Field(default_factory=_ecg)
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=2)] = Field(default_factory=_ecg)
     detector: Literal["wavelet"] = "wavelet"
     segmentation: Literal["fixed", "delineated"] = "fixed"
     describe: Literal["segments", "beats"] = "segments"
@@ -70,8 +71,13 @@ class SentenceSpec(BaseSpec):
     def _context_leaves_beats_to_score(self) -> Self:
         if 2 * self.context_beats >= self.window_beats:
             raise ValueError(f"context_beats: got {self.context_beats}, wanted less than half of {self.window_beats}")
-        if (only := self.channels[0]).normalizer != "qrs" or only.unit != "mV" or only.optional:
+        if (first := self.channels[0]).normalizer != "qrs" or first.unit != "mV" or first.optional:
             raise ValueError("channels: a sentence takes one lead in mV with the normalizer qrs, and not as optional")
+        for second in self.channels[1:]:
+            if self.describe != "beats" or second.filters or second.normalizer != "none" or not second.optional:
+                raise ValueError(
+                    "channels: a second lead is for describe: beats, unfiltered, optional, without a normalizer"
+                )
         return self
 
     @model_serializer(mode="wrap")

@@ -47,6 +47,8 @@ class HideTokens:
         sample["patches"] *= gain[sample["wave"], None, None]
         sample["patches"][blank] = 0
         sample["features"][timeless] = 0
+        if "place" in sample:
+            sample["place"] = np.where(timeless, -1, sample["place"])
         return sample
 
 
@@ -71,6 +73,8 @@ class MaskedTokens:
         sample["tokens"] = np.where(chosen & (fate < 0.8), MASK, np.where(chosen & (fate < 0.9), random, tokens))
         sample["patches"][chosen] = 0
         sample["features"][chosen] = 0
+        if "place" in sample:
+            sample["place"] = np.where(chosen, -1, sample["place"])
         return sample
 
 

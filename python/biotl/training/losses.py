@@ -51,10 +51,15 @@ class _Classification:
 @LOSSES.register("cross_entropy")
 @dataclass(frozen=True)
 class CrossEntropy(_Classification):
-    """Cross-entropy, with a weight per class (the mean is then over the weights) and label smoothing."""
+    """Cross-entropy, with a weight per class (the mean is then over the weights) and label smoothing.
+
+    ``by`` names a field of the batch that holds a weight for each label; of these the mean is not over the weights, so
+    that a batch of usual labels counts less.
+    """
 
     weight: Sequence[float] | None = None
     smoothing: float = 0.0
+    by: str = ""
 
     def __call__(self, outputs: Tensors, batch: Tensors) -> Tensor:
         """Return the mean."""
@@ -62,6 +67,8 @@ class CrossEntropy(_Classification):
         weight = None if self.weight is None else torch.tensor(self.weight, device=logits.device)
         labels = labels.where(labels >= 0, -100)
         terms = cross_entropy(logits, labels, weight, reduction="none", label_smoothing=self.smoothing)
+        if self.by:
+            terms = terms * batch[self.by].reshape(-1)
         return _mean(terms, self.count(batch))
 
     def count(self, batch: Tensors) -> Tensor:
