@@ -69,7 +69,8 @@ def network(tree, spec, example, decision):
         return trees(example["features"].shape[1])
     labels = len(getattr(decision, "labels", ()))
     if name.startswith("ecgbert"):
-        options = {"classes": labels, **named}
+        described = {"described": example["beats"].shape[2]} if "beats" in example else {}
+        options = {"classes": labels, **described, **named}
     else:
         options = {"channels": list(spec.names), **named}
         if name.startswith(("patch", "spiking", "window_net")) and decision.kind != "vector":

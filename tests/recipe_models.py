@@ -87,6 +87,8 @@ def network(config, spec, inputs):
     }[config]  # fmt: skip
     if name != "ecgbert":
         options = {**options, "channels": list(spec.names)}
+    if name == "ecgbert":
+        options |= {"described": inputs["beats"].shape[2]}
     if name == "spiking":
         options |= {"length": spec.length, "beats": inputs["beats"].shape[1] if "beats" in inputs else 0}
     torch.manual_seed(0)

@@ -163,8 +163,12 @@ def test_a_model_that_reads_described_beats_has_the_weights_of_one_that_does_not
     more = wide.state_dict()
     assert all(torch.equal(tensor, more[name]) for name, tensor in plain.state_dict().items())
     fields = batch()
-    fields["features"] = torch.cat([fields["features"], torch.randn(2, 24, 7)], dim=2)
+    fields["place"] = torch.full((2, 24), -1)
+    fields["place"][:, 5] = 2
+    fields["beats"] = 20 * torch.rand(2, 4, 7)
     before = run(wide, fields)["logits"]
-    fields["features"][:, 5, -1] = 3.0
+    fields["beats"][:, [0, 1, 3]] = 3.0  # beats that no token is of
+    assert torch.equal(run(wide, fields)["logits"], before)
+    fields["beats"][:, 2, -1] += 3.0
     changed = (run(wide, fields)["logits"] - before).abs().amax(dim=2)
     assert (changed[:, 5] > 1e-6).all()

@@ -8,6 +8,7 @@ import pytest
 from biotl.datasets.beat_features import beat_features as within_recording
 from biotl.datasets.beat_measures import measure_beats
 from biotl.datasets.features import BEAT_FEATURES, FEATURES, beat_features
+from biotl.datasets.levels import levels, steps
 from biotl.datasets.sentences import SentencePreprocessor
 from biotl.datasets.spec_kinds import SentenceSpec
 from biotl.datasets.transforms import IGNORED, HideTokens, MaskedTokens
@@ -246,18 +247,26 @@ def test_a_vocabulary_of_another_spec_is_refused(record):
         SentencePreprocessor(SentenceSpec(fs=250), fitted.state)
 
 
-def test_beats_may_be_described_within_their_recording_beside_each_token(record, sentence):
+def test_beats_may_be_described_within_their_recording_beside_the_sentence(record, sentence):
     spec = SPEC.model_copy(update={"describe": "beats"})
     assert spec.digest() != SPEC.digest()
     assert "describe" not in SPEC.model_dump(mode="json")
-    found = SentencePreprocessor(spec).prepare([record]).arrays
-    own, more = np.split(found["features"], [len(FEATURES)], axis=1)
-    np.testing.assert_array_equal(own, sentence.arrays["features"])
+    prepared = SentencePreprocessor(spec).prepare([record])
+    found = prepared.arrays
+    for name, array in sentence.arrays.items():
+        np.testing.assert_array_equal(found[name], array)
     peaks = found["rpeaks"]
     table = within_recording(measure_beats(resample(record.signal[0], record.fs, spec.fs)[None], peaks, spec.fs))
-    at = found["beat"] >= 0
-    np.testing.assert_allclose(more[at], table[found["beat"][at]], atol=1e-5)
-    assert not more[~at].any()
+    np.testing.assert_allclose(found["described"], table, atol=1e-5)
+    preprocessor = SentencePreprocessor(spec).fit([prepared], names=["a"], seed=0)
+    for of in (prepared, preprocessor.complete(prepared)):
+        for cut in preprocessor.cuts(prepared):
+            inputs = preprocessor.inputs(of, cut)
+            scored = inputs["unit"] >= 0
+            rows = inputs["beats"][inputs["place"][scored]]
+            wanted = levels(found["described"][inputs["unit"][scored]], steps(found["described"]))
+            np.testing.assert_array_equal(rows, wanted)
+            assert set(inputs["place"][inputs["wave"] != 1]) == {-1}
 
 
 def test_delineated_segments_tile_the_recording_and_fit_the_windows(record):

@@ -69,7 +69,7 @@ class ECGBert(nn.Module):
                 raise ConfigError(f"model.{name}: got {rate!r}, wanted a number from 0 to below 1")
         if described:
             self.inputs = (*self.inputs, "beats", "place")
-            self.axes = {**self.axes, "beats": {0: "batch", 1: "beats"}, "place": TOKEN_AXES}
+            self.axes = {**self.axes, "beats": {0: "batch"}, "place": TOKEN_AXES}
         if dim % heads:
             raise ConfigError(f"model.heads: got {heads}, wanted a divisor of dim {dim}")
         self.token_embedding = nn.Embedding(TOKENS, dim)
