@@ -66,6 +66,7 @@ def blank(**values):
 ARMS = {
     "chosen": ([], (), None, None),
     "copies": (["data.copies=true"], (), None, None),
+    "copies, no raw wave": (["data.copies=true"], (), blank(patches=(slice(None), 0)), None),
     "no balance": (["data.balance=false", *PLAIN], (), None, None),
     "one lead": ([ONE], (), None, None),
     "fixed segments": (["data.spec.segmentation=fixed"], (), None, None),
@@ -96,6 +97,7 @@ def run(folder, name, arm=None, train=TRAIN, more=()):
     began = time.process_time()
     plain, fitted = SentencePreprocessor.inputs, vocabulary.fit_vocabulary.__kwdefaults__
     own = folder / name.replace(" ", "_")
+    shutil.rmtree(own, ignore_errors=True)
     prepared = folder / "chosen" / "store"  # what the chosen arm prepared serves those that read the same
     if prepared.is_dir() and not (own / "store").exists():
         shutil.copytree(prepared, own / "store")

@@ -92,7 +92,7 @@ def test_a_stress_test_goes_into_the_report_of_the_run(small, tmp_path):
     for name in ("bw", "em", "ma"):
         noise = rng.normal(size=(2, 7200)).astype(np.float32)
         write_wfdb(replace(like, name=name, signal=noise, annotations={}), tmp_path)
-    found = stress(folder / "run", tmp_path)
+    found = stress(folder / "run", tmp_path, minutes=2)
     muscle = found.curves["muscle"]
     assert list(muscle) == [UNCHANGED, "24 dB", "12 dB", "6 dB", "0 dB"]
     assert muscle["0 dB"]["macro-F1"].value < muscle[UNCHANGED]["macro-F1"].value

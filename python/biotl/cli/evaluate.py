@@ -39,6 +39,9 @@ def evaluate(
             help="A folder of NSTDB's bw, em and ma: MODEL is a run folder, and its test recordings are made worse."
         ),
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=1, help="With --stress: so many minutes of each recording, not all of it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score an exported model on recordings with a reference, set two finished runs against each other, or stress one.
@@ -51,7 +54,7 @@ def evaluate(
         _compare(model, against, as_json=as_json)
         return
     if stress is not None:
-        _stress(model, stress, as_json=as_json)
+        _stress(model, stress, minutes, as_json=as_json)
         return
     import numpy as np
 
@@ -121,10 +124,10 @@ def _compare(first: Path, others: list[Path], *, as_json: bool) -> None:
     result({"differences": found, "report": str(page)}, as_json=as_json, text=told)
 
 
-def _stress(run: Path, noise: Path, *, as_json: bool) -> None:
+def _stress(run: Path, noise: Path, minutes: float | None, *, as_json: bool) -> None:
     from biotl.recipes.stress import stress, told
 
-    rows = told(stress(run, noise))
+    rows = told(stress(run, noise, minutes=minutes))
     result({"levels": rows, "report": str(run / "report.html")}, as_json=as_json, text=table(rows))
 
 

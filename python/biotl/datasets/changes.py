@@ -156,6 +156,17 @@ def with_rate(record: Record, *, fs: float) -> Record:
     return replace(record, signal=signal, fs=fs, annotations=marks)
 
 
+def beginning(record: Record, *, minutes: float) -> Record:
+    """Return the first minutes of a recording, with the marks in them."""
+    samples = round(60 * minutes * record.fs)
+    marks = {}
+    for name, of in record.annotations.items():
+        kept = of.sample < samples
+        fields = {key: getattr(of, key)[kept] for key in ("sample", "symbol", "subtype", "channel", "number")}
+        marks[name] = replace(of, aux=tuple(text for text, in_it in zip(of.aux, kept, strict=True) if in_it), **fields)
+    return replace(record, signal=record.signal[:, :samples], annotations=marks)
+
+
 def with_gain(record: Record, *, gain: float) -> Record:
     """Return the recording with another gain."""
     return replace(record, signal=(record.signal * np.float32(gain)).astype(np.float32))

@@ -101,9 +101,9 @@ def with_share(
     index = index[(index > 0) & (index < len(rpeaks) - 1)]
     parts, peaks, at, level = [], [], 0, x[:, cut[index[0]]]
     for i in index:
-        part = x[:, cut[i] : stop[i]]
+        own = x[:, cut[i] : stop[i]]
         # a piece begins where the one before ended, and finds back to its own level: no step, a little wander
-        part = part + (level - part[:, 0])[:, None] * np.linspace(1, 0, part.shape[1])
+        part = own + (level - own[:, 0])[:, None] * np.linspace(1, 0, own.shape[1])
         level = part[:, -1]
         parts.append(part)
         peaks.append(at + rpeaks[i] - cut[i])
@@ -139,7 +139,7 @@ def copies(
     like : Copy
         Annotator, classes and seed.
     """
-    found = []
+    found: list[Entry] = []
     for entry, held in zip(entries, counts, strict=True):
         kinds = ["other lead", "noise"]
         if list(labels[:3]) == ["N", "S", "V"]:

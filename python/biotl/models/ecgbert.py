@@ -42,7 +42,7 @@ class ECGBert(nn.Module):
         beat head, and with its QRS token; 0 where the `SentenceSpec` describes none.
     """
 
-    inputs = ("tokens", "wave", "patches", "features", "mask")
+    inputs: tuple[str, ...] = ("tokens", "wave", "patches", "features", "mask")
     output = "logits"
     axes = dict.fromkeys((*inputs, "logits", "embedding"), TOKEN_AXES)
 

@@ -13,7 +13,7 @@ from biotl.datasets.beats import CLASSES
 from biotl.datasets.copies import Copy, copies
 from biotl.datasets.joined import Joined
 from biotl.datasets.kinds import make_preprocessor
-from biotl.datasets.labels import BeatClass, Target
+from biotl.datasets.labels import BeatClass
 from biotl.datasets.manifest import Entry
 from biotl.datasets.prepare import prepare_store
 from biotl.datasets.preprocessor import Prepared, Preprocessor
@@ -62,7 +62,7 @@ def preprocessor(config: EcgbertConfig) -> Preprocessor:
     return make_preprocessor(config.data.spec)
 
 
-def target(config: EcgbertConfig, entries: Sequence[Entry]) -> Target:  # noqa: ARG001
+def target(config: EcgbertConfig, entries: Sequence[Entry]) -> BeatClass:  # noqa: ARG001
     """Return the class of each beat."""
     classes = config.data.classes
     return BeatClass(annotator=config.data.annotator, classes=CLASSES[classes] if isinstance(classes, str) else classes)
@@ -97,7 +97,7 @@ def _copied(ready: "Ready") -> Store:
     for part in parts:
         label = ready.store.targets(part.id)["labels"]
         counts.append({name: int((label == k).sum()) for k, name in enumerate(labels)})
-    like = Copy("", config.data.annotator, ready.target.classes, config.seed)
+    like = Copy("", config.data.annotator, target(config, ()).classes, config.seed)
     made = copies([ready.entries[part.id] for part in parts], counts, labels, like)
     folder = Path(config.run) / "copies"
     store, refused = prepare_store(made, ready.recipe.preprocessor(config), ready.target, folder)

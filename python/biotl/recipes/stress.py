@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from biotl.datasets.changes import Change, Changed, changes
+from biotl.datasets.changes import Change, Changed, beginning, changes
+from biotl.datasets.manifest import Entry
 from biotl.datasets.splits import Split
 from biotl.deploy.evaluate import evaluate_entries
 from biotl.deploy.predictor import Predictor
@@ -16,6 +17,7 @@ from biotl.errors import ConfigError, RecordError
 from biotl.recipes import report
 from biotl.recipes.recipe import entries
 from biotl.recipes.registry import find, load
+from biotl.records import Record
 from biotl.report.robustness import Panels, keep
 from biotl.scoring.answers import Answered, models
 from biotl.scoring.bootstrap import Interval, interval
@@ -26,7 +28,7 @@ FEWEST = 0.01
 """Share of the beats below which a class has no line of its own."""
 
 
-def stress(run: Path, noise: Path) -> Panels:
+def stress(run: Path, noise: Path, *, minutes: float | None = None) -> Panels:
     """Answer the test recordings of a run again, changed in every way that `changes` knows, and report it.
 
     Nothing is learnt or chosen anew.
@@ -37,6 +39,8 @@ def stress(run: Path, noise: Path) -> Panels:
         A finished run of beats.
     noise : Path
         Folder of NSTDB's ``bw``, ``em`` and ``ma``.
+    minutes : float, optional
+        Of each recording so many minutes from its beginning are answered; by default all of it, some thirty times.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def stress(run: Path, noise: Path) -> Panels:
 
     @cache
     def answer(change: Change) -> dict[str, Interval]:
-        answered, refused, _ = evaluate_entries(predictor, [Changed.of(entry, change) for entry in test], target)
+        answered, refused, _ = evaluate_entries(predictor, [_changed(entry, change, minutes) for entry in test], target)
         if refused:
             raise refused[0]
         return lines(answered, tree["task"]["labels"])
@@ -80,12 +84,13 @@ def stress(run: Path, noise: Path) -> Panels:
     curves = {
         kind: {level: answer(change) for level, change in levels.items()} for kind, levels in changes(noise).items()
     }
+    part = "the test recordings" if minutes is None else f"the first {minutes:g} minutes of each test recording"
     found = Panels(
         TITLE,
         "F1",
         "%",
         (
-            "The model as it is, on the test recordings; nothing was learnt or chosen anew. Noise: NSTDB's bw, em and "
+            f"The model as it is, on {part}; nothing was learnt or chosen anew. Noise: NSTDB's bw, em and "
             "ma, and a hum of 50 Hz, on every lead throughout, at the ratio of the noise stress test.",
             f"Part of look {tree['looks']} at the test recordings: the model that was scored then.",
         ),
@@ -94,6 +99,16 @@ def stress(run: Path, noise: Path) -> Panels:
     keep(run, found)
     report.again(run)
     return found
+
+
+def _changed(entry: Entry, change: Change, minutes: float | None) -> Entry:
+    if minutes is None:
+        return Changed.of(entry, change)
+
+    def both(record: Record) -> Record:
+        return change(beginning(record, minutes=minutes))
+
+    return Changed.of(entry, both)
 
 
 def lines(answered: Sequence[Answered], labels: Sequence[str]) -> dict[str, Interval]:
