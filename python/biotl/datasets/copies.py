@@ -99,7 +99,8 @@ def with_share(
     stop = np.append(cut[1:], x.shape[1])
     index = prevalent(label, of, share, size, rng)
     index = index[(index > 0) & (index < len(rpeaks) - 1)]
-    parts, peaks, at, level = [], [], 0, x[:, cut[index[0]]]
+    parts, peaks, at = [], [], 0
+    level: NDArray[Any] = x[:, cut[index[0]]]
     for i in index:
         own = x[:, cut[i] : stop[i]]
         # a piece begins where the one before ended, and finds back to its own level: no step, a little wander
