@@ -21,7 +21,7 @@ STAGE = "trees"
 FOLDS = 6
 """Groups of training subjects, each answered by trees that were fitted on the other groups."""
 MODELS = 2
-"""Of the ensemble, in those fits: one of each make (`biotl.training.boosting.EVERY_OTHER`)."""
+"""Of the ensemble, in those fits: one of each make (`biotl.training.boosting.MAKES`)."""
 
 
 def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: ARG001  (a fit of minutes starts over)
