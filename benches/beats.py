@@ -105,8 +105,9 @@ def folds(names):
         for folder in ("cpsc2021", "qtdb_more")
     }
     natural, stress, false = [], {}, {folder: np.zeros(3) for folder in outside}
+    lessons = boosting.Lessons.of([hearts[n][0] for n in DS1], AAMI, seeds=(0, 1), kinds=kinds)
     for fold in FOLDS:
-        trees = boosting.fit_trees([hearts[n][0] for n in DS1 if n not in fold], AAMI, seeds=(0, 1), kinds=kinds)
+        trees = lessons.fit(fold)
         for name in fold:
             heart, features, missed = hearts[name]
             natural.append((name, heart.label, trees(features).argmax(axis=1), missed))
