@@ -81,7 +81,7 @@ def network(config, spec, inputs):
         "mitbih_spiking_documented": ("spiking", {"hidden": (32, 16), "steps": 10, "encoding": "rate"},
                                       Classes(labels=("normal", "abnormal"))),
         "spiking_without_beats": ("spiking", {"hidden": (32, 16), "steps": 10}, Classes(labels=("normal", "abnormal"))),
-        "ssl_pretrain": ("patch_encoder_small", {"layers": 1}, Vector(dim=96)),
+        "ssl_pretrain": ("patch_encoder_small", {"layers": 1}, Vector(dim=64)),
         "value": ("window_net", {"outputs": 1, "width": 8}, Value(name="heart rate", unit="bpm", low=-3, high=3)),
         "window_class": ("window_net", {"outputs": 3, "width": 8}, Classes(labels=("a", "b", "c"))),
     }[config]  # fmt: skip

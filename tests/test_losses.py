@@ -84,6 +84,14 @@ def test_bce_is_torch_s_for_one_logit_and_takes_a_positive_weight():
     torch.testing.assert_close(of(logits, labels, name="bce", positive_weight=3.0), expected)
 
 
+def test_bce_takes_a_positive_weight_for_each_row_of_maps():
+    logits, labels = torch.randn(4, 2, 5), torch.randint(0, 2, (4, 2, 5))
+    rows = [of(logits[:, k], labels[:, k], name="bce", positive_weight=w) for k, w in enumerate((2.0, 30.0))]
+    torch.testing.assert_close(of(logits, labels, name="bce", positive_weight=[2.0, 30.0]), sum(rows) / 2)
+    with pytest.raises(ConfigError, match="3 positive weights for labels of shape"):
+        of(logits, labels, name="bce", positive_weight=[1.0, 2.0, 3.0])
+
+
 @pytest.mark.parametrize(("name", "power"), [("masked_mse", 2), ("masked_mae", 1)])
 def test_a_masked_error_is_over_the_valid_steps_whatever_stands_in_the_padding(name, power):
     prediction = torch.tensor([[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]], requires_grad=True)

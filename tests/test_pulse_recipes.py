@@ -28,7 +28,7 @@ def pretrained(tmp_path_factory):
 def test_pretraining_ends_with_an_encoder_and_a_probe_beside_random_weights(pretrained):
     folder, done = pretrained
     assert done.agrees
-    assert done.prediction.value.shape == (6, 96)
+    assert done.prediction.value.shape == (6, 64)
     assert [row["model"] for row in done.published.scores] == [
         "pretrained",
         "random initialisation",

@@ -83,15 +83,22 @@ class CrossEntropy(_Classification):
 @LOSSES.register("bce")
 @dataclass(frozen=True)
 class BinaryCrossEntropy(_Classification):
-    """Binary cross-entropy of logits (...) or (..., 1) against labels 0 and 1 (...); negative labels do not count."""
+    """Binary cross-entropy of logits (...) or (..., 1) against labels 0 and 1 (...); negative labels do not count.
 
-    positive_weight: float = 1.0
+    `positive_weight` multiplies the part of the loss that a label 1 asks for; a sequence has a weight for each row of
+    labels (..., rows, steps), so that what is rare, such as an ectopic beat, is learnt beside what is not.
+    """
+
+    positive_weight: float | Sequence[float] = 1.0
 
     def __call__(self, outputs: Tensors, batch: Tensors) -> Tensor:
         """Return the mean."""
         labels = batch[self.target]
         logits = outputs[self.output].float().reshape(labels.shape)
         weight = torch.tensor(self.positive_weight, device=logits.device)
+        if weight.ndim and labels.shape[-2:-1] != weight.shape:
+            raise ConfigError(f"loss bce: {len(weight)} positive weights for labels of shape {tuple(labels.shape)}")
+        weight = weight[:, None] if weight.ndim else weight
         terms = binary_cross_entropy_with_logits(
             logits, labels.clamp_min(0).float(), reduction="none", pos_weight=weight
         )
