@@ -114,10 +114,9 @@ def look(folder):
     path.write_text(json.dumps({"looks": 1 + (json.loads(path.read_text())["looks"] if path.exists() else 0)}))
 
 
-def finished(folder, objectives):
-    """Return the seeds of which every objective has a finished run."""
-    of = [{int(p.parent.name.split("-")[1]) for p in folder.glob(f"{o}-*/training_history.json")} for o in objectives]
-    return sorted(set.intersection(*of))
+def finished(folder, objective):
+    """Return the seeds of which an objective has a finished run."""
+    return sorted(int(path.parent.name.split("-")[1]) for path in folder.glob(f"{objective}-*/training_history.json"))
 
 
 if __name__ == "__main__":
@@ -133,4 +132,4 @@ if __name__ == "__main__":
         objectives = more[1:] or list(RUNS)
         if more[0] == "held":
             look(folder)
-        probe(folder, more[0], objectives, finished(folder, objectives))
+        probe(folder, more[0], {objective: finished(folder, objective) for objective in objectives})

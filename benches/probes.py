@@ -92,9 +92,12 @@ def figure(name, y, said):
     return np.nanmean([auroc(y == c, said[:, c]) for c in range(len(CLASSES))])
 
 
-def probe(folder, side, objectives, seeds):
-    """Print each probe's figure by every encoder, the mean over seeds, and the paired differences, by subjects."""
-    gained = dict.fromkeys(objectives, 0)
+def probe(folder, side, runs):
+    """Print each probe's figure by every encoder, the mean over seeds, and the paired differences, by subjects.
+
+    `runs` are the seeds of each objective; random weights are drawn by the same.
+    """
+    gained = dict.fromkeys(runs, 0)
     for name in PENALTIES:
         z = np.load(folder / f"{name}.npz")
         learn = z["side"] == "train" if side == "validation" else z["side"] != "held"
@@ -104,37 +107,35 @@ def probe(folder, side, objectives, seeds):
         def said(*tables, name=name, y=y, subject=subject, learn=learn, test=test):
             return answer(name, tables, y, subject, learn, test)
 
-        found = {"simple features": [said(np.nan_to_num(features(name, x)))]}
-        for objective in ("random", *objectives):
-            found[objective] = [said(*embed(name, encoder(folder, objective, s), x)) for s in seeds]
-        y, subject = y[test], subject[test]
-        people = {s: np.flatnonzero(subject == s) for s in np.unique(subject)}
-        print(f"{name}: {len(y)} windows of {len(people)} people, {side}, {len(seeds)} seeds", flush=True)
-        worth = means(name, y, found, people)
-        for key, (whole, drawn) in worth.items():
-            line = f"  {key:16} {abs(whole):.3f}"
+        encoders = {"random": sorted(set().union(*runs.values())), **runs}
+        found = {
+            objective: {s: said(*embed(name, encoder(folder, objective, s), x)) for s in seeds}
+            for objective, seeds in encoders.items()
+        }
+        found["simple features"] = dict.fromkeys(found["random"], said(np.nan_to_num(features(name, x))))
+        people = {s: np.flatnonzero(subject[test] == s) for s in np.unique(subject[test])}
+        print(f"{name}: {test.sum()} windows of {len(people)} people, {side}", flush=True)
+        worth = {objective: drawn(name, y[test], of, people) for objective, of in found.items()}
+        for objective, of in worth.items():
+            line = f"  {objective:16} {abs(np.mean([figures[0] for figures in of.values()])):.3f} ({len(of)} seeds)"
             for other in ("random", "simple features"):
-                if key in {other, "simple features"}:
+                if objective not in runs:
                     continue
-                low, high = np.nanpercentile(drawn - worth[other][1], [2.5, 97.5])
-                line += f"   against {other} {whole - worth[other][0]:+.3f} [{low:+.3f}, {high:+.3f}]"
-                if key in gained and other == "random":
-                    gained[key] += low > 0
+                apart = np.mean([of[s] - worth[other][s] for s in of], axis=0)
+                low, high = np.nanpercentile(apart[1:], [2.5, 97.5])
+                line += f"   against {other} {apart[0]:+.3f} [{low:+.3f}, {high:+.3f}]"
+                gained[objective] += other == "random" and low > 0
             print(line, flush=True)
     for objective, n in gained.items():
         print(verdict(objective, n), flush=True)
 
 
-def means(name, y, found, people):
-    """Return of each encoder its figure, the mean over seeds, and the same in draws of people, the same for all."""
+def drawn(name, y, answers, people):
+    """Return for each seed its figure, and behind it that of each draw of people, the same draws for all."""
     draws = np.random.default_rng(0)
     picks = [np.concatenate([people[s] for s in draws.choice(list(people), len(people))]) for _ in range(DRAWS)]
-
-    def mean(of, at):
-        return np.mean([figure(name, y[at], said[at]) for said in of])
-
-    whole = np.arange(len(y))
-    return {key: (mean(of, whole), np.array([mean(of, at) for at in picks])) for key, of in found.items()}
+    rows = [np.arange(len(y)), *picks]
+    return {s: np.array([figure(name, y[at], said[at]) for at in rows]) for s, said in answers.items()}
 
 
 def verdict(objective, gains):
