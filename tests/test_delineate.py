@@ -39,6 +39,16 @@ def test_every_rate_finds_the_waves_where_they_were_put(fs):
     np.testing.assert_allclose((waves.qrs.offset - peaks(fs))[inner] / fs, 0.06, atol=0.025)
 
 
+@pytest.mark.parametrize("times", [8, 0.4])
+def test_a_mouse_and_a_horse_are_delineated_at_the_rate_of_a_mans_heart(times):
+    found = rpeaks(ecg(500), 500 * times, rate_range=(300, 800) if times > 1 else (10, 80))
+    waves = delineate(ecg(500), found, 500)
+    assert len(found) == 25
+    assert waves.p.present[1:-1].all()
+    assert waves.t.present[1:-1].all()
+    np.testing.assert_allclose((waves.p.peak - found)[1:-1], -80, atol=8)
+
+
 def test_several_leads_have_one_answer_and_the_surer_lead_gives_it():
     x, noise = ecg(360), np.random.default_rng(0).normal(0, 0.5, 7200)
     alone, beats = delineate(x, peaks(360), 360), peaks(360)

@@ -234,10 +234,14 @@ def animal(bpm, fs, qrs, seconds):
     [
         (600, 1000, 0.0025, (300, 800)),  # mouse
         (600, 2000, 0.0025, (300, 800)),
+        (450, 1000, 0.0035, (200, 600)),  # rat in fright
         (380, 1000, 0.004, (200, 500)),  # rat
         (330, 500, 0.006, (100, 350)),  # newborn in tachycardia
+        (300, 500, 0.006, (100, 350)),
         (28, 500, 0.018, None),  # horse
         (28, 250, 0.018, (10, 80)),
+        (24, 500, 0.018, None),
+        (20, 250, 0.018, (10, 80)),
     ],
 )
 def test_hearts_far_from_a_mans_rate_are_followed(bpm, fs, qrs, rates):

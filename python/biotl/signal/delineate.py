@@ -68,7 +68,8 @@ def delineate(
     rpeaks : array_like of int, shape (beats,)
         R peaks in samples, strictly rising, as `rpeaks` finds them.
     fs : float
-        Sampling rate in Hz; made for 100 to 1000, refused below 50.
+        Sampling rate in Hz; made for 100 to 1000, refused below 50. Intervals are taken for those of a man: for a heart
+        far quicker or slower, as of mice and horses, state as many times less (mice: fs / 8) or more.
     axis : int, optional
         The axis of samples; the last, and an array that is clearly (samples, leads) is refused.
     nan_policy : {"raise", "mask", "interpolate"}
