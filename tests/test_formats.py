@@ -394,6 +394,7 @@ def test_two_gigabytes_of_a_health_export_are_streamed_in_little_memory(tmp_path
                 written += file.write(rate.format(when) + 19 * step.format(when))
             file.write("</HealthData>\n")
         days, peak = map(int, run.communicate()[0].split())
+    print(f"{written / 1e9:.2f} GB, {days} days, peak {peak} MiB")
     assert written > 2e9
     assert days == 3650
     assert peak < 200, f"{peak} MiB for {written / 1e9:.1f} GB"

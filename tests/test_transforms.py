@@ -71,3 +71,18 @@ def test_a_dropped_channel_is_marked_and_one_always_stays():
     blank = draw(Augmented(drop=0.999), 1)
     gone = ~blank["measured"].any(axis=1)
     assert not blank["signal"][gone].any()
+
+
+def test_a_warped_window_runs_faster_and_slower_between_the_same_ends():
+    x = np.linspace(0, 1, 1000, dtype=np.float32)[None]  # the value says which sample it was
+    plain = {"signal": x, "measured": (x < 0.3) | (x > 0.4)}
+    for seed in range(20):
+        found = draw(Augmented(warp=0.2), seed, plain)
+        seen = found["measured"][0]
+        place = found["signal"][0][seen]
+        assert (place[0], place[-1]) == (0, 1)
+        speed = np.diff(found["signal"][0])[seen[1:] & seen[:-1]] * 999
+        assert 0.6 < speed.min() < speed.max() < 1.6
+        assert np.ptp(speed) > 0.01
+        assert ((place < 0.301) | (place > 0.399)).all()  # what was not measured stays so, where it has moved to
+        assert 60 < (~seen).sum() < 160
