@@ -414,6 +414,9 @@ def test_lines_of_endomondo_are_literals_and_one_workout_each(tmp_path):
     path.write_text("{'heart_rate': __import__('os').system('true')}")
     with pytest.raises(RecordError, match="line 1: got ValueError: malformed node"):
         read(path)
+    track = {"latitude": [47 + 1e-4 * i for i in range(4)], "longitude": [8] * 4, "heart_rate": [90] * 4}
+    path.write_text(str(track | {"timestamp": [1.4e9 + 4 * i for i in range(4)]}))
+    assert read(path).channel("speed")[::4] == pytest.approx(11.1195 * 3.6 / 4, rel=1e-4)
     as_json = endomondo_line(3).replace("'", '"')
     assert read(put(tmp_path, as_json.encode(), "b.json")).name == "3"
 

@@ -21,6 +21,7 @@ UNITS = {
     "distance": "m",
     "temperature": "degC",
 }
+_EARTH_M = 6_371_008.8  # mean radius
 _LONGEST = 14 * 86400  # seconds: no workout is longer, and a clock that jumps must not take all memory
 
 
@@ -120,3 +121,17 @@ def speed_kmh(time_s: Sequence[float], metres: Sequence[float] | NDArray[np.floa
         speed = 3.6 * np.diff(np.asarray(metres, np.float64)) / np.diff(np.asarray(time_s, np.float64))
     speed[~np.isfinite(speed)] = np.nan
     return np.concatenate([speed[:1], speed])
+
+
+def along(degrees: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Metres along a track of latitudes and longitudes, shape (n, 2), by the haversine formula.
+
+    Examples
+    --------
+    >>> along([[47.0, 8.0], [47.001, 8.0], [47.001, 8.001]]).round(1)
+    array([  0. , 111.2, 187. ])
+    """
+    latitude, longitude = np.radians(np.asarray(degrees, np.float64)).T
+    half = np.sin(np.diff(latitude) / 2) ** 2
+    half = half + np.cos(latitude[:-1]) * np.cos(latitude[1:]) * np.sin(np.diff(longitude) / 2) ** 2
+    return np.concatenate([[0.0], np.cumsum(2 * _EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1))))])

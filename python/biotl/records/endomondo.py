@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from biotl.errors import RecordError
-from biotl.records.activity import from_points
+from biotl.records.activity import along, from_points, speed_kmh
 from biotl.records.record import Record
 
 _LONGEST = 1 << 24  # bytes of a line: 500 points take about 40,000
@@ -78,7 +78,8 @@ def workouts(path: str | Path) -> Iterator[Record]:
     Yields
     ------
     Record
-        Named by its ``id``, its subject ``userId``. ``speed`` is in km/h, ``altitude`` in m, as there.
+        Named by its ``id``, its subject ``userId``. ``speed`` is in km/h, ``altitude`` in m, as there; where a line
+        has no speed, as most of FitRec's, it is that of its positions.
 
     Raises
     ------
@@ -141,16 +142,19 @@ def _workout(path: Path, number: int, line: bytes) -> Record:
     if not isinstance(times, list) or not isinstance(rate, list) or {len(v) for v in lists.values()} != {len(times)}:
         got = ", ".join(f"{name} {len(v)}" for name, v in lists.items()) or "no lists"
         raise RecordError(str(path), where, got[:100], "timestamp and heart_rate, lists of one length")
+    north, east = (about[name] if isinstance(about.get(name), list) else [] for name in ("latitude", "longitude"))
     try:
         seconds = [float(time) for time in times]
-        columns = {name: [float(value) for value in values] for name, values in lists.items()}
+        columns = {name: np.array([float(value) for value in values]) for name, values in lists.items()}
+        places = [[float(a), float(b)] for a, b in zip(north, east, strict=False)]
     except (TypeError, ValueError, OverflowError) as error:
         raise RecordError(str(path), where, str(error)[:80], "lists of numbers") from error
     if any(b < a for a, b in pairwise(seconds)) or not np.isfinite(seconds).all():
         raise RecordError(str(path), where, "times that go back", "times in order")
+    if "speed" not in columns and len(places) == len(seconds) > 1:
+        columns["speed"] = speed_kmh(seconds, along(places))
     name = str(about.get("id", f"{path.stem}-{number}"))
-    east = about.get("longitude")
-    longitude = float(east[0]) if isinstance(east, list) and east and isinstance(east[0], int | float) else math.nan
+    longitude = places[0][1] if places else math.nan
     return from_points(path, name, seconds, columns, subject=str(about.get("userId", name)), longitude=longitude)
 
 

@@ -4,10 +4,9 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from numpy.typing import NDArray
 
 from biotl.records import xml
-from biotl.records.activity import from_points, moment, speed_kmh
+from biotl.records.activity import along, from_points, moment, speed_kmh
 from biotl.records.record import Record
 
 # Garmin's, Cluetrust's and Strava's names
@@ -19,7 +18,6 @@ _FIELDS = {
     "distance": ("distance",),
     "temperature": ("atemp", "temp"),
 }
-_EARTH_M = 6_371_008.8  # mean radius
 
 
 def read(path: str | Path) -> Record:
@@ -46,7 +44,7 @@ def read(path: str | Path) -> Record:
     columns = {name: [_value(path, point, names) for point in points] for name, names in _FIELDS.items()}
     if len(points) > 1:
         degrees = [[xml.number(path, key, point.get(key)) for key in ("lat", "lon")] for point in points]
-        columns["speed"] = speed_kmh(times, _along(np.radians(degrees))).tolist()
+        columns["speed"] = speed_kmh(times, along(degrees)).tolist()
         return from_points(path, path.stem, times, columns, longitude=degrees[0][1])
     return from_points(path, path.stem, times, columns)
 
@@ -56,11 +54,3 @@ def _value(path: Path, point: Element, names: tuple[str, ...]) -> float:
         if element.tag in names and (element.text or "").strip():
             return xml.number(path, element.tag, element.text)
     return np.nan
-
-
-def _along(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Metres along a track, by the haversine formula."""
-    latitude, longitude = places.T
-    half = np.sin(np.diff(latitude) / 2) ** 2
-    half = half + np.cos(latitude[:-1]) * np.cos(latitude[1:]) * np.sin(np.diff(longitude) / 2) ** 2
-    return np.concatenate([[0.0], np.cumsum(2 * _EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1))))])
