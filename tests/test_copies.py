@@ -92,6 +92,7 @@ def test_levels_follow_the_order_of_values_and_end_where_training_beats_do():
     assert (np.diff(found, axis=0) >= 0).all()
     assert found.min() >= 0 and found.max() == LEVELS  # noqa: PT018
     assert (levels(table * 1e6, at) <= LEVELS).all()
+    assert np.abs(levels(table * np.float32(1 + 1e-6), at) - levels(table, at)).max() < 0.01
 
 
 def test_a_second_lead_describes_beats_and_leaves_the_sentence_as_it_is(record):
