@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER [ARM ...]
     OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER few
+    OMP_NUM_THREADS=1 python benches/ecgbert.py RUN against OTHER
 
 One fixed division of DS1: 13 people of four of the groups that the boosted trees are chosen in are learnt from, the
 seven of two others judged. Each arm is `ecgbert_mitbih` without copies, with one thing changed, one epoch of
@@ -9,6 +10,7 @@ pretraining, one of the head and two of all of it. F1 of N, S and V and their me
 to end, in the epoch that was best on the very recordings that are judged: figures are kind, to all arms alike.
 ``trees`` are the boosted trees, two models of them, learnt from the same people. ``few`` learns from 2, 5 and all of
 the people, pretrained on all of them without labels, or not pretrained. The run folders are left in FOLDER.
+``against`` sets the test recordings of one finished run against another's, as these were answered then: no look.
 """
 
 import os
@@ -32,8 +34,9 @@ from biotl.recipes.decide import undecided
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import fit, prepare
 from biotl.recipes.run import answered, by_stages
+from biotl.scoring import stored
 from biotl.scoring.answers import Answered
-from biotl.scoring.bootstrap import interval
+from biotl.scoring.bootstrap import between, interval
 from biotl.training import boosting
 
 JUDGED = (*FOLDS[0], *FOLDS[4])
@@ -122,7 +125,7 @@ def run(folder, name, arm=None, train=TRAIN, more=()):
 def show(name, found, model, more=""):
     """Print a line: F1 of N, S and V and their mean."""
     at = interval(found, NSV(AAMI), model)
-    print(f"{name:20s}", *(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in at.items()), more, flush=True)
+    print(f"{name:30s}", *(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in at.items()), more, flush=True)
 
 
 def trees(name="trees", train=TRAIN):
@@ -149,9 +152,28 @@ def few(folder):
     run(folder, "all people", "no pretraining", TRAIN)
 
 
+def against(run, other):
+    """Print F1 of two finished runs on their test recordings, and how far they are apart."""
+    found = [stored.read_run(folder)[0] for folder in (run, other)]
+    for left_out in ("", "232", "202"):
+        mine, its = ([of for of in answers if of.id != left_out] for answers in found)
+        for folder, answers in ((run, mine), (other, its)):
+            show(
+                f"{folder.name} without {left_out}" if left_out else folder.name,
+                answers,
+                next(iter(answers[0].answers)),
+            )
+        apart = between(mine, its, NSV(AAMI))
+        print(
+            "difference", *(f"{k} {i.value:+.1f} [{i.low:+.1f}, {i.high:+.1f}]" for k, i in apart.items()), flush=True
+        )
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
+    if sys.argv[2:3] == ["against"]:
+        raise SystemExit(against(Path(sys.argv[1]), Path(sys.argv[3])))
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("BIOTL_DATA", str(DATA))
