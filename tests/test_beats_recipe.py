@@ -95,6 +95,7 @@ def test_a_stress_test_goes_into_the_report_of_the_run(small, tmp_path):
     found = stress(folder / "run", tmp_path, minutes=2)
     muscle = found.curves["muscle"]
     assert list(muscle) == [UNCHANGED, "24 dB", "12 dB", "6 dB", "0 dB"]
+    assert muscle[UNCHANGED]["answered"].value == 100
     assert muscle["0 dB"]["macro-F1"].value < muscle[UNCHANGED]["macro-F1"].value
     halved = found.curves["gain"]
     assert halved["halved"]["macro-F1"].value == pytest.approx(halved[UNCHANGED]["macro-F1"].value, abs=1)

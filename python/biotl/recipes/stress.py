@@ -1,12 +1,14 @@
 """How a finished run does on its test recordings as these get worse: the panels of its report."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biotl.datasets.changes import Change, Changed, beginning, changes
 from biotl.datasets.manifest import Entry
@@ -22,6 +24,7 @@ from biotl.report.robustness import Panels, keep
 from biotl.scoring.answers import Answered, models
 from biotl.scoring.bootstrap import Interval, interval
 from biotl.scoring.classes import ClassCounts
+from biotl.scoring.figure import Figure
 
 TITLE = "As recordings get worse"
 FEWEST = 0.01
@@ -78,7 +81,8 @@ def stress(run: Path, noise: Path, *, minutes: float | None = None) -> Panels:
         answered, refused, _ = evaluate_entries(predictor, [_changed(entry, change, minutes) for entry in test], target)
         if refused:
             raise refused[0]
-        return lines(answered, tree["task"]["labels"])
+        share = interval(answered, Share(), models(answered)[0])
+        return lines(answered, tree["task"]["labels"]) | share
 
     # every kind begins with the recordings as they are, which are answered once
     curves = {
@@ -92,6 +96,8 @@ def stress(run: Path, noise: Path, *, minutes: float | None = None) -> Panels:
         (
             f"The model as it is, on {part}; nothing was learnt or chosen anew. Noise: NSTDB's bw, em and "
             "ma, and a hum of 50 Hz, on every lead throughout, at the ratio of the noise stress test.",
+            "A beat that is not answered, since the signal around it is too poor, counts as missed; `answered` says "
+            "how many were. Leads keep their names where they are swapped: quality is judged on the first.",
             f"Part of look {tree['looks']} at the test recordings: the model that was scored then.",
         ),
         curves,
@@ -99,6 +105,22 @@ def stress(run: Path, noise: Path, *, minutes: float | None = None) -> Panels:
     keep(run, found)
     report.again(run)
     return found
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of the beats that were found got an answer; see `biotl.scoring.bootstrap.Measure`."""
+
+    legend: Mapping[str, Figure] = field(default_factory=lambda: {"answered": Figure("answered", "%")})
+
+    def sums(self, of: Answered, model: str) -> NDArray[np.float64]:
+        """Return the beats that were answered, and all."""
+        said = of.answers[model]
+        return np.array([(said >= 0).sum(), len(said)], np.float64)
+
+    def figures(self, sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return the share in per cent."""
+        return {"answered": 100 * sums[..., 0] / np.maximum(sums[..., 1], 1)}
 
 
 def _changed(entry: Entry, change: Change, minutes: float | None) -> Entry:
