@@ -92,8 +92,7 @@ def _write(ready: Ready, tree: Mapping[str, Any] | None, shown: Sequence[Section
         "preprocessing": f"sha256 {ready.preprocessor.spec.digest()}",
         "data": f"sha256 {ready.store.digest}, {bundle.about.data.count} training recordings",
         "split": f"sha256 {ready.split.digest}, split.json beside this file",
-        "weights": "; ".join(f"{step['stage']} from {step['init']}" for step in bundle.about.lineage if "init" in step)
-        or "fitted at once, from nothing",
+        "weights": _weights(bundle.about.lineage),
         "configuration": "config.resolved.yaml beside this file; machine and versions in env.json",
     }
     sections = [
@@ -109,6 +108,15 @@ def _write(ready: Ready, tree: Mapping[str, Any] | None, shown: Sequence[Section
     report = Report(said.title, said.question, sections)
     html.write(report, folder / "report.html", made_by=made_by)
     model_card.write(report, folder / "model_card.md", made_by=made_by)
+
+
+def _weights(lineage: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the weights began as: another run's where a stage says so, and else nothing."""
+    stages = [step for step in lineage if "init" in step]
+    if not stages:
+        return "fitted at once, from nothing"
+    brought = [f"{step['stage']} from {step['init']}" for step in stages if step["init"] not in ("best", "last")]
+    return "; ".join(brought) or "drawn at random, then each stage from the one before"
 
 
 def _decided(decision: Decision) -> str:

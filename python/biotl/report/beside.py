@@ -207,9 +207,9 @@ def _interval(*bounds: float | None) -> Interval:
 
 
 def _recorded(row: Mapping[str, Any]) -> int | str:
-    """Return how many recordings a subject has, or the name of the only one where that is another."""
+    """Return how many recordings a subject has, with the name of the only one where that is another."""
     only = row["recordings"]
-    return str(only[0]) if len(only) == 1 and only[0] != row["subject"] else len(only)
+    return f"1 ({only[0]})" if len(only) == 1 and only[0] != row["subject"] else len(only)
 
 
 def _plain(value: float | None, unit: str) -> str | None:

@@ -190,7 +190,9 @@ def _abstention(answered: Sequence[Answered], results: Results, rule: Conformal 
         f"{UNITS[results['task']['unit']]} of new subjects is a single class; the rule was chosen on {rule.subjects} "
         "validation subjects."
     )
-    return (Text((line,), "soft"), Table(rows))
+    # the margin is over subjects: with fewer than nine no rule that holds for 90 % of the next one answers anything
+    few = "So few cannot vouch for another subject: it never answers." if found["answered"].value == 0 else ""
+    return (Text((f"{line} {few}".strip(),), "soft"), Table(rows))
 
 
 def _counted(results: Results) -> str:
