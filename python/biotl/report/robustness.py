@@ -26,6 +26,8 @@ Curve = Mapping[str, Mapping[str, Interval]]
 
 ROBUSTNESS = "robustness.json"
 """What the file of a run folder is called that holds what was tried on a finished run."""
+CROWDED = 40
+"""Letters of all levels together that fit below a narrow figure side by side."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,11 @@ def panel(kind: str, curve: Curve, axis_name: str) -> "matplotlib.Figure":
             axis.fill_between(
                 place, [of.low for of in found], [of.high for of in found], color=color(k), alpha=0.15, lw=0
             )
-            axis.plot(place, [of.value for of in found], color=color(k), marker="o", ms=4, label=name)
-        axis.set_xticks(place, list(curve))
+            # colors come again after a few lines: those are dashed
+            line = "-" if all(color(k) != color(i) for i in range(k)) else "--"
+            axis.plot(place, [of.value for of in found], line, color=color(k), marker="o", ms=4, label=name)
+        crowded = sum(map(len, curve)) > CROWDED
+        axis.set_xticks(place, list(curve), rotation=25 if crowded else 0, ha="right" if crowded else "center")
         axis.set(ylabel=axis_name, title=kind, ylim=(0, None))
         axis.spines["left"].set_color(LIGHT["soft"])
         figure.legend(loc="outside upper left", ncols=1)
