@@ -96,8 +96,8 @@ def stress(run: Path, noise: Path, *, minutes: float | None = None) -> Panels:
         (
             f"The model as it is, on {part}; nothing was learnt or chosen anew. Noise: NSTDB's bw, em and "
             "ma, and a hum of 50 Hz, on every lead throughout, at the ratio of the noise stress test.",
-            "A beat that is not answered, since the signal around it is too poor, counts as missed; answered is the share "
-            "of beats that were. Leads keep their names where they are swapped: quality is judged on the first.",
+            "A beat that is not answered, since the signal around it is too poor, counts as missed; answered is the "
+            "share of beats that were. Leads keep their names where they are swapped: quality is judged on the first.",
             f"Part of look {tree['looks']} at the test recordings: the model that was scored then.",
         ),
         curves,
