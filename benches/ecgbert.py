@@ -8,8 +8,9 @@ One fixed division of DS1: 13 people of four of the groups that the boosted tree
 seven of two others judged. Each arm is `ecgbert_mitbih` without copies, with one thing changed, one epoch of
 pretraining, one of the head and two of all of it. F1 of N, S and V and their mean with 95 % intervals over people, end
 to end, in the epoch that was best on the very recordings that are judged: figures are kind, to all arms alike.
-``trees`` are the boosted trees, two models of them, learnt from the same people. ``few`` learns from 2, 5 and all of
-the people, pretrained on all of them without labels, or not pretrained. The run folders are left in FOLDER.
+``trees`` are the boosted trees, two models of them, learnt from the same people. ``few`` learns from the labels of 2
+and 5 of these people, in as many updates, pretrained on all of them without labels, or not pretrained. The run folders
+are left in FOLDER.
 ``against`` sets the test recordings of one finished run against another's, as these were answered then: no look.
 """
 
@@ -17,6 +18,7 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,7 @@ from biotl.training import boosting
 JUDGED = (*FOLDS[0], *FOLDS[4])
 TRAIN = tuple(name for group in (*FOLDS[1:4], FOLDS[5]) for name in group if name not in ("201", "230"))
 ASIDE = ("230",)  # a split holds a test part: it is prepared, and not answered
+FEW = (2, 5)
 SHORT = {"pretrain": 1, "head": 1, "all": 2}
 RHYTHM = [k for k, name in enumerate(FEATURES) if name.startswith("rr_")]
 WITHIN = [k for k, name in enumerate(DESCRIBED) if name in RHYTHM_FEATURES]
@@ -84,17 +87,17 @@ ARMS = {
 }
 
 
-def manifest(folder, train=TRAIN):
+def manifest(folder):
     """Write the division, and return the file."""
-    path = folder / f"ds1_{len(train)}.csv"
+    path = folder / "ds1.csv"
     rows = ["id,file,subject,split"]
-    for split, names in (("train", train), ("validation", JUDGED), ("test", ASIDE)):
+    for split, names in (("train", TRAIN), ("validation", JUDGED), ("test", ASIDE)):
         rows += [f"{name},{DATA / 'mitdb' / name},{name},{split}" for name in names]
     path.write_text("\n".join(rows) + "\n")
     return path
 
 
-def run(folder, name, arm=None, train=TRAIN, more=()):
+def run(folder, name, arm=None, labelled=TRAIN, more=()):
     """Train one arm, and print what it gives."""
     overrides, left_out, change, sizes = ARMS[arm or name]
     began = time.process_time()
@@ -104,10 +107,12 @@ def run(folder, name, arm=None, train=TRAIN, more=()):
     prepared = folder / "chosen" / "store"  # what the chosen arm prepared serves those that read the same
     if prepared.is_dir() and not (own / "store").exists():
         shutil.copytree(prepared, own / "store")
-    split = [f"run={own}", f"data.manifest={manifest(folder, train)}", "data.split={by: split}"]
+    split = [f"run={own}", f"data.manifest={manifest(folder)}", "data.split={by: split}"]
     config = registry.load("ecgbert_mitbih", [*split, "data.copies=false", *overrides, *more])
     stages = tuple(
-        stage.model_copy(update={"epochs": SHORT[stage.name]}) for stage in config.stages if stage.name not in left_out
+        stage.model_copy(update={"epochs": SHORT[stage.name] * round(len(TRAIN) / len(labelled))})
+        for stage in config.stages
+        if stage.name not in left_out
     )
     config = config.model_copy(update={"stages": stages})
     if change:
@@ -115,6 +120,10 @@ def run(folder, name, arm=None, train=TRAIN, more=()):
     if sizes:
         vocabulary.fit_vocabulary.__kwdefaults__ = {**fitted, "sizes": sizes}
     ready = fit(prepare(config))
+    if len(labelled) < len(TRAIN):
+        parts = tuple(part for part in ready.split.parts["train"] if part.id in labelled)
+        split = replace(ready.split, parts={**ready.split.parts, "train": parts})
+        ready = replace(ready, split=split, preprocessor=replace(ready.preprocessor, fitted_on=()))
     prepared = time.process_time() - began
     _, result = by_stages(ready, resume=False)
     found = answered(ready, "validation", undecided(ready.target), forward(result.model, "logits"), "ecgbert")
@@ -128,28 +137,27 @@ def show(name, found, model, more=""):
     print(f"{name:30s}", *(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in at.items()), more, flush=True)
 
 
-def trees(name="trees", train=TRAIN):
+def trees():
     """Print what the boosted trees give, learnt from the same people."""
     began = time.process_time()
-    fitted = boosting.fit_trees([seen(DATA / "mitdb" / n)[0] for n in train], AAMI, seeds=(0, 1))
+    fitted = boosting.fit_trees([seen(DATA / "mitdb" / n)[0] for n in TRAIN], AAMI, seeds=(0, 1))
     found = []
     for judged in JUDGED:
         heart, features, missed = seen(DATA / "mitdb" / judged, TWO)
         span = np.stack([heart.rpeaks, heart.rpeaks + 1], axis=1)
         answer = {"trees": fitted(features).argmax(axis=1)}
         found.append(Answered(judged, judged, "beat", heart.fs, span, heart.label, answer, missed))
-    show(name, found, "trees", f"{time.process_time() - began:.0f} s")
+    show("trees", found, "trees", f"{time.process_time() - began:.0f} s")
 
 
 def few(folder):
-    """Learn from fewer people; what is pretrained has seen all of them, without labels."""
-    run(folder, "few pretrain", "chosen", TRAIN)
-    init = f"stages[0].init={folder / 'few_pretrain' / 'checkpoints' / 'best-pretrain.safetensors'}"
-    for size in (2, 5):
-        train = tuple(TRAIN[i] for i in np.random.default_rng(0).permutation(len(TRAIN))[:size])
-        run(folder, f"{size} people", "no pretraining", train)
-        run(folder, f"{size} people pretrained", "no pretraining", train, [init])
-    run(folder, "all people", "no pretraining", TRAIN)
+    """Learn from the labels of fewer people; words and steps are fitted on all of them, who need no labels for it."""
+    run(folder, "for few", "chosen")
+    init = [f"stages[1].init={folder / 'for_few' / 'checkpoints' / 'best-pretrain.safetensors'}"]
+    for size in FEW:
+        labelled = [TRAIN[i] for i in np.random.default_rng(0).permutation(len(TRAIN))[:size]]
+        run(folder, f"{size} people", "no pretraining", labelled)
+        run(folder, f"{size} people pretrained", "no pretraining", labelled, init)
 
 
 def against(run, other):
