@@ -3,13 +3,15 @@
     PYTHONPATH=python python benches/training.py [EPOCHS] [NAME]
 
 Both train on the same batches with the same optimiser, one thread, in turns by epoch; a figure is a ratio of process
-CPU times, the median over epochs. The bare loop loads, steps and clips, and does nothing else.
+CPU times, the median over epochs. The bare loop loads, steps and clips, and does nothing else. A second bare loop takes
+its turn too: how far it is from the first is what the machine's other work makes of equal loops.
 """
 
 import copy
 import sys
 import tempfile
 import time
+from functools import partial
 from statistics import median
 
 import numpy as np
@@ -133,10 +135,13 @@ def main(epochs, only=""):
         stage = {"name": "bench", "loss": terms, "epochs": epochs, "batch_size": batch, "lr": 1e-3}
         if hasattr(model, "mlm"):
             stage["trains"] = ["embedding", "encoder", "head"]
-        twin = copy.deepcopy(model)
-        optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.01)
-        loader = DataLoader(data, batch, shuffle=True, collate_fn=lambda samples, data=data: collate(data, samples))
-        times = {"bare": [], "engine": []}
+        loops = {}
+        for kind in ("bare", "bare again"):
+            twin = copy.deepcopy(model)
+            optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-3, weight_decay=0.01)
+            loader = DataLoader(data, batch, shuffle=True, collate_fn=lambda samples, data=data: collate(data, samples))
+            loops[kind] = partial(bare_epoch, twin, optimizer, loader, loss)
+        times = {"bare": [], "engine": [], "bare again": []}
         with tempfile.TemporaryDirectory() as folder:
             config = validate(Config, {"recipe": "bench", "run": f"{folder}/run", "stages": [stage]})
             # other numbers than those it trains on, which would be refused
@@ -145,18 +150,26 @@ def main(epochs, only=""):
             trainer = Trainer(config, Task(model, {"main": View(data, small)}))
             epoch = trainer._train_epoch
 
-            def timed(stage, epoch=epoch, twin=twin, optimizer=optimizer, loader=loader, loss=loss, times=times):
-                turns = [("bare", lambda: bare_epoch(twin, optimizer, loader, loss)), ("engine", lambda: epoch(stage))]
-                for kind, run in turns if len(times["bare"]) % 2 else turns[::-1]:
+            def timed(stage, epoch=epoch, loops=loops, times=times):
+                turns = [*{**loops, "engine": partial(epoch, stage)}.items()]
+                first = len(times["bare"]) % len(turns)
+                for kind, run in turns[first:] + turns[:first]:
                     began = time.process_time()
                     run()
                     times[kind].append(time.process_time() - began)
 
             trainer._train_epoch = timed
             trainer.fit()
-        ratio = median(bare / engine for bare, engine in zip(*times.values(), strict=True))
+        bare = times["bare"]
+        ratio, apart = (
+            median(b / other for b, other in zip(bare, times[kind], strict=True)) for kind in ("engine", "bare again")
+        )
         rate = {kind: len(data) / median(of) for kind, of in times.items()}
-        print(f"{name:26} bare {rate['bare']:8.1f}/s  engine {rate['engine']:8.1f}/s  ratio {ratio:.3f}", flush=True)
+        print(
+            f"{name:26} bare {rate['bare']:8.1f}/s  engine {rate['engine']:8.1f}/s  ratio {ratio:.3f}  "
+            f"bare again {apart:.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
