@@ -83,6 +83,15 @@ def test_what_is_hidden_from_a_patch_encoder_does_not_matter():
     assert one.shape == x.shape
 
 
+def test_a_token_of_the_small_encoder_is_read_from_its_patch_and_the_two_beside_it():
+    model, x = build("patch_encoder_small"), torch.randn(1, 2, 1250)
+    other = x.clone()
+    other[..., 12 * 50 + 20 : 12 * 50 + 30] += 1  # far enough inside for the first layer's reach of 5 samples
+    with torch.no_grad():
+        moved = (model.tokens(x) != model.tokens(other)).any(-1)[0]
+    assert moved.nonzero().ravel().tolist() == [11, 12, 13]
+
+
 @pytest.mark.parametrize("wrong", [{"patch": 100, "length": 1250}, {"heads": 5}])
 def test_sizes_that_do_not_divide_are_refused(wrong):
     with pytest.raises(ConfigError, match="wanted a divisor of"):
