@@ -37,7 +37,7 @@ TWO = Classes(labels=("no", "yes"))
 CASES = {
     "ecgbert_mitbih": AAMI,
     "beats_mitbih": AAMI,
-    "ssl_pretrain": Vector(dim=96),
+    "ssl_pretrain": Vector(dim=64),
     "butppg_finetune": TWO,
     "troika_finetune": TWO,
     "heart_rate_lstm": RATE,
