@@ -6,21 +6,22 @@ use crate::{Error, Float, Result, simd};
 
 /// Means of `step` samples less the first sample, so that single precision holds them, and their running sum.
 pub(crate) fn average<T: Float>(x: &[T], step: usize) -> Result<(Vec<f32>, Vec<f64>)> {
-    let (mut low, mut sum) = (Vec::new(), Vec::new());
-    average_into(x, 0..x.len(), step, &mut low, &mut sum)?;
+    let n = x.len() / step;
+    let (mut low, mut sum) = (vec![0.0; n], vec![0.0; n + 1]);
+    average_into(x, 0..x.len(), step, 0, &mut low, &mut sum)?;
     Ok((low, sum))
 }
 
-/// As [`average`], of a stretch, after what is there.
+/// As [`average`], of a stretch, after the `held` means that are there; the sums are one longer than the means.
 pub(crate) fn average_into<T: Float>(
     x: &[T],
     stretch: Range<usize>,
     step: usize,
-    low: &mut Vec<f32>,
-    sum: &mut Vec<f64>,
+    held: usize,
+    low: &mut [f32],
+    sum: &mut [f64],
 ) -> Result<()> {
-    let (part, held) = (&x[stretch.clone()], low.len());
-    low.resize(held + part.len() / step, 0.0);
+    let part = &x[stretch.clone()];
     // less the first sample: 24 bits hold a signal, but not a signal on top of a large offset
     simd::dispatch(Average { x: part, step, offset: x.first().map_or(0.0, |v| v.to_f64()), low: &mut low[held..] });
     running_sum(low, held, sum);
@@ -74,8 +75,7 @@ fn mean_chunks<'a, T: Float>(low: &mut [f32], chunks: impl Iterator<Item = &'a [
 }
 
 /// Running sums, one longer than the values, of which those up to `from` stand already.
-pub(crate) fn running_sum(x: &[f32], from: usize, sums: &mut Vec<f64>) {
-    sums.resize(x.len() + 1, 0.0);
+pub(crate) fn running_sum(x: &[f32], from: usize, sums: &mut [f64]) {
     let mut total = sums[from];
     let (four, rest) = x[from..].as_chunks::<4>();
     let (sums_of_four, sums_of_rest) = sums[from + 1..].as_chunks_mut::<4>();

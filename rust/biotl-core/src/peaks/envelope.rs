@@ -105,22 +105,21 @@ impl Envelope {
         self.gone = window.start / self.step - self.start;
         self.start += self.gone;
         let (odd, even) = &self.wavelets;
-        let single = leads.len() == 1;
+        let (single, n) = (leads.len() == 1, window.len() / self.step);
         // the levels of the last blocks looked for blocks that were not there, and so did the weights of several leads
         let held = self.value.len().saturating_sub(self.gone) / self.block;
         let first = held.saturating_sub(if single { BLOCKS.1 } else { 2 * BLOCKS.1 } + 1);
         self.fresh = first * self.block;
         for (x, lead) in leads.iter().zip(&mut self.leads) {
-            forget(&mut lead.low, self.gone);
-            forget(&mut lead.sum, self.gone);
-            forget(&mut lead.even, self.gone);
-            let seen = window.start + lead.low.len() * self.step;
-            average_into(x, seen..window.end, self.step, &mut lead.low, &mut lead.sum)?;
+            let kept = lead.low.len().saturating_sub(self.gone);
+            shift(&mut lead.low, self.gone, n);
+            shift(&mut lead.sum, self.gone, n + 1);
+            let seen = window.start + kept * self.step;
+            average_into(x, seen..window.end, self.step, kept, &mut lead.low, &mut lead.sum)?;
             // one lead is its own joint envelope: no second copy, and no weight
             let norm = if single { &mut self.value } else { &mut lead.norm };
-            forget(norm, self.gone);
-            norm.resize(lead.low.len(), 0.0);
-            lead.even.resize(lead.low.len(), 0.0);
+            shift(norm, self.gone, n);
+            shift(&mut lead.even, self.gone, n);
             simd::dispatch(Pair { low: &lead.low, odd, even, from: self.fresh, norm, evens: &mut lead.even });
         }
         if single {
@@ -128,7 +127,7 @@ impl Envelope {
         } else {
             self.join(first);
         }
-        forget(&mut self.sum, self.gone);
+        shift(&mut self.sum, self.gone, n + 1);
         running_sum(&self.value, self.fresh, &mut self.sum);
         forget(&mut self.level, self.gone / self.block);
         self.level.truncate(first);
@@ -290,6 +289,14 @@ impl simd::Kernel for Maxima<'_> {
             }
         }
     }
+}
+
+/// Move what stays in the window to its front, in room for `n`; behind it lies what lay there, to be written over: to clear
+/// it first would cost as much as to fill it.
+fn shift<T: Copy + Default>(held: &mut Vec<T>, gone: usize, n: usize) {
+    let gone = gone.min(held.len());
+    held.copy_within(gone.., 0);
+    held.resize(n, T::default());
 }
 
 /// Drop what has left the window.

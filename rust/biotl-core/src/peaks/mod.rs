@@ -37,6 +37,8 @@ const AROUND_S: (f64, f64) = (0.1, 0.4);
 /// A complex no higher than this many steps of the converter has to stand out of its surroundings: what flickers by one
 /// step either way spans two.
 const STEPS: f64 = 3.0;
+/// Steps that are looked at before the height of the complex is measured.
+const QUICK: usize = 16;
 
 /// R peaks with the probability of each.
 pub struct Peaks {
@@ -115,8 +117,12 @@ fn last_bit<T: Float>(lead: &[T], at: usize, fs: f64) -> bool {
     let ((from, to), (first, end)) = (reach(AROUND_S.0), reach(AROUND_S.1));
     let (to, end) = (to.min(lead.len()), end.min(lead.len()));
     let mut steps = lead[from..to].windows(2).map(|pair| (pair[1].to_f64() - pair[0].to_f64()).abs());
+    // one small step tells, and most leads have one at once: two samples may show that the complex is high enough for it
+    let least = (lead[at.min(to - 1)].to_f64() - lead[from].to_f64()).abs();
+    if steps.clone().take(QUICK).any(|step| step > 0.0 && least > STEPS * step) {
+        return false;
+    }
     let own = height(&lead[from..to]);
-    // one small step tells, and most leads have one at once
     !steps.any(|step| step > 0.0 && own > STEPS * step)
         && 2.0 * height(&lead[first..from]).max(height(&lead[to..end])) >= own
 }

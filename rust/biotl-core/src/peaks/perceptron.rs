@@ -32,10 +32,18 @@ impl<const I: usize, const H: usize> Perceptron<I, H> {
                 }
             }
         }
+        for n in 0..N {
+            for h in 0..H {
+                let sum = sums[n][h];
+                // `f32::max` looks for NaN first
+                sums[n][h] = (if sum > 0.0 { sum } else { 0.0 }) * self.output[h];
+            }
+        }
+        // in order, one after another: what a register adds up would be rounded otherwise
         let mut totals = [0.0; N];
         for h in 0..H {
             for n in 0..N {
-                totals[n] += sums[n][h].max(0.0) * self.output[h];
+                totals[n] += sums[n][h];
             }
         }
         totals.map(|total| self.shift + total)
@@ -78,7 +86,7 @@ impl<const I: usize, const H: usize> simd::Kernel for Logits<'_, I, H> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Vec<f32> {
         let mut out = Vec::with_capacity(self.rows.len());
-        // two at a time, so that neither waits for each of its additions
+        // two at a time, so that neither waits for each of its additions; the sums of four would not stay in registers
         let (pairs, rest) = self.rows.as_chunks::<2>();
         for pair in pairs {
             out.extend(self.net.judge(pair));

@@ -147,7 +147,7 @@ fn slopes(low: &[f32], fs: f64) -> Vec<f32> {
 
 /// Heights above their mean over `LEVEL_S`, from the slope, so that what was taken off it is not in them.
 fn heights(slope: &[f32], fs: f64) -> Vec<f32> {
-    let (mut height, mut sum) = (vec![0.0; slope.len()], Vec::new());
+    let (mut height, mut sum) = (vec![0.0; slope.len()], vec![0.0; slope.len() + 1]);
     let mut total = 0.0;
     for (h, &v) in height.iter_mut().zip(slope) {
         total += f64::from(v);

@@ -97,14 +97,14 @@ impl Candidates {
         let gap = |b: Option<&usize>| b.map_or(3.0, |&b| (time(b).abs_diff(at) as f32 / fs).min(3.0));
         let (previous, next) = (gap(before.last()), gap(after.first()));
         // sorted in samples, since whole numbers compare sooner
-        let mut intervals = [0_u32; 2 * AROUND];
+        let mut intervals = [u32::MAX; 2 * AROUND];
         let mut n = 0;
         for pair in before.windows(2).chain(after.windows(2)) {
             intervals[n] = (time(pair[1]) - time(pair[0])) as u32;
             n += 1;
         }
-        let intervals = &mut intervals[..n];
-        intervals.sort_unstable();
+        sort(&mut intervals);
+        let intervals = &intervals[..n];
         let seconds = |interval: &u32| *interval as f32 / fs;
         // 75 beats a minute where there is no rhythm yet
         let usual = intervals.get(n / 2).map_or(0.8, |v| seconds(v).min(3.0));
@@ -145,8 +145,16 @@ impl Candidates {
         for (&i, row) in index.iter().zip(values.chunks_exact_mut(width)) {
             let at = self.at[i];
             for ((lead, weight), part) in e.weighted(at).zip(row.chunks_mut(SHAPE)) {
-                for (p, offset) in part.iter_mut().zip(self.shape) {
-                    *p = weight * lead.even[(at as i64 + offset).clamp(0, last) as usize];
+                let first = at as i64 + self.shape[0];
+                if first >= 0 && at as i64 + self.shape[SHAPE - 1] <= last {
+                    let around = &lead.even[first as usize..];
+                    for (p, offset) in part.iter_mut().zip(self.shape) {
+                        *p = weight * around[(offset - self.shape[0]) as usize];
+                    }
+                } else {
+                    for (p, offset) in part.iter_mut().zip(self.shape) {
+                        *p = weight * lead.even[(at as i64 + offset).clamp(0, last) as usize];
+                    }
                 }
             }
             // unit norm, so that a product of two is their correlation; the even part has no mean to take off
@@ -156,6 +164,18 @@ impl Candidates {
             }
         }
         Shapes { width, values }
+    }
+}
+
+/// Sorts eight numbers by a network of comparisons (Batcher 1968): none is a branch to be guessed.
+#[inline(always)]
+fn sort(values: &mut [u32; 2 * AROUND]) {
+    const PAIRS: [usize; 38] = [
+        0, 1, 2, 3, 4, 5, 6, 7, 0, 2, 1, 3, 4, 6, 5, 7, 1, 2, 5, 6, 0, 4, 1, 5, 2, 6, 3, 7, 2, 4, 3, 5, 1, 2, 3, 4, 5,
+        6,
+    ];
+    for &[a, b] in PAIRS.as_chunks::<2>().0 {
+        (values[a], values[b]) = (values[a].min(values[b]), values[a].max(values[b]));
     }
 }
 
@@ -185,5 +205,20 @@ impl simd::Kernel for Context<'_> {
             features.push(f);
         }
         features
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_network_of_comparisons_sorts(values in any::<[u32; 8]>()) {
+            let (mut sorted, mut wanted) = (values, values);
+            super::sort(&mut sorted);
+            wanted.sort_unstable();
+            prop_assert_eq!(sorted, wanted);
+        }
     }
 }

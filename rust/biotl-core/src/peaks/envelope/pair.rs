@@ -4,12 +4,14 @@ use crate::simd;
 
 /// Width of the Gaussian whose derivatives are the wavelets, in seconds: they pass 8 to 25 Hz, where QRS stands out.
 const SIGMA_S: f64 = 0.010;
-/// Outputs filtered at a time, so that they stay in the first cache.
-const TILE: usize = 256;
-/// Outputs whose sums stay in registers: two of 64 bytes for either part.
-const WIDE: usize = 32;
+/// Outputs whose sums stay in registers: one of 64 bytes for either part.
+const WIDE: usize = 16;
 /// No wavelet reaches further than this, in samples: the low rate is below 300 Hz.
 const REACH: usize = 12;
+/// Samples that some outputs look at, at any rate: with a length that the compiler knows no offset has to be checked.
+type Window = [f32; WIDE + 2 * REACH];
+/// One side of a wavelet, its middle first, and room up to the longest.
+type Side = [f32; REACH + 1];
 
 /// One side of the first and second derivative of a Gaussian; the even one, whose middle comes first, sums to zero.
 pub fn wavelets(fs: f64) -> (Vec<f32>, Vec<f32>) {
@@ -46,54 +48,83 @@ impl simd::Kernel for Pair<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let (kernels, reach, n) = ((self.odd, self.even), self.odd.len(), self.low.len());
-        let mut padded = [0.0; TILE + 2 * REACH];
-        let padded = &mut padded[..TILE + 2 * reach];
-        let norms = self.norm[self.from..].chunks_mut(TILE);
-        for (tile, (norm, evens)) in norms.zip(self.evens[self.from..].chunks_mut(TILE)).enumerate() {
-            let start = self.from + tile * TILE;
-            let source = if start >= reach && start + norm.len() + reach <= n {
-                &self.low[start - reach..][..norm.len() + 2 * reach]
-            } else {
-                for (k, p) in padded.iter_mut().enumerate() {
-                    *p = self.low[(start + k).saturating_sub(reach).min(n - 1)];
-                }
-                &*padded
-            };
-            let (norms, norm) = norm.as_chunks_mut::<WIDE>();
-            let (wides, evens) = evens.as_chunks_mut::<WIDE>();
-            for (n, (norm, evens)) in norms.iter_mut().zip(wides).enumerate() {
-                let (mut odd, mut even) = ([0.0; WIDE], [0.0; WIDE]);
-                sums(kernels, &source[n * WIDE..], &mut odd, &mut even);
-                for i in 0..WIDE {
-                    norm[i] = (odd[i] * odd[i] + even[i] * even[i]).sqrt();
-                }
-                *evens = even;
-            }
-            let mut odd = [0.0; WIDE];
-            let odd = &mut odd[..norm.len()];
-            sums(kernels, &source[norms.len() * WIDE..], odd, evens);
-            for ((norm, &o), &e) in norm.iter_mut().zip(&*odd).zip(&*evens) {
-                *norm = (o * o + e * e).sqrt();
-            }
+        let (mut odd, mut even) = ([0.0; REACH + 1], [0.0; REACH + 1]);
+        let reach = self.odd.len().min(REACH);
+        odd[1..=reach].copy_from_slice(&self.odd[..reach]);
+        even[..=reach].copy_from_slice(&self.even[..=reach]);
+        let sides = (&odd, &even, reach);
+        let (norms, last_norms) = self.norm[self.from..].as_chunks_mut::<WIDE>();
+        let (wides, last_evens) = self.evens[self.from..].as_chunks_mut::<WIDE>();
+        let rest = self.from + norms.len() * WIDE;
+        for (block, (norm, evens)) in norms.iter_mut().zip(wides).enumerate() {
+            (*norm, *evens) = pair(self.low, self.from + block * WIDE, sides);
+        }
+        if !last_norms.is_empty() {
+            let (norm, evens) = pair(self.low, rest, sides);
+            last_norms.copy_from_slice(&norm[..last_norms.len()]);
+            last_evens.copy_from_slice(&evens[..last_evens.len()]);
         }
     }
 }
 
-/// Both parts at some places, of samples that begin one reach before the first; always in the same order.
+/// The norm and the even part from a place on. No closure: it would be compiled for the narrowest instruction set.
 #[inline(always)]
-fn sums(kernels: (&[f32], &[f32]), source: &[f32], odd: &mut [f32], even: &mut [f32]) {
-    let (reach, n) = (kernels.0.len(), odd.len());
-    for ((o, e), &m) in odd.iter_mut().zip(even.iter_mut()).zip(&source[reach..]) {
-        *o = 0.0;
-        *e = kernels.1[0] * m;
+fn pair(low: &[f32], start: usize, sides: (&Side, &Side, usize)) -> ([f32; WIDE], [f32; WIDE]) {
+    if let Some(window) = start.checked_sub(REACH).and_then(|first| low[first..].first_chunk()) {
+        inside(window, sides)
+    } else {
+        let mut window = [0.0; WIDE + 2 * REACH];
+        for (k, v) in window.iter_mut().enumerate() {
+            *v = low[(start + k).saturating_sub(REACH).min(low.len() - 1)];
+        }
+        inside(&window, sides)
     }
-    for k in 1..=reach {
-        let (ko, ke) = (kernels.0[k - 1], kernels.1[k]);
-        let (before, after) = (&source[reach - k..][..n], &source[reach + k..][..n]);
-        for (((o, e), &a), &b) in odd.iter_mut().zip(even.iter_mut()).zip(after).zip(before) {
-            *o += ko * (a - b);
-            *e += ke * (a + b);
+}
+
+/// The norm and the even part at the places in the middle of a window; the sums always in the same order.
+#[inline(always)]
+fn inside(window: &Window, (odd, even, reach): (&Side, &Side, usize)) -> ([f32; WIDE], [f32; WIDE]) {
+    let (mut o, mut e) = ([0.0; WIDE], [0.0; WIDE]);
+    for i in 0..WIDE {
+        e[i] = even[0] * window[REACH + i];
+    }
+    for k in 1..=reach.min(REACH) {
+        // a loop each: one of both would be too long to be unrolled into registers
+        for i in 0..WIDE {
+            o[i] += odd[k] * (window[REACH + k + i] - window[REACH - k + i]);
+        }
+        for i in 0..WIDE {
+            e[i] += even[k] * (window[REACH + k + i] + window[REACH - k + i]);
+        }
+    }
+    for i in 0..WIDE {
+        o[i] = (o[i] * o[i] + e[i] * e[i]).sqrt();
+    }
+    (o, e)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_pair_is_two_sums_of_products(low in prop::collection::vec(-5.0_f32..5.0, 1..100), fs in 50.0..300.0, from in 0_usize..40) {
+            let (odd, even) = wavelets(fs);
+            let (n, from) = (low.len(), from.min(low.len()));
+            let (mut norm, mut evens) = (vec![0.0; n], vec![0.0; n]);
+            simd::dispatch(Pair { low: &low, odd: &odd, even: &even, from, norm: &mut norm, evens: &mut evens });
+            for i in from..n {
+                let at = |k: i64| low[(i as i64 + k).clamp(0, n as i64 - 1) as usize];
+                let (mut o, mut e) = (0.0, even[0] * at(0));
+                for k in 1..=odd.len() {
+                    o += odd[k - 1] * (at(k as i64) - at(-(k as i64)));
+                    e += even[k] * (at(k as i64) + at(-(k as i64)));
+                }
+                prop_assert_eq!((norm[i], evens[i]), ((o * o + e * e).sqrt(), e));
+            }
         }
     }
 }
