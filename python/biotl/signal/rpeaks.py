@@ -89,7 +89,8 @@ def rpeaks(
     -------
     ndarray of int64, shape (beats,)
         The sample of each R peak, ascending: where the QRS complex points furthest, up or down, seen with the width of
-        a QRS complex (so noise does not move it).
+        a QRS complex (so noise does not move it). Where that is S, it is R instead if R lies within 50 ms before it and
+        stands clear, by 30 % of the fall from R to S; in a complex that only goes down (QS) it is the lowest point.
     ndarray of float32, shape (beats,)
         Only with `scores`: how likely each is a beat, from 0.27 (log-odds of -1, where misses and false beats
         of DS1 balance) to 1.
