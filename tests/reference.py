@@ -36,7 +36,7 @@ def r_peak(x, near, fs):
     span = np.arange(near - reach + 1, near + reach)
     best = span[np.where(height[span] > 0, 1.07 * height[span], -height[span]).argmax()]
     if height[best] < 0:
-        places = np.arange(best - round(0.05 * fs), best + 1 - round(0.008 * fs))
+        places = np.arange(best - round(0.045 * fs), best + 1 - round(0.008 * fs))
         r = places[x[places].argmax()]
         line = x[r - round(0.06 * fs) : r - round(0.024 * fs)].mean()
         if x[r - 1] <= x[r] and x[r] - line > 0.3 * (x[r] - x[best]):

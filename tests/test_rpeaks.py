@@ -35,26 +35,25 @@ def errors(marks, found, tolerance):
 
 # Missed and false beats at 150 ms, lead 0, whole records, two more than now; one not listed has at most 3 of either.
 FLOORS = {
-    "101": (2, 5),
-    "104": (3, 6),
-    "105": (12, 32),
+    "104": (3, 4),
+    "105": (9, 21),
     "107": (6, 2),
-    "108": (7, 21),
-    "116": (18, 5),
-    "123": (4, 2),
+    "108": (9, 22),
+    "116": (19, 4),
+    "123": (5, 2),
     "200": (5, 3),
-    "201": (19, 2),
-    "202": (7, 2),
-    "203": (20, 16),
+    "201": (10, 2),
+    "202": (5, 2),
+    "203": (28, 12),
     "207": (4, 4),
-    "208": (10, 4),
-    "210": (2, 4),
+    "208": (11, 3),
+    "210": (6, 5),
     "214": (5, 2),
-    "217": (6, 3),
-    "222": (37, 3),
-    "228": (6, 17),
-    "232": (2, 10),
-    "233": (5, 2),
+    "217": (8, 3),
+    "222": (10, 2),
+    "228": (12, 5),
+    "232": (2, 16),
+    "233": (6, 2),
 }
 
 
@@ -78,6 +77,10 @@ def test_no_record_of_mitdb_does_worse_than_it_did(errors_of_records):
         most = FLOORS.get(name, (3, 3))
         worse = missed > most[0] or false > most[1]
         assert not worse, f"{name}: {missed} missed, {false} false, at most {most}"
+
+
+def test_no_more_errors_in_all_records_together_than_there_were(errors_of_records):
+    assert sum(missed + false for missed, false, *_ in errors_of_records.values()) <= 220
 
 
 @pytest.mark.parametrize(("columns", "least"), [((0, 1), 99.85), ((2, 3), 99.5)])
@@ -241,7 +244,7 @@ def animal(bpm, fs, qrs, seconds):
         (300, 500, 0.006, (100, 350)),
         (28, 500, 0.018, None),  # horse
         (28, 250, 0.018, (10, 80)),
-        (24, 500, 0.018, None),
+        (24, 500, 0.018, (10, 80)),
         (20, 250, 0.018, (10, 80)),
     ],
 )
