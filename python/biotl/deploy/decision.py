@@ -181,7 +181,7 @@ def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def decide(probability: NDArray[np.float32], thresholds: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the class whose probability is largest relative to its threshold, shape (n,).
 
-    With two classes this is the usual threshold: class 1 from ``p >= t`` for thresholds ``(1 - t, t)``.
+    With two classes this is the usual threshold: class 1 where ``p > t``, for thresholds ``(1 - t, t)``.
 
     Parameters
     ----------
