@@ -13,12 +13,6 @@ DS2 = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 2
 PACED = ("102", "104", "107", "217")
 QTDB_TRAIN = ("sel102", "sel104", "sel114", "sel116", "sel223", "sel230")
 QTDB_TEST = ("sel100", "sel103", "sel117", "sel123", "sel213", "sel221", "sel231", "sel232", "sel233")
-# from databases other than MIT-BIH Arrhythmia, in a folder of their own
-QTDB_MORE = (
-    "sel16265", "sel16272", "sel16420", "sel16483", "sel16795", "sel17152", "sel301", "sel302",
-    "sel306", "sel307", "sel310", "sele0104", "sele0110", "sele0121", "sele0122", "sele0129",
-    "sele0136", "sele0210", "sele0303", "sele0405", "sele0606", "sele0609",
-)  # fmt: skip
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
 WAVES = "pNt"
 

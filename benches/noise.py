@@ -1,22 +1,13 @@
-"""Noise of every kind that an ambulatory ECG meets, from models and recorded, at a stated signal-to-noise ratio.
-
-Recorded is that of the MIT-BIH Noise Stress Test Database, of which the first halves are in `BIOTL_DATA`.
+"""Noise of every kind that an ambulatory ECG meets, from models, at a stated signal-to-noise ratio.
 
 The ratio is that of the MIT-BIH Noise Stress Test Database (Moody et al. 1984): signal power is an eighth of the
 squared median peak-to-peak amplitude of the QRS complexes, noise power the variance of what is added.
 """
 
-import os
-from functools import cache
-from pathlib import Path
-
 import numpy as np
-import wfdb
 from scipy import signal
 
-DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 KINDS = ("wander", "muscle", "electrode", "mains", "mixed")
-RECORDED = ("em", "ma", "bw")
 
 
 def _band(rng, n, fs, low, high):
@@ -76,29 +67,11 @@ def mixed(rng, n, fs):
     return sum(rng.uniform(0, 1) * part / part.std() for part in parts)
 
 
-@cache
-def _recorded(kind, fs, part):
-    """Return both leads of a recorded noise at a rate, each with unit variance: the stretch `part` of its half hour."""
-    x = wfdb.rdrecord(str(DATA / "nstdb" / "half1" / kind), physical=False).d_signal.T.astype(float)
-    x = x[:, int(part[0] * x.shape[1]) : int(part[1] * x.shape[1])]
-    x = x - x.mean(axis=1, keepdims=True)
-    x = signal.resample_poly(x, round(fs), 360, axis=1, padtype="line") if round(fs) != 360 else x
-    return x / x.std(axis=1, keepdims=True)
-
-
-def recorded(rng, n, fs, kind, part=(0.0, 1.0)):
-    """Return a stretch of a recorded noise, as loud against the whole of it as it is; what is too short goes on."""
-    x = _recorded(kind, fs, part)[rng.integers(2)]
-    return rng.choice([-1, 1]) * np.take(x, rng.integers(len(x)) + np.arange(n), mode="wrap")
-
-
-def add(rng, x, fs, beats, kind, snr_db, part=(0.0, 1.0)):
+def add(rng, x, fs, beats, kind, snr_db):
     """Return `x` with noise of `kind` at `snr_db` against the QRS complexes at samples `beats`."""
     reach = int(0.05 * fs)
     spans = [x[max(0, b - reach) : b + reach + 1] for b in beats]
     power = np.median([np.ptp(s) for s in spans if len(s)]) ** 2 / 8 if len(spans) else x.var()
-    if kind in RECORDED:
-        return x + recorded(rng, len(x), fs, kind, part) * np.sqrt(power / 10 ** (snr_db / 10))
     noise = globals()[kind](rng, len(x), fs)
     noise -= noise.mean()
     return x + noise * np.sqrt(power / 10 ** (snr_db / 10) / max(noise.var(), 1e-30))

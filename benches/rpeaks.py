@@ -7,9 +7,9 @@
 
 The first prints, for lead 0 of whole records, sensitivity, PPV and F1 at 150 and 50 ms, mean error and jitter,
 processor time against sleepecg (biotl where that is not run), and DS1, DS2 and the paced records apart. The second
-adds noise (`noise.py`; of recorded noise the first halves, from which biotl learnt) to five minutes of each record of
-DS1, or DS2, and prints F1 at 150 ms, and likewise for strips of 10 s, each a start in mid-record. The third measures
-the stream, two leads of which one is spoilt, and what a score is worth. The last draws hard stretches.
+adds noise (`noise.py`) to five minutes of each record of DS1, or DS2, and prints F1 at 150 ms, and likewise for strips
+of 10 s, each a start in mid-record. The third measures the stream, two leads of which one is spoilt, and what a score
+is worth. The last draws hard stretches.
 Without names: biotl and sleepecg.
 """
 
@@ -158,7 +158,7 @@ def stress(names, side):
     records = {name: load(name) for name in side}
     for name in names:
         detect = peers()[name]
-        for kind in (*noise.KINDS, *noise.RECORDED):
+        for kind in noise.KINDS:
             line = []
             for snr_db in (24, 12, 6, 0):
                 counts = np.zeros(3, int)

@@ -27,29 +27,6 @@ def segment(samples, rpeaks, fs):
     return rows
 
 
-def r_peak(x, near, fs):
-    """Return where the complex near a sample points furthest, or its R wave before S; at rates of 150 to 300 Hz."""
-    side, reach = np.ceil(0.08 * fs).astype(int), round(0.075 * fs)
-    time = np.arange(-side, side + 1) / fs / 0.02
-    kernel = (1 - time**2) * np.exp(-(time**2) / 2)
-    height = np.convolve(np.pad(x, side, "edge"), kernel - kernel.mean(), "valid")
-    span = np.arange(near - reach + 1, near + reach)
-    best = span[np.where(height[span] > 0, 1.07 * height[span], -height[span]).argmax()]
-    if height[best] < 0:
-        places = np.arange(best - round(0.045 * fs), best + 1 - round(0.008 * fs))
-        r = places[x[places].argmax()]
-        line = x[r - round(0.06 * fs) : r - round(0.024 * fs)].mean()
-        if x[r - 1] <= x[r] and x[r] - line > 0.3 * (x[r] - x[best]):
-            return vertex(x, r)
-    return vertex(height, best)
-
-
-def vertex(x, i):
-    """Return the vertex of the parabola through a sample and its neighbours, half a sample away at most."""
-    a, b, c = x[i - 1 : i + 2]
-    return i + np.clip((a - c) / (2 * (a - 2 * b + c)), -0.5, 0.5)
-
-
 def resample_segments(x, start, stop, length):
     """Each segment interpolated at evenly spaced places, ends onto ends."""
     cuts = [x[a:b] for a, b in zip(start, stop, strict=True)]

@@ -15,8 +15,7 @@ from biotl.datasets.splits import SplitConfig, make_split
 from biotl.parallel import in_threads
 
 # the sha256 of each array's bytes, written by the code at commit 01a674d; of patches, features and words once more when
-# filters came to run in eight lanes, which moved the last bits of some (3e-7 at most) and no token; of all once more
-# when R peaks learnt from recorded noise and came to lie on R before a close S
+# filters came to run in eight lanes, which moved the last bits of some (3e-7 at most) and no token
 STATED = json.loads((Path(__file__).parent / "ecgbert_digests.json").read_text())
 
 

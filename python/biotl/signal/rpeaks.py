@@ -89,8 +89,7 @@ def rpeaks(
     -------
     ndarray of int64, shape (beats,)
         The sample of each R peak, ascending: where the QRS complex points furthest, up or down, seen with the width of
-        a QRS complex (so noise does not move it). Where that is S, it is R instead if R lies within 45 ms before it and
-        stands clear, by 30 % of the fall from R to S; in a complex that only goes down (QS) it is the lowest point.
+        a QRS complex (so noise does not move it).
     ndarray of float32, shape (beats,)
         Only with `scores`: how likely each is a beat, from 0.27 (log-odds of -1, where misses and false beats
         of DS1 balance) to 1.
@@ -112,9 +111,9 @@ def rpeaks(
     the first alone). Each of its maxima is judged by two networks of one hidden layer: the first sees its amplitude
     against the local level, its width and slope at four scales and its neighbours; the second also the rhythm and the
     shape of the beats that the first found, in place of thresholds, search-back and T-wave rules. They were trained on
-    MIT-BIH DS1 (without 201, who is 202 of DS2), LUDB 1-70 and 22 records of QTDB, with noise from models and the first
-    halves of NSTDB, rates, bands, pauses and pacemakers (``benches/train_rpeaks.py``). A decision looks 5 s ahead and
-    8 s back for levels and at the four beats before and after for the rhythm; `RPeakStream` makes do with less ahead.
+    MIT-BIH DS1 (without 201, who is 202 of DS2) and LUDB 1-70, with synthetic noise, rates, pauses and pacemakers
+    (``benches/train_rpeaks.py``). A decision looks 5 s ahead and 8 s back for levels and at the four beats before and
+    after for the rhythm; `RPeakStream` makes do with less ahead.
 
     References
     ----------

@@ -18,7 +18,7 @@ pub const LOCAL_HIDDEN: usize = 16;
 /// Features that a maximum has in the rhythm and by the shape of the beats around, and its local ones.
 pub const CONTEXT: usize = LOCAL + 16;
 /// Hidden units of the network that judges those.
-pub const CONTEXT_HIDDEN: usize = 64;
+pub const CONTEXT_HIDDEN: usize = 32;
 // What stands below makes the features, and the weights have learnt on them: to change any is to raise the revision and to
 // run benches/train_rpeaks.py.
 /// Two beats of one heart are further apart than this, in seconds: the ventricles do not answer sooner (Pan and Tompkins

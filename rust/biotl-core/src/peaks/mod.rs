@@ -8,7 +8,6 @@ mod candidates;
 mod envelope;
 pub(crate) mod level;
 mod perceptron;
-mod r_wave;
 mod summit;
 
 use crate::weights::Weights;

@@ -1,7 +1,6 @@
 //! Where a QRS complex points furthest, to the sample of the input.
 
 use super::envelope::Envelope;
-use super::r_wave;
 use crate::simd;
 
 /// Width of the Gaussian whose second derivative places the peak, in seconds: about that of an R wave with its slopes.
@@ -51,7 +50,6 @@ impl Summit {
     pub(super) fn refine(&self, envelope: &Envelope, at: usize) -> i64 {
         let span = 2 * self.reach + 1;
         let (mut height, mut most) = ([0.0; PLACES], 0);
-        let mut speaks: &[f32] = &[];
         for (lead, weight) in envelope.weighted(at) {
             // places begin one reach before the maximum, and what they look at one side before that
             let first = at as i64 - (self.reach + SIDE) as i64;
@@ -68,7 +66,6 @@ impl Summit {
             let largest = (weight * f32::from_bits(largest)).to_bits();
             if largest > most {
                 (height, most) = (own, largest);
-                speaks = &lead.low;
             }
         }
         let best = simd::dispatch(Furthest { height: &height, span });
@@ -77,10 +74,7 @@ impl Summit {
         let curve = a - 2.0 * b + c;
         let part = if curve.abs() > 0.0 { (0.5 * (a - c) / curve).clamp(-0.5, 0.5) } else { 0.0 };
         // the middle of an average is where it stands, half a step minus half a sample after its first
-        let mut low = at as f64 + best as f64 - self.reach as f64 + f64::from(part);
-        if let Some(s) = (at + best).checked_sub(self.reach).filter(|_| b < 0.0) {
-            low = r_wave::before(speaks, s, envelope.fs).unwrap_or(low);
-        }
+        let low = at as f64 + best as f64 - self.reach as f64 + f64::from(part);
         let sample = ((low + 0.5) * envelope.step as f64 - 0.5).round();
         sample.clamp(0.0, (envelope.value.len() * envelope.step - 1) as f64) as i64
     }
