@@ -7,12 +7,13 @@ import pytest
 
 from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.beats import AAMI, label_beats, reference_beats
+from biotl.datasets.joined import RAREST
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.spec_kinds import BeatSpec, parse_spec
 from biotl.errors import ConfigError, RecordError, TrainingError
 from biotl.records import ecg
 from biotl.scoring.classes import score
-from biotl.training.boosting import RAREST, Heart, fit_trees
+from biotl.training.boosting import Heart, fit_trees
 
 TWO = make_preprocessor(BeatSpec())
 ONE = BeatPreprocessor(BeatSpec(channels=BeatSpec().channels[:1]))

@@ -10,6 +10,10 @@ from biotl.datasets.beat_measures import BeatMeasures
 from biotl.datasets.beats import match
 
 N, S, V = 0, 1, 2
+FEWEST = 5
+"""Beats of a class below which a recording is not copied with more of them."""
+SHARES = (0.03, 0.85)
+"""From which to which share of the beats a class is copied to."""
 SHORTEST_S = 0.3
 NOISE_HZ = ((0.05, 1.0, 0.2), (1.0, 12.0, 0.15), (15.0, 100.0, 0.08))
 """Wander, electrode motion and muscle: band, and largest standard deviation in heights of the QRS complex."""

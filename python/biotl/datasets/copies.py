@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.beat_copies import N, S, V, prevalent, retime, with_fibrillation, with_noise, with_premature
+from biotl.datasets.beat_copies import (
+    FEWEST,
+    SHARES,
+    N,
+    S,
+    V,
+    prevalent,
+    retime,
+    with_fibrillation,
+    with_noise,
+    with_premature,
+)
 from biotl.datasets.beats import AAMI_CLASSES, reference_beats
 from biotl.datasets.changes import Changed, with_leads
 from biotl.datasets.gaps import bridge
@@ -18,9 +29,6 @@ Signal = NDArray[np.float32]
 Made = tuple[Signal, NDArray[np.int64], NDArray[np.int64]]
 BEATS = 600
 """Beats of a copy: enough for what is usual in a recording, and a quarter of half an hour."""
-FEWEST = 5
-"""Beats of a class below which a recording is not copied with more of them."""
-SHARES = (0.03, 0.85)
 ONE_LEAD = 0.3
 """Chance that a copy has one lead only, as half of all Holter recordings may."""
 

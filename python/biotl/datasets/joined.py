@@ -12,12 +12,12 @@ from biotl.datasets.samples import Samples
 from biotl.datasets.transforms import IGNORED
 
 CLASS_POWER, SUBJECT_POWER = 0.25, 0.1
-"""A class counts as the fourth root of its labels, and within it a subject as the tenth root of its own: what the
-boosted trees are learnt with (`biotl.training.boosting.joined`), chosen in leave-patients-out folds of DS1."""
+"""A class counts as the fourth root of its labels, and within it a subject as the tenth root of its own: chosen for the
+boosted trees (`biotl.training.boosting.joined`), in leave-patients-out folds of DS1."""
 FALSE = -1
 """Label of a beat that the detector made up."""
-FEWEST = 20
-"""Labels of a class below which it is not learnt: DS1 holds 8 beats that are Q."""
+RAREST = 20
+"""Labels of a class below which it is not learnt, and never answered by trees: DS1 holds 8 beats that are Q."""
 
 
 class Joined:
@@ -103,5 +103,5 @@ def weights(of: Sequence[Samples], classes: int) -> dict[str, NDArray[np.float64
     total = table.sum(axis=0)
     each = np.where(table > 0, np.maximum(table, 1) ** (SUBJECT_POWER - 1), 0)
     spread = (each * table).sum(axis=0)
-    weight = each * np.divide(total**CLASS_POWER, spread, out=np.zeros(classes), where=total >= FEWEST)
+    weight = each * np.divide(total**CLASS_POWER, spread, out=np.zeros(classes), where=total >= RAREST)
     return dict(zip(counts, weight * (total.sum() / (weight * table).sum()), strict=True))

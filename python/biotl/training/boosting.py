@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biotl.datasets.beat_copies import with_fibrillation, with_noise, with_premature, with_prevalence
+from biotl.datasets.beat_copies import (
+    FEWEST,
+    SHARES,
+    with_fibrillation,
+    with_noise,
+    with_premature,
+    with_prevalence,
+)
 from biotl.datasets.beat_features import FEATURES, beat_features
 from biotl.datasets.beat_measures import BeatMeasures, measure_beats
+from biotl.datasets.joined import CLASS_POWER, FALSE, RAREST, SUBJECT_POWER
 from biotl.errors import MissingExtraError, TrainingError
 from biotl.models.trees import Trees, from_sklearn
 
@@ -62,14 +70,10 @@ KINDS = {
     "fibrillation prevalence": Kind(0.3, 25, 40),
     "noise": Kind(0.3, 50, 50),
 }
-FALSE = -1
-"""Label of a beat that the detector made up."""
 FALSE_COUNT = 0.25
 """What made-up beats count, to a class of as many: at full weight beats of 209 (S) and 203 (V) were taken for made-up
 ones, at a quarter no more of the made-up ones are called ventricular."""
 COPY_BEATS = 900
-FEWEST = 5
-"""Beats of a class below which a recording is not copied with more of them."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,6 @@ MAKES = (
         ),
     ),
 )
-RAREST = 20
-"""Beats of a class below which it is not learnt, and never answered: DS1 holds 8 that are Q."""
-SHARES = (0.03, 0.85)
 
 
 def copies(
@@ -202,11 +203,14 @@ def joined(rows: Sequence[Rows], learnt: Container[int]) -> tuple[Table, NDArray
         key = of.label, of.subject
         counts[key] = counts.get(key, 0) + of.weight * len(of.table)
     total, spread = (
-        {c: sum(n**power for (k, _), n in counts.items() if k == c) for c, _ in counts} for power in (1, 0.1)
+        {c: sum(n**power for (k, _), n in counts.items() if k == c) for c, _ in counts} for power in (1, SUBJECT_POWER)
     )
-    counted = {c: n**0.25 / spread[c] * (FALSE_COUNT if c == FALSE else 1) for c, n in total.items()}
+    counted = {c: n**CLASS_POWER / spread[c] * (FALSE_COUNT if c == FALSE else 1) for c, n in total.items()}
     weight = np.concatenate(
-        [np.full(len(of.table), of.weight * counts[of.label, of.subject] ** -0.9 * counted[of.label]) for of in rows]
+        [
+            np.full(len(of.table), of.weight * counts[of.label, of.subject] ** (SUBJECT_POWER - 1) * counted[of.label])
+            for of in rows
+        ]
     )
     classes = np.concatenate([np.full(len(of.table), max(of.label, 0)) for of in rows])
     return np.concatenate([of.table for of in rows]), classes, weight / weight.mean()
