@@ -26,7 +26,8 @@ class Wave(Result):
     onset, peak, offset : ndarray of int64, shape (beats,)
         Samples, the offset included in the wave; all three are -1 where the beat has no such wave.
     confidence : ndarray of float32, shape (beats,)
-        Probability that the wave is there and a point of it within 40 ms, also where it was found absent.
+        Probability, by the beat alone, that the wave is there and a point of it within 40 ms, also where it was found
+        absent; a weak P wave among sure ones is present all the same.
     """
 
     onset: NDArray[np.int64]
@@ -93,8 +94,9 @@ def delineate(
     alike; two look out from its onset at what lies before and after it, likewise, and at the rhythm. They were trained
     on the marks of LUDB 1-70 [1]_ and six records of QTDB in many guises, among them paced beats and beats whose P
     waves were taken out, and, for the presence of P, on MIT-BIH DS1 (``benches/train_waves.py``; figures by
-    ``benches/waves.py``). A P wave is reported only where it is more likely than not: in fibrillation, in flutter and
-    before ventricular beats it is absent. Where there is no heart beat at a peak given, the confidence is low.
+    ``benches/waves.py``). Whether there is a P wave, beats say together: the log-odds are averaged over the beats
+    within five that look alike and came after an interval within 16 % of the beat's own. In fibrillation, in flutter
+    and before ventricular beats it is absent. Where there is no heart beat at a peak given, the confidence is low.
 
     Of several leads, each is read by itself. Their confidences are joined by the root mean square, so that a lead that
     is sure counts for more than one that sees nothing; each point is the median of the leads that found the wave,

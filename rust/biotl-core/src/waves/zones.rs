@@ -27,6 +27,9 @@ pub const ROWS: [Row; 3] = [
 const AROUND: usize = 5;
 /// Correlation of the complexes from which two beats look alike: an ectopic beat is not averaged with its neighbours.
 const ALIKE: f32 = 0.85;
+/// Two RR intervals are of one rhythm when the longer is at most so many times the shorter: the P wave of a beat that comes
+/// early is not that of its neighbours, however alike the complexes.
+const RHYTHM: f32 = 1.16;
 /// Waves are not looked for closer than this to the R peaks of the beats before and after, in seconds: those are their
 /// complexes.
 const APART_S: [f64; 2] = [0.10, 0.06];
@@ -92,6 +95,24 @@ impl Zones {
     pub fn smooth(&self, values: &[f32]) -> Vec<f32> {
         let mean = |beats: &Vec<usize>| beats.iter().map(|&j| values[j]).sum::<f32>() / beats.len() as f32;
         self.alike.iter().map(mean).collect()
+    }
+
+    /// Mean of a value over the beats that look alike and came after as long an interval.
+    #[must_use]
+    pub fn agree(&self, values: &[f32]) -> Vec<f32> {
+        let of = |i: usize| {
+            let own = self.complexes[i].previous;
+            let (mut total, mut beats) = (0.0, 0.0);
+            for &j in &self.alike[i] {
+                let other = self.complexes[j].previous;
+                if own.max(other) <= RHYTHM * own.min(other) {
+                    total += values[j];
+                    beats += 1.0;
+                }
+            }
+            total / beats
+        };
+        (0..self.alike.len()).map(of).collect()
     }
 
     /// Inputs of the network for QRS.
@@ -282,4 +303,39 @@ fn spread(a: &[f32]) -> f32 {
 fn median(values: &mut [f32]) -> f32 {
     let middle = values.len() / 2;
     *values.select_nth_unstable_by(middle, f32::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn beats_agree_with_those_of_their_shape_and_rhythm(
+            gaps in prop::collection::vec(prop::sample::select(vec![100_i64, 110, 150, 200]), 1..24),
+            upside_down in prop::collection::vec(any::<bool>(), 24),
+            values in prop::collection::vec(-5.0_f32..5.0, 24),
+        ) {
+            let peaks: Vec<i64> = gaps.iter().scan(100, |at, gap| { *at += gap; Some(*at) }).collect();
+            let mut x = vec![0.0; 6000];
+            for (&peak, &down) in peaks.iter().zip(&upside_down) {
+                x[peak as usize] = if down { -1.0 } else { 1.0 };
+            }
+            let values = &values[..peaks.len()];
+            let zones = Zones::new(&x, &peaks, 250.0).unwrap();
+            for (i, got) in zones.agree(values).into_iter().enumerate() {
+                // what is before the first beat counts as one second
+                let gap = |n: usize| if n == 0 { 250 } else { gaps[n] };
+                let same = |&j: &usize| upside_down[i] == upside_down[j] && {
+                    let (short, long) = (gap(i).min(gap(j)), gap(i).max(gap(j)));
+                    long * 100 <= short * 116
+                };
+                let like: Vec<f32> =
+                    (i.saturating_sub(5)..(i + 6).min(peaks.len())).filter(same).map(|j| values[j]).collect();
+                prop_assert!((got - like.iter().sum::<f32>() / like.len() as f32).abs() < 1e-5);
+            }
+        }
+    }
 }
