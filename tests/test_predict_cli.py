@@ -8,12 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from biotl.cli import main
+from biotl.cli.predict import _marks
 from biotl.deploy.predictor import Predictor
+from biotl.errors import ConfigError
 from biotl.records import Record, ecg, read
 from biotl.records.write import write_wfdb
 
@@ -171,3 +175,29 @@ def test_rows_that_are_no_samples_are_refused_by_their_number(text, code, line, 
     assert line in capsys.readouterr().err
     assert main(["stream", model, str(tmp_path / "x.csv")]) == 2
     assert "--fs: got nothing, wanted the rate of the signal in Hz" in capsys.readouterr().err
+
+
+def test_recordings_of_one_name_get_a_file_each(folder, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    record = read(folder / "r1")
+    for who in ("Ana Ü", "ben"):
+        (tmp_path / who).mkdir()
+        rows = "\n".join(f"{k / 250},{v:.4f}" for k, v in enumerate(record.signal[0, :5000]))
+        (tmp_path / who / "holter.csv").write_text(f"time (s),II (mV)\n{rows}\n")
+    model = folder / "spiking_without_beats.onnx"
+    out = tmp_path / "out"
+    said(capsys, "predict", model, tmp_path, "--plot", out / "p", "--annotations", out / "a")
+    assert sorted(path.name for path in (out / "p").iterdir()) == ["Ana Ü_holter.png", "ben_holter.png"]
+    assert sorted(path.name for path in (out / "a").iterdir()) == ["Ana Ü_holter.biotl", "ben_holter.biotl"]
+
+
+def test_the_standard_input_is_what_stream_reads(folder, capsys, monkeypatch):
+    model = folder / "spiking_without_beats.onnx"
+    monkeypatch.setattr(Predictor, "predict", lambda *_: pytest.fail("work was done"))
+    assert main(["predict", str(model), "-"]) == 2
+    assert "of the standard input `biotl stream` reads" in capsys.readouterr().err
+
+
+def test_a_class_that_wfdb_cannot_spell_is_refused_at_once():
+    with pytest.raises(ConfigError, match="got the class \N{ARABIC LETTER MEEM}, wanted characters of Latin-1"):
+        _marks(Path("out"), SimpleNamespace(labels=("normal", "\N{ARABIC LETTER MEEM}")))

@@ -318,3 +318,11 @@ def test_marks_and_json_say_what_was_answered(predictor):
         "quality", "abstained",
     ]  # fmt: skip
     assert len(repr(found)) < 120
+
+
+def test_a_folder_of_folders_and_of_any_format_is_looked_through(tmp_path):
+    for name in ("ana/holter.edf", "ben/deep/holter.csv", "cleo/holter.h5"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"0")
+    found = [str(path.relative_to(tmp_path)) for path in recordings([tmp_path])]
+    assert found == ["ana/holter.edf", "ben/deep/holter.csv", "cleo/holter.h5"]

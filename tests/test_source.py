@@ -103,3 +103,9 @@ def test_an_error_about_bytes_does_not_name_a_temporary_file():
         read(b"\0\1\2\3 nothing that anybody knows")
     assert "/tmp" not in str(refusal.value)
     assert "biotl-" not in str(refusal.value)
+
+
+def test_what_a_mac_leaves_beside_each_file_is_no_recording(tmp_path):
+    (tmp_path / "a.csv").write_text("t_s,x\n0,1\n1,2\n")
+    (tmp_path / "._a.csv").write_bytes(b"\0\5\x16\7")
+    assert list(find([tmp_path])) == [tmp_path / "a.csv"]

@@ -1,6 +1,7 @@
 """`biotl predict`: raw recordings to an answer for each beat, window or step."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 Lead = Annotated[str | None, typer.Option(help="The channel to read, instead of the first that fits by name.")]
 Units = Annotated[str | None, typer.Option(help="Unit of the channels, where files do not state it or state it wrong.")]
 Rate = Annotated[float | None, typer.Option("--fs", help="Rate in Hz, where files do not state it.")]
-Written = Callable[["Prediction", Path], None]
+Written = Callable[["Prediction", Path, str], None]
 
 
 def predict(
@@ -47,6 +48,7 @@ def predict(
     from biotl.deploy.prediction import Prediction
     from biotl.deploy.predictor import Predictor
     from biotl.deploy.recordings import predict_files
+    from biotl.deploy.recordings import recordings as recordings_of
     from biotl.errors import BiotlError, ConfigError
 
     done: list[Prediction] = []
@@ -55,14 +57,20 @@ def predict(
     options: dict[str, Any] = {"units": units, "lead": lead, "read": reader(fs)}
     if output is not None:
         tables.check(output)
-    beside = [] if annotations is None else [_marks(annotations)]
+    if Path("-") in recordings:
+        raise ConfigError("predict: got -, wanted recordings; of the standard input `biotl stream` reads")
+    predictor = Predictor(model)
+    places = recordings_of(recordings)
+    beside = [] if annotations is None else [_marks(annotations, predictor.bundle.decision)]
     beside += [] if plot is None else [_picture(plot, options)]
 
     def refuse(path: Path, error: Exception) -> None:
         refused.append({"recording": str(path), "reason": str(error)})
         note(f"refused: {error}")
 
-    for path, outcome in predict_files(Predictor(model), recordings, **options):
+    called: set[str] = set()
+    shared = _shared(places)
+    for path, outcome in predict_files(predictor, places, **options):
         if not isinstance(outcome, Prediction):
             refuse(path, outcome)
             continue
@@ -73,13 +81,15 @@ def predict(
             kept += rows
         done.append(outcome)
         note(_summary(outcome, path))
-        try:
-            if beside and [one.record for one in done].count(outcome.record) > 1:
-                raise ConfigError(f"{path}: another recording is called {outcome.record}: predict it by itself")
-            for write in beside:
-                write(outcome, path)
-        except BiotlError as error:
-            refuse(path, error)
+        name = f"{path.resolve().parent.name}_{outcome.record}" if _stem(path) in shared else outcome.record
+        for write in beside:
+            try:
+                if name in called:
+                    raise ConfigError(f"{path}: another recording is called {name}: predict it by itself")
+                write(outcome, path, name)
+            except BiotlError as error:
+                refuse(path, error)
+        called.add(name)
     if output is not None and kept:
         tables.write(kept, output)
         note(f"wrote {output}: {len(kept)} rows")
@@ -91,13 +101,31 @@ def predict(
     end(refused, done)
 
 
-def _marks(folder: Path) -> Written:
-    def write(made: "Prediction", _: Path) -> None:
+def _stem(path: Path) -> str:
+    return path.stem if path.is_file() else path.name
+
+
+def _shared(places: Sequence[Path]) -> set[str]:
+    """Return the names of more than one file, such as a holter.csv in the folder of each patient."""
+    return {name for name, count in Counter(map(_stem, places)).items() if count > 1}
+
+
+def _marks(folder: Path, decision: Any) -> Written:
+    from biotl.errors import ConfigError
+
+    for label in getattr(decision, "labels", ()):
+        if label.encode("latin-1", "ignore").decode("latin-1") != label:
+            raise ConfigError(
+                f"--annotations: got the class {label}, wanted characters of Latin-1, which is all that WFDB has; "
+                "leave it out, or train with data.classes that map to other names"
+            )
+
+    def write(made: "Prediction", _: Path, name: str) -> None:
         from biotl.records.write import write_annotations
 
         if len(made):  # WFDB has no file without a mark
             folder.mkdir(parents=True, exist_ok=True)
-            note(f"wrote {write_annotations(folder / made.record, 'biotl', made.annotations(), fs=made.fs)}")
+            note(f"wrote {write_annotations(folder / name, 'biotl', made.annotations(), fs=made.fs)}")
 
     return write
 
@@ -109,9 +137,9 @@ def _picture(folder: Path, options: dict[str, Any]) -> Written:
     with style():  # says that matplotlib is missing before any work is done
         pass
 
-    def write(made: "Prediction", path: Path) -> None:
-        trace.write(made, [options["read"](path)], folder / f"{made.record}.png")
-        note(f"wrote {folder / made.record}.png")
+    def write(made: "Prediction", path: Path, name: str) -> None:
+        trace.write(made, [options["read"](path)], folder / f"{name}.png")
+        note(f"wrote {folder / name}.png")
 
     return write
 

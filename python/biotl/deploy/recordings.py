@@ -8,11 +8,10 @@ from biotl.deploy.prediction import Prediction
 from biotl.deploy.predictor import Predictor
 from biotl.errors import BiotlError, RecordError, SignalError
 from biotl.parallel import in_threads
-from biotl.records import Record, read, wfdb
+from biotl.records import Record, find, read, wfdb
 
 LONG_BYTES = 16e6
 """Of a file: an hour or more of one lead, for which a kernel may take longer than anybody wants to wait."""
-SUFFIXES = frozenset({".hea", ".npz", ".mat", ".csv"})
 
 
 def predict_files(
@@ -63,7 +62,7 @@ def predict_files(
 
 
 def recordings(paths: Sequence[str | Path]) -> list[Path]:
-    """Return the recordings that paths name, each once: a folder stands for all that lie in it.
+    """Return the recordings that paths name, each once: a folder stands for all that lie in it at any depth.
 
     The header, the samples and the marks of one WFDB record are one recording, however it is spelled.
 
@@ -74,15 +73,11 @@ def recordings(paths: Sequence[str | Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for given in map(Path, paths):
-        inside = [given]
-        if given.is_dir():
-            inside = sorted(path for path in given.iterdir() if path.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise RecordError(str(given), "folder", "no recording", "a folder with .hea, .npz, .mat or .csv files")
-            headers = {path.stem for path in inside if path.suffix.lower() == ".hea"}
-            inside = [path for path in inside if path.suffix.lower() != ".mat" or path.stem not in headers]
+        inside = list(find([given]))
+        if not inside:
+            raise RecordError(str(given), "folder", "no recording", "a folder that holds one at any depth")
         for path in inside:
-            found.setdefault(Path(os.path.realpath(wfdb.stem(path))), wfdb.stem(path) if given.is_dir() else path)
+            found.setdefault(Path(os.path.realpath(path)), path)
     return list(found.values())
 
 

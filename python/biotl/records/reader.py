@@ -75,7 +75,7 @@ def read(
         try:
             record = _read(path, annotators, rate, channels, strict=strict)
         except OSError as error:  # to ask whether a file is there fails in a closed folder, or for a name too long
-            raise RecordError(str(path), "file", str(error), "a readable file") from error
+            raise RecordError(str(path), "file", error.strerror or str(error), "a readable file") from error
         except RecordError as error:
             if not isinstance(source, os.PathLike) and (not isinstance(source, str) or path != Path(source)):
                 # what was read lay in a temporary file, which is nobody's
@@ -150,8 +150,8 @@ def find(paths: Iterable[str | Path]) -> Iterator[Path]:
     Parameters
     ----------
     paths : iterable of str or Path
-        Files, records without extension, and folders, in which files of known extensions are looked for at any depth;
-        the segments of a record found there are no recordings of their own.
+        Files, records without extension, and folders, in which files of known extensions are looked for at any depth
+        and hidden ones passed over; the segments of a record found there are no recordings of their own.
 
     Yields
     ------
@@ -180,6 +180,8 @@ def find(paths: Iterable[str | Path]) -> Iterator[Path]:
 
 def _is_recording(file: Path) -> bool:
     suffix = file.suffix.lower()
+    if file.name.startswith("."):  # what a Mac leaves beside each file on a foreign disk, ._ecg.csv
+        return False
     if suffix not in {".txt", ".xml"}:
         return suffix in _SUFFIXES
     try:  # a licence is a text as well

@@ -60,7 +60,7 @@ def opened(path: Path) -> io.TextIOWrapper:
             raise RecordError(str(path), "file", "bytes that are no text", "a text table", "convert it to CSV or EDF")
         return path.open(encoding=encoding, errors="replace", newline=None)
     except OSError as error:
-        raise RecordError(str(path), "file", str(error), "a readable text table") from error
+        raise RecordError(str(path), "file", error.strerror or str(error), "a readable text table") from error
 
 
 @dataclass(frozen=True)
