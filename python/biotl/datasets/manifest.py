@@ -1,6 +1,7 @@
 """What there is to learn from: one entry a recording, from a manifest CSV or an adapter."""
 
 import csv
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,11 @@ from pathlib import Path
 from biotl.datasets.members import is_member, read_member
 from biotl.errors import RecordError
 from biotl.records import Record, read
+from biotl.records.text import opened
 
 _OWN = ("id", "subject", "split", "time", "fs", "channels", "start_s", "stop_s")
 SPLITS = ("train", "validation", "test", "")
+_COMMA = re.compile(r"^([+-]?\d+),(\d+)$")
 _WHEN = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T _-](\d\d)[:-]?(\d\d)(?:[:-]?(\d\d))?")
 
 
@@ -120,11 +123,11 @@ def read_manifest(path: Path | str, *, split_column: str = "split") -> list[Entr
     Parameters
     ----------
     path : Path or str
-        A CSV with the columns ``id``, ``file`` (and ``file2``, ``file3`` ... for further channels) and ``subject``;
-        optionally ``split``, ``time`` (sorts a subject's recordings), ``fs`` and ``channels`` (``ECG;PPG``) of a file
-        that does not state them, and any columns of labels. With ``start_s`` and ``stop_s`` the labels are of a
-        stretch, and an id may stand in several rows. Files are relative to the manifest; ``windows.npz/17`` is a window
-        of a file of many.
+        A CSV (or semicolons or tabs, and then decimal commas) with the columns ``id``, ``file`` (and ``file2``,
+        ``file3`` ... for further channels) and ``subject``; optionally ``split``, ``time`` (sorts a subject's
+        recordings), ``fs`` and ``channels`` (``ECG;PPG``) of a file that does not state them, and any columns of
+        labels. With ``start_s`` and ``stop_s`` the labels are of a stretch, and an id may stand in several rows. Files
+        are relative to the manifest; ``windows.npz/17`` is a window of a file of many.
     split_column : str
         The column that says train, validation or test.
 
@@ -143,10 +146,16 @@ def read_manifest(path: Path | str, *, split_column: str = "split") -> list[Entr
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(str(path), "file", str(error), "a manifest: a CSV with id,file,subject") from error
+        with opened(path) as file:
+            text = file.read()
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        table = list(csv.reader(io.StringIO(text), delimiter=separator))
+    except (OSError, csv.Error) as error:
+        raise RecordError(
+            str(path), "file", getattr(error, "strerror", None) or str(error), "a manifest: a CSV with id,file,subject"
+        ) from error
+    if separator != ",":  # as spreadsheets write it where the comma is the decimal sign
+        table = [[_COMMA.sub(r"\1.\2", cell) for cell in row] for row in table]
     if not table:
         raise RecordError(str(path), "row 1", "nothing", "a header row: id,file,subject")
     head = [cell.strip() for cell in table[0]]
