@@ -229,8 +229,9 @@ def test_a_loss_that_breaks_later_names_update_and_samples_and_leaves_the_checkp
     assert Trainer(config(tmp_path, HEAD | {"epochs": 3}), points_task(), resume=True).progress.epoch == 1
 
 
-def test_a_class_without_examples_is_a_warning_before_and_during(tmp_path, capsys):
-    task = points_task(train=Of("100"), validation=Of("103", seed=1), about={"labels": ["N", "S", "V", "F"]})
+@pytest.mark.parametrize("about", [{"labels": ["N", "S", "V", "F"]}, {"decision": {"labels": ["N", "S", "V", "F"]}}])
+def test_a_class_without_examples_is_a_warning_before_and_during(tmp_path, capsys, about):
+    task = points_task(train=Of("100"), validation=Of("103", seed=1), about=about)
     found = examine(config(tmp_path, HEAD), task)
     assert [(f.level, f.message) for f in found] == [
         ("warning", "view main: class F has no example in training"),

@@ -148,3 +148,29 @@ def test_units_rates_gaps_and_classes_of_one_person_are_found(tmp_path):
     assert any("360.0 in 3 (r0), 250.0 in 1 (odd)" in text for text in messages(found, "rates"))
     assert "odd" in messages(found, "gaps")[0]
     assert any("class F: 0 examples in test, of nobody" in text for text in messages(found, "classes"))
+
+
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (";", "latin-1"), (",", "latin-1")]
+)
+def test_a_manifest_is_read_as_spreadsheets_of_any_country_save_it(tmp_path, separator, encoding):
+    comma = "0.5" if separator == "," else "0,5"
+    rows = [["id", "file", "subject", "start_s", "rhythm", "age"], ["a", "Bär.csv", "Zoë", comma, "normal", comma]]
+    path = tmp_path / "mine.csv"
+    path.write_bytes("".join(f"{separator.join(row)}\r\n" for row in rows).encode(encoding))
+    (entry,) = read_manifest(path)
+    assert (entry.files, entry.subject) == ((tmp_path / "Bär.csv",), "Zoë")
+    assert entry.labels[0].start_s == 0.5
+    assert dict(entry.labels[0].values) == {"rhythm": "normal", "age": "0.5"}
+
+
+def test_an_empty_part_of_the_split_is_found_and_hundreds_of_scarce_classes_are_few_lines(tmp_path):
+    path = write_wfdb(ecg(3, 0, duration_s=20.0), tmp_path)
+    entries = [Entry("a", (path,), "p", "train"), Entry("b", (path.with_name("none"),), "q", "validation")]
+    split = make_split(entries, SplitConfig(by="split"), seed=0)
+    target = BeatClass(classes={chr(200 + k): f"class {k}" for k in range(300)})
+    found = examine_manifest(entries, SentencePreprocessor(SentenceSpec()), split, target=target)
+    said = [one.message for one in found]
+    assert "no recording is in test: `biotl finetune` wants some in each part" in said
+    assert "290 more classes are of one subject or nobody in train" in said
+    assert len(said) < 40

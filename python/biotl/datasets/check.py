@@ -16,6 +16,7 @@ from biotl.parallel import in_threads
 
 MISSING = 0.1
 """Share of missing samples from which a channel is worth a word."""
+_LISTED = 10  # classes by name: of hundreds nobody reads a line each
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ def examine_manifest(
     """
     split_of = _split_of(entries, split)
     found = [*_two_ids(entries), *_two_splits(entries, split_of, split)]
+    for which in SPLITS if split is not None else ():
+        if which not in split_of.values():
+            said = f"no recording is in {which}: `biotl finetune` wants some in each part"
+            found.append(Finding("warning", "split", said))
 
     def look(entry: Entry) -> _Look:
         try:
@@ -189,12 +194,16 @@ def _classes(looks: Sequence[_Look], split_of: Mapping[str, str], labels: Sequen
     """Yield classes that too few people have: of one person a model learns the person."""
     for which in ("train", "test") if split_of else ("",):
         within = [x for x in looks if split_of.get(x.entry.id, "") == which]
+        scarce = []
         for label in labels:
             people = {x.entry.subject or x.entry.id for x in within if label in x.classes}
             n = sum(x.classes.get(label, 0) for x in within)
             if len(people) < 2:
                 who = f"of one subject, {next(iter(people))}" if people else "of nobody"
-                yield Finding("warning", "classes", f"class {label}: {n} examples in {which or 'all'}, {who}")
+                scarce.append(Finding("warning", "classes", f"class {label}: {n} examples in {which or 'all'}, {who}"))
+        yield from scarce[:_LISTED]
+        if more := scarce[_LISTED:]:
+            yield Finding("warning", "classes", f"{len(more)} more classes are of one subject or nobody in {which}")
 
 
 def _some(names: Sequence[str]) -> str:

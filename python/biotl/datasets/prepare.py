@@ -50,7 +50,8 @@ def prepare_entry(entry: Entry, preprocessor: Preprocessor, target: Target) -> t
         prepared = preprocessor.prepare(records)
         return prepared, target.of(entry, records, prepared, preprocessor.units(prepared))
     except SignalError as error:  # it knows the array, and not the file
-        raise SignalError(f"{', '.join(map(str, entry.files))}: {error}") from error
+        where = ", ".join(map(str, entry.files))
+        raise error if str(error).startswith(where) else SignalError(f"{where}: {error}") from error
 
 
 def prepare_store(

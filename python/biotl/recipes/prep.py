@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -80,15 +80,28 @@ def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Read
     Raises
     ------
     ConfigError
-        If one of them is, with the first reason.
+        If one of them is, with the first reason, or has no unit whose answer is known.
     """
     for name in needs:
         if not ready.parts(name):
             why = ready.refused[0] if ready.refused else f"the split ({ready.split.how}) gives it none"
             raise ConfigError(f"no {name} recording is left: {why}")
+        if not any(_known(ready.store.targets(part.id)) for part in ready.parts(name)):
+            unit = ready.preprocessor.unit
+            raise ConfigError(
+                f"no {unit} of the {name} recordings has a reference: what is stated of a stretch counts where it "
+                f"covers more than half of a {unit}; see data.column, data.classes and the length of a {unit}"
+            )
     # of a recording that is split in time only the stretch that is learnt from: a scaler must not see what comes after
     fitted = samples.fit(ready.store, ready.preprocessor, ready.parts("train"), seed=ready.config.seed)
     return replace(ready, preprocessor=fitted)
+
+
+def _known(targets: Mapping[str, Any]) -> bool:
+    """Say whether an answer is known of any unit; of what learns from the signal itself none has to be."""
+    if "labels" in targets:
+        return bool((targets["labels"] >= 0).any())
+    return "mask" not in targets or bool(targets["mask"].any())
 
 
 def describe(ready: Ready) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ from biotl.training.losses import LOSSES
 from biotl.training.metrics import METRICS
 from biotl.training.stages import Config, Stage
 
+_LISTED = 10  # classes by name: of hundreds nobody reads a line each
+
 SAMPLES = 20_000
 """How many samples of a data set are looked at for their contents."""
 
@@ -92,7 +94,7 @@ def _said(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
     if leaked := sorted(fitted - subjects[0]) if subjects[0] and not same_people else []:
         message = f"view {name}: the normaliser saw {', '.join(leaked[:5])}, which is not among the training subjects"
         yield Finding("error", "normaliser", message)
-    labels = about.get("labels", ())
+    labels = about.get("labels") or about.get("decision", {}).get("labels", ())
     for side, data in (("training", view.train), ("validation", view.validation)):
         if not len(data):
             yield Finding("error", "samples", f"view {name}: {side} has no sample")
@@ -100,9 +102,11 @@ def _said(name: str, view: View, about: Mapping[str, Any]) -> Iterator[Finding]:
         if given is not None:
             flat = np.concatenate([np.zeros(0, np.int64), *(np.ravel(part) for part in given)])
             examples = np.bincount(flat[flat >= 0], minlength=len(labels))
-            for index in np.flatnonzero(examples == 0):
-                label = labels[index] if index < len(labels) else index
+            none = [labels[index] if index < len(labels) else index for index in np.flatnonzero(examples == 0)]
+            for label in none[:_LISTED]:
                 yield Finding("warning", "classes", f"view {name}: class {label} has no example in {side}")
+            if more := none[_LISTED:]:
+                yield Finding("warning", "classes", f"view {name}: {len(more)} more classes have no example in {side}")
 
 
 def _stage(stage: Stage, task: Task, seed: int) -> Iterator[Finding]:
