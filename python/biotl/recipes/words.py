@@ -48,7 +48,7 @@ def words(recipe: Recipe, config: RunConfig, split: Split, target: Target) -> Wo
     people = len({split.subjects[part.id] for part in split.parts["test"]})
     return Words(
         title=f"{Path(config.run).name}: {config.model.name} on {source}",
-        question=recipe.question.format(people=people, labels=", ".join(target.labels)),
+        question=recipe.question.format(people=people, labels=_listed(target.labels)),
         data={
             "recordings": source,
             "split": " ".join([f"{split.how}; {split.claim}.", *split.notes]),
@@ -57,6 +57,10 @@ def words(recipe: Recipe, config: RunConfig, split: Split, target: Target) -> Wo
         },
         limits=(*(OF_DATA.get(data.adapter, ()) if data.manifest is None else ()), *recipe.limits, *LIMITS),
     )
+
+
+def _listed(labels: Sequence[str], most: int = 12) -> str:
+    return ", ".join(labels[:most]) + (f" and {len(labels) - most} more" if len(labels) > most else "")
 
 
 def _mapped(classes: Mapping[str, str]) -> str:

@@ -76,8 +76,15 @@ def style(**more: Any) -> Iterator[None]:
 
 
 def short(text: str, most: int = 18) -> str:
-    """Return a user's name cut to what a narrow figure has room for."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """Return a user's name cut to what a narrow figure has room for: in its middle, as names differ at their ends.
+
+    Examples
+    --------
+    >>> short("ventricular tachycardia, long"), short("normal")
+    ('ventricular…, long', 'normal')
+    """
+    tail = most // 3
+    return text if len(text) <= most else f"{text[: most - tail - 1]}…{text[-tail:]}"
 
 
 def canvas(width: float, height: float) -> "Figure":
