@@ -290,3 +290,17 @@ def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_extra(monkeypatch):
     monkeypatch.setattr("biotl.deploy.describe.describe", fail)
     with pytest.raises(ModuleNotFoundError):
         main(["inspect", "x"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["a", "--against", "b", "--stress", "c"], "--against and --stress, wanted --against with a run folder alone"),
+        (["a", "--against", "b", "--manifest", "c.csv"], "--against and --manifest"),
+        (["a", "r", "--stress", "c", "--minutes", "2"], "--stress and recordings"),
+        (["a", "r", "--minutes", "2"], "--minutes alone, wanted it with --stress"),
+    ],
+)
+def test_evaluate_passes_no_option_over_without_a_word(words, says, capsys):
+    assert main(["evaluate", *words]) == 2
+    assert says in capsys.readouterr().err

@@ -50,6 +50,16 @@ def evaluate(
     false detection count as errors; false alarms of classes that no recording holds are shown. A recording that does
     not fit is refused in one line; the others go on, and the exit code is 4.
     """
+    given = {
+        "recordings": recordings,
+        "--manifest": manifest,
+        "--annotator": annotator,
+        "--classes": classes,
+        "--against": against,
+        "--stress": stress,
+        "--minutes": minutes,
+    }
+    _together({name for name, value in given.items() if value})
     if against:
         _compare(model, against, as_json=as_json)
         return
@@ -92,6 +102,17 @@ def evaluate(
         text += "\n\n" + "\n".join(ClassScore(asked.labels, np.array(tree["confusion"][own])).unheld())
     result(tree | {"notes": notes}, as_json=as_json, text=text)
     end(refused, answered)
+
+
+def _together(given: set[str]) -> None:
+    """Refuse options of which one would be passed over without a word."""
+    from biotl.errors import ConfigError
+
+    for name, along in (("--against", set[str]()), ("--stress", {"--minutes"})):
+        if name in given and (beside := sorted(given - {name} - along)):
+            raise ConfigError(f"evaluate: got {name} and {', '.join(beside)}, wanted {name} with a run folder alone")
+    if "--minutes" in given and "--stress" not in given:
+        raise ConfigError("evaluate: got --minutes alone, wanted it with --stress")
 
 
 def _counted_by(target: Any, classes: str) -> Any:
