@@ -147,7 +147,8 @@ def test_a_second_run_in_one_folder_is_refused_while_the_first_one_runs(config, 
 
 def test_finetune_reads_and_hashes_each_raw_file_once(config, tmp_path, monkeypatch):
     import biotl.datasets.manifest as manifest
-    import biotl.datasets.prepare as prepare
+
+    prepare = sys.modules["biotl.datasets.prepare"]
 
     reads, hashes = Counter(), Counter()
     read, origin = manifest._read, prepare.origin
@@ -294,3 +295,18 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on_with_resume(number, 
 def test_a_part_without_recordings_is_refused_with_what_to_do(config, setting, code, says, tmp_path, capsys):
     assert main(["finetune", str(config), "--run", str(tmp_path / "run"), "--set", setting]) == code
     assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_labels_of_stretches_shorter_than_a_window_are_refused_before_training(tmp_path, capsys):
+    time_s = np.arange(3000) / 100
+    for k in range(6):
+        np.savetxt(tmp_path / f"{k}.csv", np.c_[time_s, ecg(0, k, duration_s=30.0, fs=100.0).signal[0]], delimiter=",",
+                   header="time (s),ECG (mV)", comments="")  # fmt: skip
+    part = ["train", "train", "validation", "validation", "test", "test"]
+    rows = [f"r{k},{k}.csv,p{k},{part[k]},{s},{s + 1},{'ab'[s % 2]}" for k in range(6) for s in range(30)]
+    (tmp_path / "m.csv").write_text("\n".join(["id,file,subject,split,start_s,stop_s,c", *rows]))
+    words = ["window_class", "--set", f"data.manifest={tmp_path / 'm.csv'}", "--set", "data.column=c"]
+    for command in ("finetune", "doctor"):
+        assert main([command, *words, "--run", str(tmp_path / command)]) == (2 if command == "finetune" else 1)
+        said = capsys.readouterr()
+        assert "no window of the train recordings has a reference: what is stated" in said.err + said.out

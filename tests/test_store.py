@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from biotl.datasets import prepare
+import biotl.datasets
 from biotl.datasets.labels import BeatClass, ChannelAt, Itself, WindowClass
 from biotl.datasets.manifest import Entry, Labelled
 from biotl.datasets.prepare import prepare_entry, prepare_store
@@ -27,6 +27,8 @@ from biotl.datasets.windows import WindowPreprocessor
 from biotl.errors import ConfigError, RecordError, SignalError
 from biotl.records import ecg
 from biotl.records.write import write_annotations, write_wfdb
+
+prepare = sys.modules["biotl.datasets.prepare"]
 
 SENTENCES = SentencePreprocessor(SentenceSpec())
 WINDOWS = WindowPreprocessor(WindowSpec(fs=90, length_s=2, channels=({"name": "ECG"},)))
@@ -335,3 +337,9 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_bytes(held, tmp_path)
     assert killed == [victim]
     assert refused == []
     assert (store.digest, digests(tmp_path / "dask")) == (expected.digest, digests(tmp_path / "one"))
+
+
+def test_one_recording_is_prepared_by_the_package_whatever_was_imported_before():
+    assert callable(biotl.datasets.prepare)  # and not the module of that name
+    prepared = biotl.datasets.prepare(ecg(0, duration_s=20.0), SentenceSpec())
+    assert len(prepared.arrays["rpeaks"]) > 10

@@ -1,5 +1,6 @@
 """From raw recordings to samples: manifests, splits, preprocessing of every kind, targets, stores."""
 
+import biotl.datasets.prepare  # noqa: F401  -- first: once imported, the module would replace the function of its name
 from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.preprocessor import Prepared
 from biotl.datasets.spec_kinds import SentenceSpec, SequenceSpec, Spec, WindowSpec
