@@ -6,7 +6,8 @@ import torch
 from biotl.datasets.features import FEATURES
 from biotl.datasets.vocabulary import MASK, PAD, SPECIAL
 from biotl.errors import ConfigError
-from biotl.models.ecgbert import DocumentedECGBert, ECGBert, sinusoid
+from biotl.models.ecgbert import ECGBert, sinusoid
+from biotl.models.foreign_ecgbert import DocumentedECGBert
 from biotl.models.registry import build
 
 

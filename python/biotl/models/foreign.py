@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from biotl.datasets.vocabulary import TOKENS, UNKNOWN
 from biotl.errors import RecordError
-from biotl.models.ecgbert import DocumentedECGBert
+from biotl.models.foreign_ecgbert import DocumentedECGBert
 from biotl.models.transfer import Transfer, transfer
 
 

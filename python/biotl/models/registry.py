@@ -27,7 +27,7 @@ from biotl.errors import ConfigError
 MODELS: dict[str, str | Callable[..., nn.Module]] = {
     "ecgbert": "biotl.models.ecgbert:ECGBert",
     "boosted_trees": "biotl.models.boosted_trees:BoostedTrees",
-    "ecgbert_documented": "biotl.models.ecgbert:DocumentedECGBert",
+    "ecgbert_documented": "biotl.models.foreign_ecgbert:DocumentedECGBert",
     "patch_encoder": "biotl.models.patch_encoder:PatchEncoder",
     "patch_encoder_small": "biotl.models.patch_encoder:SmallPatchEncoder",
     "ttm": "biotl.models.ttm:TinyTimeMixer",
