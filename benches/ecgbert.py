@@ -82,7 +82,11 @@ ARMS = {
     "no rhythm context": ([], (), blank(features=(RHYTHM, 0), beats=(WITHIN, 10)), None),
     "no raw wave": ([], (), blank(patches=(slice(None), 0)), None),
     "no words": ([], ("pretrain",), blank(tokens=(None, UNKNOWN)), None),  # without words nothing is restored
-    "few words": ([], (), None, (3, 5, 4, 6)),
+    "half the words": ([], (), None, (6, 10, 7, 12)),
+    "a quarter of the words": ([], (), None, (3, 5, 4, 6)),
+    "no beat features": ([], (), blank(beats=(slice(None), 0)), None),
+    "another seed": (["seed=1"], (), None, None),
+    "a third seed": (["seed=2"], (), None, None),
     "hide a fifth": (["data.hide=0.2"], (), None, None),
 }
 
@@ -128,6 +132,10 @@ def run(folder, name, arm=None, labelled=TRAIN, more=()):
     _, result = by_stages(ready, resume=False)
     found = answered(ready, "validation", undecided(ready.target), forward(result.model, "logits"), "ecgbert")
     show(name, found, "ecgbert", f"{prepared:.0f} + {time.process_time() - began - prepared:.0f} s")
+    stored.write(found, own / stored.VALIDATION)
+    beside = folder / "chosen" / stored.VALIDATION
+    if beside.is_file() and name != "chosen":
+        differ(found, stored.read(beside))
     SentencePreprocessor.inputs, vocabulary.fit_vocabulary.__kwdefaults__ = plain, fitted
 
 
@@ -135,6 +143,12 @@ def show(name, found, model, more=""):
     """Print a line: F1 of N, S and V and their mean."""
     at = interval(found, NSV(AAMI), model)
     print(f"{name:30s}", *(f"{k} {i.value:.1f} [{i.low:.1f}, {i.high:.1f}]" for k, i in at.items()), more, flush=True)
+
+
+def differ(mine, its):
+    """Print how far two sets of answers to the same recordings are apart."""
+    apart = between(mine, its, NSV(AAMI))
+    print("difference", *(f"{k} {i.value:+.1f} [{i.low:+.1f}, {i.high:+.1f}]" for k, i in apart.items()), flush=True)
 
 
 def trees():
@@ -171,10 +185,7 @@ def against(run, other):
                 answers,
                 next(iter(answers[0].answers)),
             )
-        apart = between(mine, its, NSV(AAMI))
-        print(
-            "difference", *(f"{k} {i.value:+.1f} [{i.low:+.1f}, {i.high:+.1f}]" for k, i in apart.items()), flush=True
-        )
+        differ(mine, its)
 
 
 if __name__ == "__main__":

@@ -161,12 +161,25 @@ def with_premature(
 
 
 def with_fibrillation(
-    x: NDArray[Any], rpeaks: NDArray[Any], fs: float, label: NDArray[Any], rng: np.random.Generator
+    x: NDArray[Any],
+    rpeaks: NDArray[Any],
+    fs: float,
+    label: NDArray[Any],
+    rng: np.random.Generator,
+    *,
+    whole: float = 0.3,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Let a recording fibrillate for a part of its length: intervals without memory, f waves in place of P waves.
 
     Supraventricular beats of that part lose their class (-2, not scored): in fibrillation there are none. Half of the
     time the sinus rhythm around it has premature beats, so that a missing P wave alone decides nothing.
+
+    Parameters
+    ----------
+    x, rpeaks, fs, label, rng
+        The recording, the R peaks in samples, the rate in Hz, the class of each beat, and what everything is drawn by.
+    whole : float
+        Chance that all of it fibrillates.
 
     Returns
     -------
@@ -178,7 +191,7 @@ def with_fibrillation(
     if rng.random() < 0.5:
         _draw_premature(rr, gain, new, rng)
     m = len(label)
-    length = m if rng.random() < 0.3 else int(m * rng.uniform(0.2, 0.8))
+    length = m if rng.random() < whole else int(m * rng.uniform(0.2, 0.8))
     first = int(rng.integers(m - length + 1))
     part = slice(first, first + length)
     rate = np.median(rr) * rng.uniform(0.65, 1.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ Signal = NDArray[np.float32]
 Made = tuple[Signal, NDArray[np.int64], NDArray[np.int64]]
 BEATS = 600
 """Beats of a copy: enough for what is usual in a recording, and a quarter of half an hour."""
+EVEN = 3
+"""Copies of a recording whose share of a class is drawn evenly, beside the one where few is as likely as many: half of
+them are hearts whose usual beat is ectopic, of which DS1 holds none."""
 ONE_LEAD = 0.3
 """Chance that a copy has one lead only, as half of all Holter recordings may."""
 
@@ -40,7 +44,7 @@ class Copy:
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        One of `KINDS`; a number after it tells copies of one kind apart.
     annotator : str
         Whose beats are read, and written for the copy: beats that nothing can be learnt from are left out.
     classes : mapping of str to str
@@ -67,14 +71,16 @@ class Copy:
         part = slice(first, first + BEATS)
         if len(beats.sample[part]) < BEATS // 2:
             return record
-        if self.kind in ("more S", "more V"):
-            of = S if self.kind == "more S" else V
-            share = float(np.exp(rng.uniform(*np.log(SHARES))))
+        kind = self.kind.rstrip(" 0123456789")
+        if kind in ("more S", "more V"):
+            of = S if kind == "more S" else V
+            even = kind != self.kind
+            share = float(rng.uniform(*SHARES) if even else np.exp(rng.uniform(*np.log(SHARES))))
             made = with_share(x, beats.sample, record.fs, beats.label, of, share, BEATS, rng)
         else:
             peaks = beats.sample[part]
             low, high = max(0, int(peaks[0] - record.fs)), int(peaks[-1] + record.fs)
-            made = KINDS[self.kind](x[:, low:high], peaks - low, record.fs, beats.label[part], rng)
+            made = KINDS[kind](x[:, low:high], peaks - low, record.fs, beats.label[part], rng)
         names = tuple(dict.fromkeys(self.classes.values()))
         symbols = {k: next(s for s, name in self.classes.items() if name == names[k]) for k in range(len(names))}
         return replace(record, signal=made[0], annotations={self.annotator: _marks(*made[1:], symbols)})
@@ -127,6 +133,7 @@ KINDS: dict[str, Callable[..., Made]] = {
     "more V": with_share,
     "premature": with_premature,
     "fibrillation": with_fibrillation,
+    "whole fibrillation": partial(with_fibrillation, whole=1.0),
     "noise": with_noise,
 }
 """What a copy is made by. Every second one has its leads in another order, and ``other lead`` always."""
@@ -152,8 +159,9 @@ def copies(
     for entry, held in zip(entries, counts, strict=True):
         kinds = ["other lead", "noise"]
         if list(labels[:3]) == ["N", "S", "V"]:
-            kinds += ["premature", "fibrillation"]
-            kinds += [f"more {name}" for name in "SV" if held[name] >= FEWEST]
+            kinds += ["premature", "fibrillation", "whole fibrillation"]
+            enough = [f"more {name}" for name in "SV" if held[name] >= FEWEST]
+            kinds += [*enough, *(f"{kind} {k}" for kind in enough for k in range(EVEN))]
         for kind in kinds:
             change = replace(like, kind=kind)
             found.append(replace(Changed.of(entry, change), id=f"{entry.id} {kind}"))

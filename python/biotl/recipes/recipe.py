@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from numpy.typing import NDArray
 from pydantic import model_validator
@@ -56,10 +56,15 @@ class Data(Section):
 
 
 class RunConfig(Config):
-    """A run of any recipe; a recipe narrows ``data``."""
+    """A run of any recipe; a recipe narrows ``data``.
+
+    Of classes ``thresholds`` are searched on validation recordings, or equal: the most probable class is then answered,
+    and the validation recordings say how far its probability is to be trusted.
+    """
 
     data: Data
     model: Named
+    thresholds: Literal["searched", "equal"] = "searched"
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ def finetune(config: RunConfig, *, resume: bool = False) -> publish.Published:
         decision, held = undecided(ready.target), Path(config.run) / stored.VALIDATION
         if ready.parts("validation"):
             stored.write(answered(ready, "validation", decision, run, name), held)
-            decision = choose(decision, stored.read(held))
+            decide = choose if config.thresholds == "searched" else tempered
+            decision = decide(decision, stored.read(held))
         elif held.is_file():
             decision = tempered(decision, stored.read(held))
         test = answered(ready, "test", decision, run, name)
