@@ -49,8 +49,10 @@ def test_a_copy_is_a_recording_whose_beats_the_detector_finds_where_they_are_mar
     assert np.isfinite(made.signal).all()
     assert len(beats.sample) > BEATS // 2
     assert len(found.missed) < 0.02 * len(beats.sample)
-    # where a copy fibrillates, what was S has no class; noise hides some
-    assert (found.label == -1).mean() < (0.3 if kind == "fibrillation" else 0.02)
+    # where a copy fibrillates, what was S has no class: at most as many as any stretch holds
+    was = reference_beats(record.annotations["atr"]).label == S
+    most = np.convolve(was, np.full(BEATS, 1 / BEATS), mode="valid").max() if "fibrillation" in kind else 0
+    assert (found.label == -1).mean() < most + 0.02
 
 
 def test_a_copy_holds_the_share_that_it_was_drawn_with_and_more_than_the_recording(record):
@@ -58,6 +60,14 @@ def test_a_copy_holds_the_share_that_it_was_drawn_with_and_more_than_the_recordi
     own = np.mean(reference_beats(record.annotations["atr"]).label == S)
     assert max(shares) > own + 0.2
     assert min(shares) < 0.1
+
+
+def test_copies_that_are_numbered_hold_a_class_in_half_of_their_beats_as_often_as_not(record):
+    shares = [
+        np.mean(reference_beats(Copy("more S 0", seed=k)(record).annotations["atr"]).label == S) for k in range(16)
+    ]
+    assert np.mean(np.array(shares) > 0.4) > 0.3
+    assert min(shares) < 0.3
 
 
 def test_a_copy_keeps_early_beats_early(record):
@@ -78,8 +88,9 @@ def test_the_same_seed_gives_the_same_copy_and_another_gives_another(record):
 def test_what_a_recording_has_no_beats_of_is_not_made_more_of():
     entry = Entry("a", (), "a")
     made = copies([entry, entry], [{"N": 9, "S": 5, "V": 4}, {"N": 9, "S": 0, "V": 9}], ["N", "S", "V"], Copy(""))
-    assert [of.id for of in made[:5]] == ["a other lead", "a noise", "a premature", "a fibrillation", "a more S"]
-    assert [of.id for of in made[5:]][-1] == "a more V"
+    each = ["a other lead", "a noise", "a premature", "a fibrillation", "a whole fibrillation"]
+    assert [of.id for of in made[:9]] == [*each, "a more S", "a more S 0", "a more S 1", "a more S 2"]
+    assert [of.id for of in made[9:]] == [*each, "a more V", "a more V 0", "a more V 1", "a more V 2"]
     assert [of.id for of in copies([entry], [{}], ["normal", "abnormal"], Copy(""))] == ["a other lead", "a noise"]
 
 
