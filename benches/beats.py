@@ -34,7 +34,9 @@ from biotl.datasets.beat_tables import BeatPreprocessor
 from biotl.datasets.beats import AAMI, AAMI_CLASSES, CLASSES, label_beats, reference_beats
 from biotl.datasets.de_chazal import DS1, DS2
 from biotl.datasets.spec_kinds import BeatSpec
+from biotl.deploy.decision import Classes
 from biotl.models.trees import Trees
+from biotl.recipes.beats import RECIPE
 from biotl.recipes.report import again
 from biotl.recipes.stress import lines
 from biotl.recipes.trees import STAGE
@@ -59,7 +61,13 @@ PAST, EDGE, EVERY = 300, 20, 20
 FEW = (1, 2, 5, 10, 99)
 SHARES = (0.05, 0.3, 0.6, 0.8)
 TWO = BeatPreprocessor(BeatSpec())
+DECISION = Classes(labels=AAMI, prevalence=RECIPE.prevalence)
 ONE = BeatPreprocessor(BeatSpec(channels=BeatSpec().channels[:1]))
+
+
+def told(trees, table):
+    """Return the class of each beat of a recording."""
+    return DECISION.read(trees(table)).value
 
 
 def seen(path, preprocessor=TWO, classes=AAMI_CLASSES):
@@ -110,14 +118,14 @@ def folds(names):
         trees = lessons.fit(fold)
         for name in fold:
             heart, features, missed = hearts[name]
-            natural.append((name, heart.label, trees(features).argmax(axis=1), missed))
+            natural.append((name, heart.label, told(trees, features), missed))
             for of, least in ((1, 8), (2, 20)):
                 if (heart.label == of).sum() >= least and name != "201":
                     for share, table, label in stressed(heart, of):
-                        stress.setdefault((of, share), []).append(f1(label, trees(table).argmax(axis=1))[of])
+                        stress.setdefault((of, share), []).append(f1(label, told(trees, table))[of])
         for folder, found in outside.items():
             for heart, features, _ in found:
-                answer = trees(features).argmax(axis=1)[heart.label == 0]
+                answer = told(trees, features)[heart.label == 0]
                 false[folder] += [len(answer), (answer == 1).sum(), (answer == 2).sum()]
     rest = [of for of in natural if of[0] != "201"]
     total = f1(*(np.concatenate([of[k] for of in rest]) for k in (1, 2, 3)))
@@ -161,7 +169,7 @@ def curve(lessons, hearts):
             trees = lessons.fit(without) if len(lessons.learnt(without)) > 1 else None
             for name in fold:
                 heart, features, missed = hearts[name]
-                answer = trees(features).argmax(axis=1) if trees else np.zeros(len(features), np.int64)
+                answer = told(trees, features) if trees else np.zeros(len(features), np.int64)
                 span = np.stack([heart.rpeaks, heart.rpeaks + 1], axis=1)
                 found.append(Answered(name, name, "beat", heart.fs, span, heart.label, {"trees": answer}, missed))
         shown = f"all ({len(DS1) - 5} or so)" if size > len(DS1) else f"{size}"
@@ -177,11 +185,9 @@ def answered(name, preprocessor, trees, *, annotated=False, classes=AAMI_CLASSES
         beats = reference_beats(read(DATA / "mitdb" / name).annotations["atr"])
         rpeaks, label, missed = beats.sample, beats.label, np.zeros(0, np.int64)
         features = beat_features(measure_beats(heart.x, rpeaks, heart.fs))
-    raw = trees(features)
+    made = DECISION.read(trees(features))
     span = np.stack([rpeaks, rpeaks + 1], axis=1)
-    return Answered(
-        name, name, "beat", heart.fs, span, label, {"trees": raw.argmax(axis=1)}, missed, boosting.probabilities(raw)
-    )
+    return Answered(name, name, "beat", heart.fs, span, label, {"trees": made.value}, missed, made.probability)
 
 
 def show(title, found, model="trees"):
@@ -231,7 +237,7 @@ def test(run):
 
 
 def ahead(heart):
-    """Return which beats were chosen, and the features of each from the `PAST` beats before it and the one after it."""
+    """Return which beats were chosen, and the features of all that is known of each: `PAST` beats before, one after."""
     whole = measure_beats(heart.x, heart.rpeaks, heart.fs)
     chosen = np.arange(EDGE, len(heart.rpeaks) - 1, EVERY)
     rows = []
@@ -242,15 +248,18 @@ def ahead(heart):
         before, now = whole.rows(np.arange(max(0, i - PAST), i)), heard.rows(np.arange(EDGE - 1, EDGE + 1))
         joined = {f.name: np.concatenate([getattr(before, f.name), getattr(now, f.name)]) for f in fields(now)}
         known = BeatMeasures(**joined)
-        rows.append(beat_features(known.rows(np.arange(len(known))))[-2])
-    return chosen, np.stack(rows)
+        rows.append(beat_features(known.rows(np.arange(len(known)))))
+    return chosen, rows
 
 
 def with_hindsight(name, heart, features, trees):
     """Answer some beats of a recording twice: with all of the recording, and with one beat ahead."""
-    chosen, table = ahead(heart)
+    chosen, tables = ahead(heart)
+    raw = trees(np.concatenate(tables))
+    parts = np.split(raw, np.cumsum([len(table) for table in tables])[:-1])
     span = np.stack([heart.rpeaks[chosen], heart.rpeaks[chosen] + 1], axis=1)
-    answers = {"trees": trees(features[chosen]).argmax(axis=1), "causal": trees(table).argmax(axis=1)}
+    causal = np.array([DECISION.read(part).value[-2] for part in parts])
+    answers = {"trees": told(trees, features)[chosen], "causal": causal}
     return Answered(name, name, "beat", heart.fs, span, heart.label[chosen], answers)
 
 

@@ -18,11 +18,13 @@ def test_every_key_that_the_page_names_is_written():
     from biotl.deploy.bundle import About, Bundle, Model
     from biotl.deploy.decision import Classes, Value
     from biotl.deploy.metadata import entries
+    from biotl.deploy.prevalence import Prevalence
 
     rows = re.findall(r"^\| (`io\.biotl\..*?) \|", TEXT, re.MULTILINE)
     named = {key.removeprefix("io.biotl.").lstrip(".") for row in rows for key in re.findall(r"`([\w.]+)`", row)}
     written = {"bundle", "deviation", "reach_s", "phase", "weights", "sha256"}
-    for decision in (Classes(labels=("a", "b")), Value(name="rate", unit="bpm")):
+    common = Classes(labels=("a", "b"), prevalence=Prevalence(of="b", usual="a"))
+    for decision in (common, Value(name="rate", unit="bpm")):
         bundle = Bundle(spec={}, decision=decision, about=About(model=Model(name="m")))
         written |= {key[9:] for key in entries(bundle, preprocess="spec", unit="window", inputs=[])}
     assert named | {"bundle"} == written

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from biotl.deploy.prevalence import Prevalence
 from biotl.errors import SignalError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -49,6 +50,9 @@ class Classes(_Decision):
         One a class, see `decide`; all equal by default.
     calibration : float
         Temperature (Guo et al. 2017) that logits are divided by before they become probabilities.
+    prevalence : Prevalence, optional
+        Raises the odds of a class that is common in a recording, before the temperature: what is read is then all of
+        its beats that are known.
 
     Examples
     --------
@@ -61,6 +65,12 @@ class Classes(_Decision):
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
     thresholds: tuple[Positive, ...] = ()
     calibration: Positive = 1.0
+    prevalence: Prevalence | None = None
+
+    @model_serializer(mode="wrap")
+    def _said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # without it a file is the same, byte for byte, as before there was such a step
+        return {key: value for key, value in dump(self).items() if key != "prevalence" or value is not None}
 
     @model_validator(mode="before")
     @classmethod
@@ -75,16 +85,20 @@ class Classes(_Decision):
             raise ValueError(f"labels: got {self.labels}, wanted each name once")
         if len(self.thresholds) != len(self.labels):
             raise ValueError(f"thresholds: got {len(self.thresholds)}, wanted {len(self.labels)}, one a label")
+        if (of := self.prevalence) is not None and not {of.of, of.usual} <= set(self.labels):
+            raise ValueError(f"prevalence: got {of.of} and {of.usual}, wanted two of {', '.join(self.labels)}")
         return self
 
     @property
     def widths(self) -> tuple[int, ...]:
         """How many numbers a model may give for one answer."""
-        return (1, 2) if len(self.labels) == 2 else (len(self.labels),)
+        return (1, 2) if len(self.labels) == 2 and self.prevalence is None else (len(self.labels),)
 
     def read(self, raw: NDArray[Any]) -> Decided:
         """Return the class and the probabilities of raw outputs, float32 (n, width)."""
         raw = _checked(raw, self.widths)
+        if self.prevalence is not None:
+            raw = self.prevalence.applied(raw, self.labels)
         probability = probabilities(raw / np.float32(self.calibration))
         value = decide(probability, np.array(self.thresholds, np.float32))
         return Decided(np.where(np.isfinite(raw).all(axis=1), value, -1), probability)

@@ -54,6 +54,7 @@ def entries(
     }
     if isinstance(decision, Classes):
         tree |= {"labels": decision.labels, "thresholds": decision.thresholds, "calibration": decision.calibration}
+        tree |= {} if decision.prevalence is None else {"prevalence": decision.prevalence.model_dump()}
     if isinstance(decision, Value):
         tree |= {"value": decision.name, "value_unit": decision.unit, "interval": [decision.low, decision.high]}
     said = {f"{PREFIX}{key}": value if isinstance(value, str) else _text(value) for key, value in tree.items()}

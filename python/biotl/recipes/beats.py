@@ -14,6 +14,7 @@ from biotl.datasets.labels import BeatClass, Target
 from biotl.datasets.manifest import Entry
 from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.spec_kinds import BeatSpec
+from biotl.deploy.prevalence import Prevalence
 from biotl.recipes import synthetic
 from biotl.recipes.recipe import Data, Recipe, RunConfig
 from biotl.recipes.trees import learn
@@ -89,4 +90,5 @@ RECIPE = Recipe(
     synthesize=synthetic.beats,
     use="research: the beats of a finished ambulatory ECG sorted by class, for a person to review",
     learn=learn,
+    prevalence=Prevalence(of="S", usual="N"),
 )

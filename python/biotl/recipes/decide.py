@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from biotl.datasets.labels import Target
 from biotl.deploy.decision import Classes, Decision, Value, Vector, decide
+from biotl.deploy.prevalence import Prevalence
 from biotl.errors import ConfigError
 from biotl.scoring.answers import Answered, by_subject
 from biotl.scoring.calibration import known
@@ -17,10 +18,11 @@ COVERAGE = 0.9
 """Share of the validation units that the interval of a value is to cover."""
 
 
-def undecided(target: Target) -> Decision:
+def undecided(target: Target, prevalence: Prevalence | None = None) -> Decision:
     """Return the decision before anything is chosen: equal thresholds, no interval."""
     if target.kind == "class":
-        return Classes(labels=target.labels)
+        fits = prevalence is not None and {prevalence.of, prevalence.usual} <= set(target.labels)
+        return Classes(labels=target.labels, prevalence=prevalence if fits else None)
     if target.kind in {"value", "channel"}:
         of = target.describe()
         channel = of.get("channel", {})

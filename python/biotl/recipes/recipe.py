@@ -21,6 +21,7 @@ from biotl.training.stages import Config
 if TYPE_CHECKING:
     from biotl.deploy.answer import Forward
     from biotl.deploy.decision import Decision
+    from biotl.deploy.prevalence import Prevalence
     from biotl.training.data import Task, View
     from biotl.training.trainer import Result
 
@@ -100,6 +101,8 @@ class Recipe:
     learn : callable, optional
         ``(ready, resume=)`` to the task and its result, where something else than stages is learnt, such as trees; it
         leaves a checkpoint of each stage as the trainer does.
+    prevalence : Prevalence, optional
+        Raises the odds of a class where it is common in a recording; a target without the two classes goes without.
     leave : callable, optional
         ``(ready, forward, decision)``: write what else a finished run leaves in its folder, before its report.
     pretrains : bool
@@ -119,6 +122,7 @@ class Recipe:
     limits: tuple[str, ...] = ()
     use: str = "research on recordings like those it learnt from"
     learn: "Callable[..., tuple[Task, Result]] | None" = None
+    prevalence: "Prevalence | None" = None
     leave: "Callable[[Ready, Forward, Decision], None] | None" = None
     pretrains: bool = False
 

@@ -35,7 +35,11 @@ def task(ready: Ready) -> Task:
     named = ready.recipe.model(ready, views)
     torch.manual_seed(ready.config.seed)
     model = registry.build(named.name, **named.args)
-    return Task(model, views, bundle(ready, named, model, undecided(ready.target)).model_dump(mode="json"))
+    return Task(
+        model,
+        views,
+        bundle(ready, named, model, undecided(ready.target, ready.recipe.prevalence)).model_dump(mode="json"),
+    )
 
 
 def bundle(ready: Ready, named: Named, model: nn.Module, decision: Decision) -> Bundle:
@@ -100,7 +104,7 @@ def finetune(config: RunConfig, *, resume: bool = False) -> publish.Published:
     with trained(config, resume=resume, needs=needs) as (ready, work, result):
         run = forward(result.model, str(result.model.output))
         name = config.model.name
-        decision, held = undecided(ready.target), Path(config.run) / stored.VALIDATION
+        decision, held = undecided(ready.target, ready.recipe.prevalence), Path(config.run) / stored.VALIDATION
         if ready.parts("validation"):
             stored.write(answered(ready, "validation", decision, run, name), held)
             decide = choose if config.thresholds == "searched" else tempered

@@ -11,6 +11,7 @@ from biotl.scoring import stored
 from biotl.scoring.answers import Answered
 
 if TYPE_CHECKING:
+    from biotl.deploy.decision import Decision
     from biotl.recipes.recipe import Ready
     from biotl.training.boosting import Heart, Lessons
     from biotl.training.data import Task
@@ -45,12 +46,13 @@ def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: AR
     seeds = [config.seed + k for k in range(config.seeds)]
     lessons = Lessons.of([_heart(ready, part) for part in parts], ready.target.labels, seeds=seeds)
     trees = lessons.fit()
-    held = list(_unseen(ready, lessons))
+    decision = undecided(ready.target, ready.recipe.prevalence)
+    held = list(_unseen(ready, lessons, decision))
     if held:
         stored.write(held, folder / stored.VALIDATION)
     model = BoostedTrees.of(trees)
     named = Named(name=config.model.name, **model.options())
-    about = bundle(ready, named, model, undecided(ready.target)).model_dump(mode="json")
+    about = bundle(ready, named, model, decision).model_dump(mode="json")
     best = {"trees": len(trees.root), "seeds": seeds}
     lineage = [{"stage": STAGE, **best}]
     path = folder / "checkpoints" / f"best-{STAGE}{SUFFIX}"
@@ -75,9 +77,8 @@ def _heart(ready: "Ready", part: Part) -> "Heart":
     return Heart(subject, of["signal"], ready.config.data.spec.fs, of["rpeaks"], label)
 
 
-def _unseen(ready: "Ready", lessons: "Lessons") -> Iterator[Answered]:
+def _unseen(ready: "Ready", lessons: "Lessons", decision: "Decision") -> Iterator[Answered]:
     """Answer the training recordings of each group of subjects by trees that were fitted without them."""
-    from biotl.deploy.decision import probabilities
     from biotl.recipes.units import reference, within
 
     if ready.parts("validation") or len({heart.subject for heart in lessons.hearts}) < FOLDS:
@@ -90,6 +91,6 @@ def _unseen(ready: "Ready", lessons: "Lessons") -> Iterator[Answered]:
             if (ready.split.subjects[part.id] or part.id) in group:
                 prepared = ready.store[part.id]
                 inside = within(part, ready.preprocessor.units(prepared), prepared.samples)
-                raw = trees(prepared.arrays["features"][inside])
-                found = {ready.config.model.name: raw.argmax(axis=1)}
-                yield replace(reference(ready, part), answers=found, probability=probabilities(raw))
+                told = decision.read(trees(prepared.arrays["features"][inside]))
+                found = {ready.config.model.name: told.value}
+                yield replace(reference(ready, part), answers=found, probability=told.probability)
