@@ -69,8 +69,8 @@ pub fn wave_surroundings<'py>(
     let ([before, after], onset) = py
         .detach(|| {
             let zones = Zones::new(x, rpeaks, fs)?;
-            let onset = zones.smooth(onset);
-            Ok((zones.surroundings(&onset, &zones.smooth(offset))?, onset))
+            let onset = zones.alike.smooth(onset);
+            Ok((zones.surroundings(&onset, &zones.alike.smooth(offset))?, onset))
         })
         .map_err(to_py)?;
     Ok((rows(py, before, ROWS[0].width())?, rows(py, after, ROWS[2].width())?, onset.into_pyarray(py)))

@@ -4,7 +4,8 @@
 //! three times, how far each may be off, and the log-odds that the wave is there. Times of the complex count from the R
 //! peak, those of P and T from the onset of the complex, which is where their networks look out from.
 
-pub mod network;
+pub mod alike;
+mod network;
 pub mod rows;
 pub mod zones;
 
@@ -51,14 +52,14 @@ pub fn delineate<T: Float>(x: &[T], rpeaks: &[i64], fs: f64, stop: &AtomicBool) 
     if stop.load(Relaxed) {
         return Ok(waves);
     }
-    let point = |n: usize| zones.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
+    let point = |n: usize| zones.alike.smooth(&complexes.iter().map(|a| a[n]).collect::<Vec<_>>());
     let onsets = point(0);
     let [before, after] = zones.surroundings(&onsets, &point(2))?;
     let answers = [run(p, &before, stop), complexes, run(t, &after, stop)];
     // what is no complex has nothing around it either
     let alone = |wave: usize, beat: usize| answers[wave][beat][6].min(answers[1][beat][6]);
     // a weak P wave is one of many, noise is not: beats of one shape and rhythm say together whether they have one
-    let rhythms = zones.agree(&(0..rpeaks.len()).map(|beat| alone(0, beat)).collect::<Vec<_>>());
+    let rhythms = zones.alike.agree(&(0..rpeaks.len()).map(|beat| alone(0, beat)).collect::<Vec<_>>());
     for (wave, own) in answers.iter().enumerate() {
         for (beat, answer) in own.iter().enumerate() {
             // an error of Laplace's distribution, which training fits, is under 40 ms with this probability

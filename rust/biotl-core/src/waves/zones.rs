@@ -1,6 +1,7 @@
 //! What the delineation networks see of a beat: its complex, and from the onset of that what lies before and after it,
 //! alone and averaged with the beats around that look alike, in units of its own amplitude.
 
+use super::alike::Alike;
 use super::rows::{Row, Rows};
 use crate::segment::check_peaks;
 use crate::{Error, Float, Result};
@@ -23,13 +24,6 @@ pub const ROWS: [Row; 3] = [
     Row { streams: 2, points: 51, context: 16, from_s: WITHIN.from, pitch_s: WITHIN.pitch },
     Row { streams: 3, points: 33, context: 4, from_s: AFTER.from, pitch_s: AFTER.pitch },
 ];
-/// Beats to either side that are averaged, and that make the rhythm.
-const AROUND: usize = 5;
-/// Correlation of the complexes from which two beats look alike: an ectopic beat is not averaged with its neighbours.
-const ALIKE: f32 = 0.85;
-/// Two RR intervals are of one rhythm when the longer is at most so many times the shorter: the P wave of a beat that comes
-/// early is not that of its neighbours, however alike the complexes.
-const RHYTHM: f32 = 1.16;
 /// Waves are not looked for closer than this to the R peaks of the beats before and after, in seconds: those are their
 /// complexes.
 const APART_S: [f64; 2] = [0.10, 0.06];
@@ -63,8 +57,8 @@ pub struct Zones {
     means: Means,
     times: Vec<f64>,
     complexes: Vec<Complex>,
-    /// For each beat, itself and the beats around that look alike.
-    alike: Vec<Vec<usize>>,
+    /// Which beats look alike.
+    pub alike: Alike,
 }
 
 impl Zones {
@@ -80,39 +74,9 @@ impl Zones {
         let means = Means::new(x, fs)?;
         let times: Vec<f64> = rpeaks.iter().map(|&p| p as f64 / fs).collect();
         let complexes: Vec<Complex> = (0..times.len()).map(|i| Complex::new(&means, &times, i)).collect();
-        let alike = (0..complexes.len())
-            .map(|i| {
-                let own = &complexes[i].shape;
-                let near = i.saturating_sub(AROUND)..(i + AROUND + 1).min(complexes.len());
-                near.filter(|&j| j == i || dot(&complexes[j].shape, own) > ALIKE).collect()
-            })
-            .collect();
+        let shapes: Vec<&[f32]> = complexes.iter().map(|complex| &complex.shape[..]).collect();
+        let alike = Alike::new(&shapes, complexes.iter().map(|complex| complex.previous).collect());
         Ok(Self { means, times, complexes, alike })
-    }
-
-    /// Mean of a value over the beats that look alike.
-    #[must_use]
-    pub fn smooth(&self, values: &[f32]) -> Vec<f32> {
-        let mean = |beats: &Vec<usize>| beats.iter().map(|&j| values[j]).sum::<f32>() / beats.len() as f32;
-        self.alike.iter().map(mean).collect()
-    }
-
-    /// Mean of a value over the beats that look alike and came after as long an interval.
-    #[must_use]
-    pub fn agree(&self, values: &[f32]) -> Vec<f32> {
-        let of = |i: usize| {
-            let own = self.complexes[i].previous;
-            let (mut total, mut beats) = (0.0, 0.0);
-            for &j in &self.alike[i] {
-                let other = self.complexes[j].previous;
-                if own.max(other) <= RHYTHM * own.min(other) {
-                    total += values[j];
-                    beats += 1.0;
-                }
-            }
-            total / beats
-        };
-        (0..self.alike.len()).map(of).collect()
     }
 
     /// Inputs of the network for QRS.
@@ -121,9 +85,10 @@ impl Zones {
     /// None, unless this and [`ROWS`] say different things.
     pub fn complexes(&self) -> Result<Vec<f32>> {
         let mut rows = Rows::new(ROWS[1], self.times.len());
-        for (beat, alike) in self.complexes.iter().zip(&self.alike) {
-            let joint = average(alike, |j| &self.complexes[j].within);
-            let context = [beat.previous.ln(), beat.next.ln(), alike.len() as f32 / 11.0, width(&beat.within)];
+        for (i, beat) in self.complexes.iter().enumerate() {
+            let joint = self.alike.average(i, |j| &self.complexes[j].within);
+            let number = self.alike.number(i) / 11.0;
+            let context = [beat.previous.ln(), beat.next.ln(), number, width(&beat.within)];
             rows.push(&[&beat.within, &joint, &beat.about, &context])?;
         }
         Ok(rows.values())
@@ -150,7 +115,7 @@ impl Zones {
             let duration = 10.0 * (offset[i] - onset[i]);
             let gaps = [beat.previous.ln(), beat.next.ln()];
             self.before(i, &before, gaps, duration, &mut rows[0])?;
-            let (own, joint) = (&after[i], average(&self.alike[i], |j| &after[j]));
+            let (own, joint) = (&after[i], self.alike.average(i, |j| &after[j]));
             let (level, wide) = (mean(own), spread(own));
             let alone = own.map(|v| (v - level) / wide);
             rows[1].push(&[own, &joint, &alone, &[wide.ln(), gaps[0], gaps[1], duration]])?;
@@ -160,13 +125,12 @@ impl Zones {
 
     /// Append the inputs of P for one beat.
     fn before(&self, i: usize, before: &[[f32; 48]], gaps: [f32; 2], duration: f32, rows: &mut Rows) -> Result<()> {
-        let alike = &self.alike[i];
         let level = mean(&before[i]);
         let own = before[i].map(|v| v - level);
-        let joint = average(alike, |j| &before[j]);
+        let joint = self.alike.average(i, |j| &before[j]);
         let level_of_all = mean(&joint);
         let joint = joint.map(|v| v - level_of_all);
-        let n = alike.len() as f32;
+        let n = self.alike.number(i);
         let mut others = joint;
         for (o, v) in others.iter_mut().zip(&own) {
             *o = *o * n - v;
@@ -254,17 +218,6 @@ impl Complex {
     }
 }
 
-/// Mean over some beats, point by point.
-fn average<'a, const N: usize>(beats: &[usize], of: impl Fn(usize) -> &'a [f32; N]) -> [f32; N] {
-    let mut total = [0.0; N];
-    for &j in beats {
-        for (t, v) in total.iter_mut().zip(of(j)) {
-            *t += v;
-        }
-    }
-    total.map(|t| t / beats.len() as f32)
-}
-
 /// Mean distance from the usual level: large where the complex is wide.
 fn width(within: &[f32]) -> f32 {
     let middle = median(&mut within.to_vec());
@@ -283,7 +236,7 @@ fn rhythm(times: &[f64], i: usize) -> (f32, f32) {
     (usual, median(&mut jumps) / usual)
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
@@ -303,39 +256,4 @@ fn spread(a: &[f32]) -> f32 {
 fn median(values: &mut [f32]) -> f32 {
     let middle = values.len() / 2;
     *values.select_nth_unstable_by(middle, f32::total_cmp).1
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn beats_agree_with_those_of_their_shape_and_rhythm(
-            gaps in prop::collection::vec(prop::sample::select(vec![100_i64, 110, 150, 200]), 1..24),
-            upside_down in prop::collection::vec(any::<bool>(), 24),
-            values in prop::collection::vec(-5.0_f32..5.0, 24),
-        ) {
-            let peaks: Vec<i64> = gaps.iter().scan(100, |at, gap| { *at += gap; Some(*at) }).collect();
-            let mut x = vec![0.0; 6000];
-            for (&peak, &down) in peaks.iter().zip(&upside_down) {
-                x[peak as usize] = if down { -1.0 } else { 1.0 };
-            }
-            let values = &values[..peaks.len()];
-            let zones = Zones::new(&x, &peaks, 250.0).unwrap();
-            for (i, got) in zones.agree(values).into_iter().enumerate() {
-                // what is before the first beat counts as one second
-                let gap = |n: usize| if n == 0 { 250 } else { gaps[n] };
-                let same = |&j: &usize| upside_down[i] == upside_down[j] && {
-                    let (short, long) = (gap(i).min(gap(j)), gap(i).max(gap(j)));
-                    long * 100 <= short * 116
-                };
-                let like: Vec<f32> =
-                    (i.saturating_sub(5)..(i + 6).min(peaks.len())).filter(same).map(|j| values[j]).collect();
-                prop_assert!((got - like.iter().sum::<f32>() / like.len() as f32).abs() < 1e-5);
-            }
-        }
-    }
 }
