@@ -7,9 +7,10 @@ from pydantic import Field
 
 from biotl.config import Named, Section
 from biotl.datasets import dense
-from biotl.datasets.labels import Itself, Target, WindowClass, WindowValue, values
+from biotl.datasets.labels import Itself, Target, WindowClass, WindowValue
 from biotl.datasets.manifest import Entry
 from biotl.datasets.samples import Some, split_samples
+from biotl.datasets.stated import values
 from biotl.datasets.transforms import Augmented, MaskedPatches, Transform
 from biotl.datasets.windows import WindowPreprocessor
 from biotl.errors import ConfigError

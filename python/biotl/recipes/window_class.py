@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from biotl.config import Named
-from biotl.datasets.labels import Target, WindowClass, values
+from biotl.datasets.labels import Target, WindowClass
 from biotl.datasets.manifest import Entry
+from biotl.datasets.stated import values
 from biotl.errors import ConfigError
 from biotl.recipes import synthetic, windows
 from biotl.recipes.recipe import Recipe
