@@ -9,7 +9,8 @@ import pytest
 from biotl.cli import main
 from biotl.deploy import metadata, seal
 from biotl.deploy.predictor import Predictor
-from biotl.errors import RecordError, SignalError
+from biotl.deploy.recordings import predict_files
+from biotl.errors import BiotlError, RecordError, SignalError
 from biotl.records import ecg
 from recipe_models import CONFIGS, spec_of, synthetic
 
@@ -97,6 +98,17 @@ FAULTS = {
     "too short": lambda r: dataclasses.replace(r, signal=r.signal[:, : max(1, int(0.02 * r.fs))]),
     "nothing": lambda r: dataclasses.replace(r, signal=r.signal[:, :0]),
 }
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_file_that_is_refused_is_named_once(config, models, tmp_path):
+    record, path = synthetic(spec_of(config), 60.0, seed=7), tmp_path / "short.npz"
+    step = max(1, int(record.fs / 50))  # a fifth of a second, or ten samples of what is slower
+    np.savez(path, signal=record.signal[:, : 10 * step], fs=record.fs, channels=record.channels, units=record.units)
+    ((_, made),) = predict_files(Predictor(models(config), threads=1), [path])
+    refused = isinstance(made, BiotlError)
+    assert refused == (spec_of(config).kind == "windows")
+    assert str(made).count(str(path)) == refused
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -24,6 +24,17 @@ class SignalError(BiotlError, ValueError):
 
     exit_code = 3
 
+    def at(self, where: str) -> "SignalError":
+        """Return the same error of a file: a kernel knows the array alone, what prepares a recording its file too.
+
+        Examples
+        --------
+        >>> SignalError("x: got 1 sample, wanted 2").at("a.csv").at("a.csv")
+        SignalError('a.csv: x: got 1 sample, wanted 2')
+        """
+        said = str(self)
+        return SignalError(said if said.startswith(f"{where}: ") else f"{where}: {said}")
+
 
 class SignalWarning(UserWarning):
     """A signal of which a kernel knows that its answer misses something."""

@@ -49,9 +49,8 @@ def prepare_entry(entry: Entry, preprocessor: Preprocessor, target: Target) -> t
     try:
         prepared = preprocessor.prepare(records)
         return prepared, target.of(entry, records, prepared, preprocessor.units(prepared))
-    except SignalError as error:  # it knows the array, and not the file
-        where = ", ".join(map(str, entry.files))
-        raise error if str(error).startswith(where) else SignalError(f"{where}: {error}") from error
+    except SignalError as error:
+        raise error.at(", ".join(map(str, entry.files))) from error
 
 
 def prepare_store(

@@ -57,8 +57,8 @@ def evaluate_entries(
             return answer, target.of(entry, answer.records, answer.prepared, answer.prediction.span)
         except RecordError as error:
             return error
-        except SignalError as error:  # it knows the array, and not the file
-            return SignalError(f"{entry.id}: {error}")
+        except SignalError as error:
+            return error.at(entry.id)
 
     answered: list[Answered] = []
     refused: list[BiotlError] = []

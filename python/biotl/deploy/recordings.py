@@ -46,8 +46,8 @@ def predict_files(
             return predictor.predict(read(path), units=units, lead=lead)
         except RecordError as error:
             return error
-        except SignalError as error:  # it knows the array, and not the file
-            return SignalError(f"{path}: {error}")
+        except SignalError as error:
+            return error.at(str(path))
 
     places = recordings(paths)
     if len(places) == 1 or any(map(is_long, places)):  # in this thread, where Ctrl-C reaches the kernels
