@@ -1,7 +1,5 @@
 //! Which beats of a lead look alike: what is weak in one of them they say together.
 
-use super::zones::dot;
-
 /// Beats to either side that may be alike.
 const AROUND: usize = 5;
 /// Correlation of the complexes from which two beats look alike: an ectopic beat is not averaged with its neighbours.
@@ -70,35 +68,33 @@ fn mean_of<'a>(values: &[f32], beats: impl Iterator<Item = &'a usize>) -> f32 {
     total / number
 }
 
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::zones::Zones;
+    use super::*;
 
     proptest! {
         #[test]
         fn beats_agree_with_those_of_their_shape_and_rhythm(
-            gaps in prop::collection::vec(prop::sample::select(vec![100_i64, 110, 150, 200]), 1..24),
+            gaps in prop::collection::vec(prop::sample::select(vec![100_u16, 110, 150, 200]), 1..24),
             upside_down in prop::collection::vec(any::<bool>(), 24),
             values in prop::collection::vec(-5.0_f32..5.0, 24),
         ) {
-            let peaks: Vec<i64> = gaps.iter().scan(100, |at, gap| { *at += gap; Some(*at) }).collect();
-            let mut x = vec![0.0; 6000];
-            for (&peak, &down) in peaks.iter().zip(&upside_down) {
-                x[peak as usize] = if down { -1.0 } else { 1.0 };
-            }
-            let values = &values[..peaks.len()];
-            let zones = Zones::new(&x, &peaks, 250.0).unwrap();
-            for (i, got) in zones.alike.agree(values).into_iter().enumerate() {
-                // what is before the first beat counts as one second
-                let gap = |n: usize| if n == 0 { 250 } else { gaps[n] };
+            let shapes: Vec<&[f32]> =
+                upside_down[..gaps.len()].iter().map(|&down| if down { &[-1.0, 0.0][..] } else { &[1.0, 0.0] }).collect();
+            let alike = Alike::new(&shapes, gaps.iter().map(|&gap| f32::from(gap) / 250.0).collect());
+            for (i, got) in alike.agree(&values[..gaps.len()]).into_iter().enumerate() {
                 let same = |&j: &usize| upside_down[i] == upside_down[j] && {
-                    let (short, long) = (gap(i).min(gap(j)), gap(i).max(gap(j)));
-                    long * 100 <= short * 116
+                    let (short, long) = (gaps[i].min(gaps[j]), gaps[i].max(gaps[j]));
+                    u32::from(long) * 100 <= u32::from(short) * 116
                 };
                 let like: Vec<f32> =
-                    (i.saturating_sub(5)..(i + 6).min(peaks.len())).filter(same).map(|j| values[j]).collect();
+                    (i.saturating_sub(5)..(i + 6).min(gaps.len())).filter(same).map(|j| values[j]).collect();
                 prop_assert!((got - like.iter().sum::<f32>() / like.len() as f32).abs() < 1e-5);
             }
         }

@@ -1,7 +1,7 @@
 //! What the delineation networks see of a beat: its complex, and from the onset of that what lies before and after it,
 //! alone and averaged with the beats around that look alike, in units of its own amplitude.
 
-use super::alike::Alike;
+use super::alike::{Alike, dot};
 use super::rows::{Row, Rows};
 use crate::segment::check_peaks;
 use crate::{Error, Float, Result};
@@ -234,10 +234,6 @@ fn rhythm(times: &[f64], i: usize) -> (f32, f32) {
     }
     let usual = median(&mut intervals.clone());
     (usual, median(&mut jumps) / usual)
-}
-
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 fn norm(a: &[f32]) -> f32 {
