@@ -5,7 +5,7 @@
 //! peak, those of P and T from the onset of the complex, which is where their networks look out from.
 
 pub mod alike;
-mod network;
+pub mod network;
 pub mod rows;
 pub mod zones;
 
