@@ -55,8 +55,14 @@ def predict(
     refused: list[dict[str, str]] = []
     kept: list[dict[str, Any]] = []
     options: dict[str, Any] = {"units": units, "lead": lead, "read": reader(fs)}
+    ways = {"--json": as_json, "--table": as_table, "--output": output}
+    if len(given := [name for name, value in ways.items() if value]) > 1:
+        raise ConfigError(f"predict: got {' and '.join(given)}, wanted one of them")
     if output is not None:
         tables.check(output)
+    for option, folder in (("--annotations", annotations), ("--plot", plot)):
+        if folder is not None:
+            tables.check_place(option, folder)
     if Path("-") in recordings:
         raise ConfigError("predict: got -, wanted recordings; of the standard input `biotl stream` reads")
     predictor = Predictor(model)
@@ -75,10 +81,10 @@ def predict(
             refuse(path, outcome)
             continue
         rows = [] if as_json else outcome.event_rows() if events else outcome.rows()
-        if rows and not as_table and output is None:
-            typer.echo(lines_of(rows, as_json=False, header=not any(map(len, done))), nl=False)
-        else:
+        if any(ways.values()):
             kept += rows
+        else:
+            typer.echo(lines_of(rows, header=() if done else outcome.header(events=events)), nl=False)
         done.append(outcome)
         note(_summary(outcome, path))
         name = f"{path.resolve().parent.name}_{outcome.record}" if _stem(path) in shared else outcome.record
@@ -90,9 +96,11 @@ def predict(
             except BiotlError as error:
                 refuse(path, error)
         called.add(name)
-    if output is not None and kept:
-        tables.write(kept, output)
+    if output is not None and done:
+        tables.write(kept, output, done[0].header(events=events))
         note(f"wrote {output}: {len(kept)} rows")
+    elif output is not None:
+        output.unlink(missing_ok=True)  # answers of another day are not those to these recordings
     elif as_json:
         value = {"model": str(model), "records": [one.to_json() for one in done], "refused": refused}
         result(value, as_json=True, text="")
@@ -123,9 +131,11 @@ def _marks(folder: Path, decision: Any) -> Written:
     def write(made: "Prediction", _: Path, name: str) -> None:
         from biotl.records.write import write_annotations
 
-        if len(made):  # WFDB has no file without a mark
-            folder.mkdir(parents=True, exist_ok=True)
-            note(f"wrote {write_annotations(folder / name, 'biotl', made.annotations(), fs=made.fs)}")
+        if not len(made):  # WFDB has no file without a mark, and one of another day is none of this recording
+            (folder / f"{name}.biotl").unlink(missing_ok=True)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        note(f"wrote {write_annotations(folder / name, 'biotl', made.annotations(), fs=made.fs)}")
 
     return write
 

@@ -141,6 +141,15 @@ class Prediction:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row an answer: where it came from, where it lies, what it is, how good the signal was."""
+        columns = self._columns()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def header(self, *, events: bool = False) -> list[str]:
+        """Return the names of the columns of `rows`, or of `event_rows`, which a table has without an answer too."""
+        nothing = Event(0, 0, "", "", 0, np.nan, np.nan, np.nan, np.nan, np.nan)
+        return list(self.event_rows([nothing])[0] if events else self._columns())
+
+    def _columns(self) -> dict[str, list[Any]]:
         n = len(self)
         columns: dict[str, list[Any]] = {
             "record": [self.record] * n,
@@ -152,8 +161,7 @@ class Prediction:
         if self.unit != "beat":
             columns["stop_s"] = _rounded(self.span[:, 1] / self.fs)
         columns |= self._said()
-        columns |= {"quality": _rounded(self.quality), "abstained": list(self.abstained)}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return columns | {"quality": _rounded(self.quality), "abstained": list(self.abstained)}
 
     def _said(self) -> dict[str, list[Any]]:
         if self.labels and self.probability is not None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ def check(path: Path) -> None:
     Raises
     ------
     ConfigError
-        If its name does not end in .csv or .parquet.
+        If its name does not end in .csv or .parquet, it is a folder, or nobody may write there.
     MissingExtraError
         If it is Parquet, and pyarrow is not installed.
     """
@@ -28,28 +29,46 @@ def check(path: Path) -> None:
         raise ConfigError(f"--output: got {path.name}, wanted a name that ends in .csv or .parquet")
     if path.suffix == ".parquet":
         _arrow()
+    check_place("--output", path.parent)
+    if path.is_dir():
+        raise ConfigError(f"--output: {path} is a folder, wanted the name of a file")
 
 
-def write(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write rows, whole or not at all; the columns are those of the first.
+def check_place(option: str, folder: Path) -> None:
+    """Refuse a folder in which no file could be made, before any work is done for it.
+
+    Raises
+    ------
+    ConfigError
+        If it, or the first folder above that is there, is a file or closed to writing.
+    """
+    there = next(above for above in (folder, *folder.absolute().parents) if above.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{option}: {there} is {'closed to writing' if there.is_dir() else 'a file, no folder'}")
+
+
+def write(rows: Sequence[dict[str, Any]], path: Path, header: Sequence[str]) -> None:
+    """Write rows, whole or not at all.
 
     Parameters
     ----------
     rows : sequence of dict
-        As of `Prediction.rows` or `Prediction.event_rows`; at least one.
+        As of `Prediction.rows` or `Prediction.event_rows`; may be none.
     path : Path
         As of `check`.
+    header : sequence of str
+        As of `Prediction.header`.
     """
     if path.suffix == ".csv":
         lines = io.StringIO()
-        writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(lines, header, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_bytes(path, lines.getvalue().encode())
         return
     arrow = _arrow()
     kinds = {name: arrow.string() if name in _TEXT else arrow.int64() if name in _WHOLE else arrow.float64()
-             for name in rows[0]}  # fmt: skip
+             for name in header}  # fmt: skip
     columns = {name: arrow.array([row[name] for row in rows], kind) for name, kind in kinds.items()}
     file = arrow.BufferOutputStream()
     import_module("pyarrow.parquet").write_table(arrow.table(columns), file)
