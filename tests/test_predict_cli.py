@@ -16,8 +16,9 @@ import pytest
 
 from biotl.cli import main
 from biotl.cli.predict import _marks
+from biotl.deploy.feed import Text
 from biotl.deploy.predictor import Predictor
-from biotl.errors import ConfigError
+from biotl.errors import ConfigError, RecordError
 from biotl.records import Record, ecg, read
 from biotl.records.write import write_wfdb
 
@@ -175,6 +176,71 @@ def test_rows_that_are_no_samples_are_refused_by_their_number(text, code, line, 
     assert line in capsys.readouterr().err
     assert main(["stream", model, str(tmp_path / "x.csv")]) == 2
     assert "--fs: got nothing, wanted the rate of the signal in Hz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("times", "lost", "says"),
+    [
+        (lambda k: f"{k / 250:.3f}", 50, ""),
+        (lambda k: f"23:59:{50 + k / 250:.3f}" if k < 2500 else f"00:00:{k / 250 - 10:06.3f}", 50, ""),  # midnight
+        (lambda k: f"2024-05-01T10:00:{k / 250:06.3f}", 50, ""),
+        (lambda k: f"{k // 10 * 10 / 250:.3f}", 50, ""),  # a sensor that sends ten at a time
+        (lambda k: f"{k / 250.5:.5f}", 50, ""),  # and whose clock is another
+        (lambda k: f"{k / 500:.3f}", 0, "rows a second, wanted 250; give --fs as the times are"),
+        (lambda k: f"{k / 100:.3f}", 0, "rows missing before"),
+        (lambda k: f"{k / 300:.5f}", 0, "300 rows a second, wanted 250"),
+        (lambda k: f"{k % 900 / 250:.3f}", 0, "sample 901: got -3.596 s after the row before, wanted times that go on"),
+    ],
+)  # fmt: skip
+def test_times_beside_the_samples_show_gaps_and_a_rate_that_is_wrong(times, lost, says):
+    keep = [k for k in range(5000) if not 1000 <= k < 1000 + lost]
+    rows = Text("stdin", 250.0)
+    text = "time,II (mV)\n" + "".join(f"{times(k)},{k}\n" for k in keep)
+    if says:
+        with pytest.raises(RecordError, match=says):
+            rows.push(text.encode())
+        return
+    found = rows.push(text.encode())[0]
+    assert (rows.channels, rows.units) == (("II",), ("mV",))
+    assert abs(len(found) - 5000) <= 10
+    gap = np.flatnonzero(np.isnan(found))
+    assert abs(len(gap) - lost) <= 10
+    assert np.array_equal(found[np.isfinite(found)], keep)
+
+
+def test_answers_of_another_day_are_not_left_where_there_are_none(folder, tmp_path, capsys):
+    model, flat = folder / "ecgbert_mitbih.onnx", tmp_path / "flat.csv"
+    said(capsys, "predict", model, folder / "r1", "--output", tmp_path / "o.csv")
+    whole = (tmp_path / "o.csv").read_text()
+    (tmp_path / "noheart.biotl").write_bytes(b"of another day")
+    np.savez(tmp_path / "noheart.npz", signal=np.linspace(0, 1, 5000)[None], fs=250.0, channels=["II"])
+    words = "predict", model, tmp_path / "noheart.npz", "--units", "mV"
+    more = "--annotations", tmp_path
+    said(capsys, *words, *more, "--output", tmp_path / "o.csv")
+    assert (tmp_path / "o.csv").read_text() == whole.splitlines()[0] + "\n"
+    assert not (tmp_path / "noheart.biotl").exists()
+    assert said(capsys, *words) == whole.splitlines()[0] + "\n"
+    assert said(capsys, *words, "--events").startswith("record,path,lead,start_s,stop_s,units,label")
+    flat.write_text("II (mV)\n")
+    said(capsys, "predict", model, flat, "--output", tmp_path / "o.csv", code=3)
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Predictor, "predict", lambda *_: pytest.fail("work was done"))
+    (tmp_path / "file").write_text("")
+    words = ["predict", str(folder / "ecgbert_mitbih.onnx"), str(folder / "r1")]
+    for option, place in (("--output", "file/o.csv"), ("--annotations", "file"), ("--plot", "file/deep/er")):
+        assert main([*words, option, str(tmp_path / place)]) == 2
+        assert f"{option}: {tmp_path / 'file'} is a file, no folder" in capsys.readouterr().err
+    (tmp_path / "o.csv").mkdir()
+    assert main([*words, "--output", str(tmp_path / "o.csv")]) == 2
+    assert "o.csv is a folder, wanted the name of a file" in capsys.readouterr().err
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path)
+    assert main([*words, "--plot", str(tmp_path / "new")]) == 2
+    assert f"--plot: {tmp_path} is closed to writing" in capsys.readouterr().err
+    assert main([*words, "--json", "--output", str(tmp_path / "a.csv")]) == 2
+    assert "got --json and --output, wanted one of them" in capsys.readouterr().err
 
 
 def test_recordings_of_one_name_get_a_file_each(folder, tmp_path, capsys):

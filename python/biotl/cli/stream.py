@@ -46,23 +46,25 @@ def stream(
         raise ConfigError("--fs: got nothing, wanted the rate of the signal in Hz")
     names = tuple(name.strip() for name in channels.split(",")) if channels else ()
     known = names or (begun.channels if begun else tuple(channel.name for channel in predictor.channels))
-    feed = Raw(known) if raw else Text("stdin" if source is None else str(source))
-    header = True
+    fs = begun.fs if begun else fs
+    feed = Raw(known) if raw else Text("stdin" if source is None else str(source), fs)
+    begins = True
 
     def show(made: Any, ended: Any) -> None:
-        nonlocal header
+        nonlocal begins
         found = made.event_rows(ended) if events else made.rows()
-        if found:
-            typer.echo(lines_of(found, as_json=as_json, header=header), nl=False)
-            header = False
-            sys.stdout.flush()
+        header = made.header(events=events) if begins else ()
+        typer.echo(lines_of(found, as_json=as_json, header=header), nl=False)
+        begins = False
+        sys.stdout.flush()
 
     def take(x: Any) -> None:
         nonlocal begun
         if not x.shape[1]:
             return
         if begun is None:
-            begun = predictor.stream(fs=fs, channels=names or feed.channels or None, units=units, lead=lead)
+            named = names or feed.channels or None
+            begun = predictor.stream(fs=fs, channels=named, units=units or feed.units or None, lead=lead)
         made = begun.push(x)
         show(made, begun.events)
 

@@ -110,6 +110,11 @@ class PredictionStream:
         return self._of.channels
 
     @property
+    def fs(self) -> float:
+        """Rate of what is pushed, in Hz."""
+        return self._of.fs
+
+    @property
     def heard_s(self) -> float:
         """Seconds of signal so far."""
         return self._heard / self._of.fs

@@ -135,7 +135,7 @@ def _head(path: Path, lines: list[str]) -> _Head:
         header = _ramp([row[0] for row in rows[start : start + 100] if row], full)
     fs = _stated_rate(lines[: named[0]] if named else lines[:start])
     names = header or (f"column {i + 1}" for i in range(full))
-    pairs = [_column(cell) for cell in names]
+    pairs = [heading(cell) for cell in names]
     pairs += [("", "")] * (full - len(pairs))
     stated = tuple(plain_unit(units[i]) if units and i < len(units) and units[i] else pairs[i][1] for i in range(full))
     return _Head(dialect, tuple(name for name, _ in pairs[:full]), stated, tuple(sample), start, fs, bool(header))
@@ -168,8 +168,14 @@ def _stated_rate(lines: Sequence[str]) -> float | None:
     return float((found[1] or found[2]).replace(",", ".")) or None if found else None
 
 
-def _column(cell: str) -> tuple[str, str]:
-    """Name and unit of ``ecg (mV)``, ``ecg [mV]`` or ``heart_rate_bpm``."""
+def heading(cell: str) -> tuple[str, str]:
+    """Return the name and the unit of a column, as its cell of the header row has them.
+
+    Examples
+    --------
+    >>> heading("ecg (mV)"), heading("time [ms]"), heading("heart_rate_bpm"), heading("II")
+    (('ecg', 'mV'), ('time', 'ms'), ('heart_rate', 'bpm'), ('II', ''))
+    """
     cell = cell.strip()
     if match := _BRACKETS.fullmatch(cell):
         return match[1], plain_unit(match[2].strip())
