@@ -9,10 +9,10 @@ from biotl.cli.output import Json, result
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A recording, a shard folder, a checkpoint or an .onnx model.")],
+    path: Annotated[Path, typer.Argument(help="A recording, a run folder, a store, a checkpoint or an .onnx model.")],
     as_json: Json = False,
 ) -> None:
-    """Say what a recording, checkpoint or model holds."""
+    """Say what a recording, run, store, checkpoint or model holds."""
     from biotl.config import text_of
     from biotl.deploy.describe import describe
 

@@ -1,4 +1,4 @@
-"""What a file is: a recording, a store, a checkpoint or a model. Nothing here needs torch."""
+"""What a file is: a recording, a run, a store, a checkpoint or a model. Nothing here needs torch."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from biotl.datasets.store import INDEX, Store
+from biotl.deploy.describe_run import SPLIT, describe_run
 from biotl.deploy.predictor import Predictor
 from biotl.errors import RecordError
 from biotl.records import read
@@ -23,7 +24,7 @@ def describe(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path : Path
-        An ``.onnx`` model, a ``.safetensors`` checkpoint, the folder of a store, or a recording.
+        An ``.onnx`` model, a ``.safetensors`` checkpoint, the folder of a run or of a store, or a recording.
 
     Returns
     -------
@@ -41,6 +42,8 @@ def describe(path: Path) -> dict[str, Any]:
         return _checkpoint(path)
     if (path / INDEX).is_file():
         return _store(path)
+    if (path / SPLIT).is_file():
+        return describe_run(path)
     return _recording(path)
 
 
