@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def test_a_manifest_that_is_not_there_is_refused_by_name(tmp_path):
         read_manifest(tmp_path / "none.csv")
 
 
+def test_a_manifest_of_windows_names_files_below_it_and_no_drive(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,file,subject\na,ward\\a.csv,p\nb,ward\\odd,q\n")
+    (tmp_path / "ward\\odd").touch()
+    assert [entry.files[0] for entry in read_manifest(path)] == [tmp_path / "ward" / "a.csv", tmp_path / "ward\\odd"]
+    path.write_text("id,file,subject\na,D:\\ward\\a.csv,p\n")
+    with pytest.raises(RecordError, match=r"row 2, file: got .*wanted a file relative to the manifest; of a drive"):
+        read_manifest(path)
+
+
 def people(folder, n=3, **changes):
     """Recordings of people, each in a folder of its own, all of one file name."""
     found = []
@@ -148,6 +159,20 @@ def test_units_rates_gaps_and_classes_of_one_person_are_found(tmp_path):
     assert any("360.0 in 3 (r0), 250.0 in 1 (odd)" in text for text in messages(found, "rates"))
     assert "odd" in messages(found, "gaps")[0]
     assert any("class F: 0 examples in test, of nobody" in text for text in messages(found, "classes"))
+
+
+def test_a_flat_channel_and_one_a_thousand_times_too_large_are_found(tmp_path):
+    held = people(tmp_path)
+    record = ecg(1, 7, duration_s=20.0)
+    for name, signal in (("flat", record.signal * [[1], [0]] + [[0], [0.3]]), ("large", record.signal * 1000)):
+        odd = dataclasses.replace(record, name="ecg", signal=signal.astype(np.float32))
+        held.append(Entry(name, (write_wfdb(odd, tmp_path / name),), name, "train"))
+    found = examine_manifest(held)
+    assert messages(found, "flat") == ["warning: one value throughout in 1 channels: flat V1"]
+    sizes = messages(found, "size")
+    assert [text.split(" spans")[0] for text in sizes] == ["warning: channel MLII", "warning: channel V1"]
+    assert all(re.search(r"large \d{3,4} times as much: is the unit or the gain right", text) for text in sizes)
+    assert examine_manifest(people(tmp_path / "whole")) == []
 
 
 @pytest.mark.parametrize(

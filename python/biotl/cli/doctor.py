@@ -17,9 +17,9 @@ def doctor(
     """Check recordings, split, model and stages of a run without training.
 
     First the recordings: missing files, one file under two ids, one content under two names, one subject in two splits,
-    classes with too few subjects, units, rates, gaps. Then every stage on one batch: the target among the features, a
-    normaliser that saw the test, learning rates of 0, groups without a gradient, losses that are not finite, weights
-    that do not come over, validation that is random. Exit code 1 if something is wrong.
+    classes with too few subjects, units, rates, sizes, gaps, flat channels. Then every stage on one batch: the target
+    among the features, a normaliser that saw the test, learning rates of 0, groups without a gradient, losses that are
+    not finite, weights that do not come over, validation that is random. Exit code 1 if something is wrong.
     """
     from dataclasses import asdict
 

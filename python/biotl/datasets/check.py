@@ -16,6 +16,8 @@ from biotl.parallel import in_threads
 
 MISSING = 0.1
 """Share of missing samples from which a channel is worth a word."""
+SIZE = 100.0
+"""Times the usual span of a channel from which it is worth a word: hearts differ by ten, units by a thousand."""
 _LISTED = 10  # classes by name: of hundreds nobody reads a line each
 
 
@@ -34,7 +36,8 @@ class _Look:
 
     entry: Entry
     error: BiotlError | None = None
-    channels: tuple[tuple[str, str, float, float], ...] = ()  # name, unit, rate, share of missing samples
+    # name, unit, rate, share of missing samples, spread of the others
+    channels: tuple[tuple[str, str, float, float, float], ...] = ()
     contents: frozenset[str] = frozenset()
     classes: Mapping[str, int] = field(default_factory=dict)
 
@@ -69,8 +72,8 @@ def examine_manifest(
     -------
     list of Finding
         Files that are missing or refused; one file under two ids; one subject, or one recording by its contents, on two
-        splits; classes with too few subjects; units, rates and channels that differ; missing samples. Empty if nothing
-        is wrong.
+        splits; classes with too few subjects; units, rates, channels and sizes that differ; channels that are flat;
+        missing samples. Empty if nothing is wrong.
     """
     split_of = _split_of(entries, split)
     found = [*_two_ids(entries), *_two_splits(entries, split_of, split)]
@@ -107,9 +110,12 @@ def _look(entry: Entry, preprocessor: Preprocessor | None, target: Target | None
     for record in records:
         for name, unit, x in zip(record.channels, record.units, record.signal, strict=True):
             good = np.isfinite(x)
-            channels.append((name, unit, round(record.fs, 2), 1 - float(good.mean()) if len(x) else 1.0))
+            missing, spread = 1 - float(good.mean()) if len(x) else 1.0, float(np.ptp(x[good])) if good.any() else 0.0
+            # the largest sample may be one artefact
+            size = float(np.subtract(*np.percentile(x[good], [99, 1]))) or spread if spread else 0.0
+            channels.append((name, unit, round(record.fs, 2), missing, size))
             # a channel of one value is the same in many recordings
-            if good.any() and np.ptp(x[good]) > 0:
+            if spread > 0:
                 contents.add(hashlib.sha256(np.ascontiguousarray(x).data).hexdigest())
     classes: dict[str, int] = {}
     try:
@@ -188,6 +194,26 @@ def _channels(looks: Sequence[_Look]) -> Iterator[Finding]:
     gaps = [f"{x.entry.id} {c[0]} {c[3]:.0%}" for x in looks for c in x.channels if c[3] > MISSING]
     if gaps:
         yield Finding("warning", "gaps", f"samples are missing in {len(gaps)} channels: {_some(gaps)}")
+    flat = [f"{x.entry.id} {c[0]}" for x in looks for c in x.channels if c[3] < 1 and not c[4]]
+    if flat:
+        yield Finding("warning", "flat", f"one value throughout in {len(flat)} channels: {_some(flat)}")
+    yield from _sizes(looks)
+
+
+def _sizes(looks: Sequence[_Look]) -> Iterator[Finding]:
+    """Yield channels far larger or smaller than others of their name and unit: a gain or unit that is wrong."""
+    held: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
+    for look in looks:
+        for name, unit, _, _, size in look.channels:
+            if size:
+                held[name, unit].append((size, look.entry.id))
+    for (name, unit), sizes in held.items():
+        usual = float(np.median([size for size, _ in sizes]))
+        ratios = ((id_, size / usual) for size, id_ in sizes)
+        odd = [f"{id_} {float(f'{ratio:.1g}'):g} times" for id_, ratio in ratios if not 1 / SIZE < ratio < SIZE]
+        if odd:
+            text = f"channel {name} spans {usual:.3g} {unit} in most recordings".replace("  ", " ")
+            yield Finding("warning", "size", f"{text}, {_some(odd)} as much: is the unit or the gain right?")
 
 
 def _classes(looks: Sequence[_Look], split_of: Mapping[str, str], labels: Sequence[str]) -> Iterator[Finding]:

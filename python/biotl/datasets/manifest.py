@@ -3,11 +3,12 @@
 import csv
 import io
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from biotl.datasets.members import is_member, read_member
 from biotl.errors import RecordError
@@ -206,7 +207,7 @@ def _entry(path: Path, number: int, row: Mapping[str, str], split_column: str) -
     if split not in SPLITS:
         wanted = "train, validation, test or nothing"
         raise RecordError(str(path), f"row {number}, {split_column}", split, wanted)
-    files = tuple(path.parent / row[name] for name in row if _is_file(name) and row[name])
+    files = tuple(_file(path, number, name, row[name]) for name in row if _is_file(name) and row[name])
     values = {name: row[name] for name in row if name not in {*_OWN, split_column} and not _is_file(name)}
     start, stop = (_number(path, number, name, row.get(name, "")) for name in ("start_s", "stop_s"))
     stretch = Labelled(0.0 if start is None else start, math.inf if stop is None else stop, values)
@@ -216,6 +217,17 @@ def _entry(path: Path, number: int, row: Mapping[str, str], split_column: str) -
     channels = tuple(name.strip() for name in row.get("channels", "").split(";") if name.strip())
     labels = (stretch,) if values else ()
     return Entry(row["id"], files, row["subject"], split, labels, row.get("time", ""), fs or None, channels)
+
+
+def _file(path: Path, number: int, column: str, cell: str) -> Path:
+    """Return the file of a cell; one that was written on Windows is read elsewhere as it was meant."""
+    if os.sep == "\\" or "\\" not in cell or (path.parent / cell).exists():
+        return path.parent / cell
+    meant = PureWindowsPath(cell)
+    if meant.drive:
+        hint = "of a drive of Windows only Windows knows where it is"
+        raise RecordError(str(path), f"row {number}, {column}", cell, "a file relative to the manifest", hint)
+    return path.parent / meant.as_posix()
 
 
 def _is_file(name: str) -> bool:
