@@ -1,6 +1,7 @@
 """The commands around a recipe, from raw files on: on synthetic recordings that bear the names of MIT-BIH."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 
 from biotl.cli import main
 from biotl.datasets.de_chazal import DS1, DS2
+from biotl.datasets.splits import Split
 from biotl.records import ecg
+from biotl.training.lock import locked
 from toys import write_recipe
 
 
@@ -124,6 +127,36 @@ def test_predict_takes_a_folder_a_lead_a_unit_and_says_what_it_read(finished, tm
     np.savez(tmp_path / "lead.npz", ECG=x)
     assert main(["predict", model, str(tmp_path / "lead.npz"), "--fs", "360", "--units", "mV", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["records"][0]["beats"]
+
+
+def test_inspect_says_of_a_run_folder_what_it_is(finished, config, tmp_path, capsys):
+    results = json.loads((finished / "results.json").read_text())
+    assert main(["inspect", str(finished), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["recipe"], found["seed"], found["state"]) == ("run", "ecgbert", 3, "finished")
+    assert found["recordings"] == {
+        name: len(of) for name, of in Split.from_json((finished / "split.json").read_text()).parts.items()
+    }
+    assert list(found["macro-F1 %"]) == list(results["models"])
+    assert found["macro-F1 %"]["ecgbert"].startswith(f"{results['models']['ecgbert']['macro_f1']:.1f} (")
+    assert found["files"]["model.onnx"] == (finished / "model.onnx").stat().st_size
+    with locked(finished):
+        code = f"from biotl.cli import main; raise SystemExit(main(['inspect', {str(finished)!r}]))"
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"state: process {os.getpid()} runs in this folder" in other.stdout
+    begun = tmp_path / "run"
+    begun.mkdir()
+    (begun / "split.json").write_bytes((finished / "split.json").read_bytes())
+    assert main(["inspect", str(begun)]) == 0
+    assert "state: not trained yet" in capsys.readouterr().out
+    (begun / "checkpoints").mkdir()
+    (begun / "checkpoints" / "last-00000001.safetensors").touch()
+    (begun / "metrics.jsonl").write_text('{"kind": "update", "stage": "pretrain", "epoch": 0}\n')
+    assert main(["inspect", str(begun)]) == 0
+    assert "state: 'interrupted in stage pretrain, epoch 1: go on with --resume'" in capsys.readouterr().out
+    (begun / "results.json").write_text("{}")
+    assert main(["inspect", str(begun)]) == 3
+    assert "results.json: figures: got something else, wanted what a run writes" in capsys.readouterr().err
 
 
 def test_a_run_is_not_overwritten(finished, config, capsys):
@@ -295,6 +328,19 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on_with_resume(number, 
 def test_a_part_without_recordings_is_refused_with_what_to_do(config, setting, code, says, tmp_path, capsys):
     assert main(["finetune", str(config), "--run", str(tmp_path / "run"), "--set", setting]) == code
     assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("command", "lacks"), [("finetune", "test"), ("finetune", "validation"), ("pretrain", "validation")]
+)
+def test_a_split_without_a_part_is_refused_before_a_recording_is_read(command, lacks, tmp_path, capsys):
+    parts = [part for part in ("train", "validation", "test") if part != lacks]
+    rows = "".join(f"r{k},{k}.csv,p{k},{part},a\n" for k, part in enumerate(parts))  # none of these files is there
+    (tmp_path / "m.csv").write_text(f"id,file,subject,split,c\n{rows}")
+    words = ["window_class", "--set", f"data.manifest={tmp_path / 'm.csv'}", "--set", "data.column=c"]
+    assert main([command, *words, "--run", str(tmp_path / "run")]) == 2
+    assert f"no {lacks} recording is left: the split (by the column" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "store").exists()
 
 
 def test_labels_of_stretches_shorter_than_a_window_are_refused_before_training(tmp_path, capsys):

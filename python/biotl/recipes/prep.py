@@ -39,6 +39,7 @@ def prepare(
     executor: Executor | None = None,
     threads: int | None = None,
     shard: tuple[int, int] | None = None,
+    needs: Sequence[str] = (),
 ) -> Ready:
     """Read and prepare every recording of the split, once: what lies whole in the run folder is opened.
 
@@ -48,6 +49,8 @@ def prepare(
         The run.
     executor, threads, shard
         See `biotl.datasets.store.prepare_store`.
+    needs : sequence of str
+        The parts of the split that may not be empty: what is wanted in the end is asked for before any work.
 
     Returns
     -------
@@ -55,6 +58,9 @@ def prepare(
         With a preprocessor that is not fitted yet, see `fit`.
     """
     recipe, (who, known) = find(config.recipe), split(config)
+    for name in needs:
+        if not who.parts[name]:
+            raise ConfigError(_none(name, f"the split ({who.how}) gives it none"))
     # in the order of the recordings, not of the split: the folds of one data set then share what is prepared
     named = {part.id for parts in who.parts.values() for part in parts}
     used = [entry for name, entry in known.items() if name in named]
@@ -85,7 +91,7 @@ def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Read
     for name in needs:
         if not ready.parts(name):
             why = ready.refused[0] if ready.refused else f"the split ({ready.split.how}) gives it none"
-            raise ConfigError(f"no {name} recording is left: {why}")
+            raise ConfigError(_none(name, why))
         if not any(_known(ready.store.targets(part.id)) for part in ready.parts(name)):
             unit = ready.preprocessor.unit
             raise ConfigError(
@@ -95,6 +101,10 @@ def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Read
     # of a recording that is split in time only the stretch that is learnt from: a scaler must not see what comes after
     fitted = samples.fit(ready.store, ready.preprocessor, ready.parts("train"), seed=ready.config.seed)
     return replace(ready, preprocessor=fitted)
+
+
+def _none(name: str, why: object) -> str:
+    return f"no {name} recording is left: {why}"
 
 
 def _known(targets: Mapping[str, Any]) -> bool:

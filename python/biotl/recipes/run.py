@@ -63,7 +63,7 @@ def trained(config: RunConfig, *, resume: bool, needs: Sequence[str]) -> Iterato
     folder = Path(config.run)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder) if World.join().main else nullcontext():
-        ready = fit(prepare(config), needs=needs)
+        ready = fit(prepare(config, needs=needs), needs=needs)
         work, result = (ready.recipe.learn or by_stages)(ready, resume=resume)
         yield ready, work, result
 
