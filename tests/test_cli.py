@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from biotl.cli import app, main
-from biotl.cli.output import result
+from biotl.cli.output import result, table
 from biotl.errors import ConfigError, MissingExtraError, RecordError
 from biotl.records import read
 
@@ -163,6 +163,11 @@ def test_inspect_refuses_a_damaged_store_or_checkpoint_in_one_line(tmp_path, cap
 def test_what_is_undefined_is_null_in_json(capsys):
     result({"auroc": float("nan"), "rows": [(1.5, float("inf"))]}, as_json=True, text="")
     assert json.loads(capsys.readouterr().out) == {"auroc": None, "rows": [[1.5, None]]}
+
+
+def test_numbers_of_a_column_have_as_many_digits():
+    rows = [{"F1": 100.0, "n": 3, "rate": 0.0}, {"F1": 99.4, "n": 12, "rate": 1.875}, {"F1": None, "n": 1, "rate": 2.0}]
+    assert table(rows).splitlines() == ["   F1   n   rate", "100.0   3  0.000", " 99.4  12  1.875", "    -   1  2.000"]
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):

@@ -19,14 +19,14 @@ def result(value: Any, *, as_json: bool, text: str) -> None:
     typer.echo(json.dumps(_finite(value), indent=2) if as_json else text)
 
 
-def lines_of(rows: Sequence[dict[str, Any]], *, as_json: bool, header: bool = True) -> str:
-    """Return rows as CSV, or as one JSON object a line."""
+def lines_of(rows: Sequence[dict[str, Any]], *, as_json: bool = False, header: Sequence[str] = ()) -> str:
+    """Return rows as CSV, below a header row if one is given, or as one JSON object a line."""
     if as_json:
         return "".join(f"{json.dumps(_finite(row))}\n" for row in rows)
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     if header:
-        writer.writerow(rows[0])
+        writer.writerow(header)
     writer.writerows(row.values() for row in rows)
     return lines.getvalue()
 
@@ -60,12 +60,13 @@ def end(refused: Iterable[object], done: object) -> None:
 
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
-    """Return rows as aligned columns; numbers to the right."""
+    """Return rows as aligned columns; numbers to the right, those of a column with as many digits."""
     rows = list(rows)
     if not rows:
         return ""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    digits = {column: max(_digits(row.get(column)) for row in rows) for column in columns}
+    cells = [[_cell(row.get(column), digits[column]) for column in columns] for row in rows]
     widths = [max(len(column), *(len(line[i]) for line in cells)) for i, column in enumerate(columns)]
     right = [all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns]
     lines = [columns, *cells]
@@ -75,7 +76,11 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     )
 
 
-def _cell(value: Any) -> str:
+def _digits(value: Any) -> int:
+    return max(len(f"{value:.3f}".rstrip("0").partition(".")[2]), 1) if isinstance(value, float) else 0
+
+
+def _cell(value: Any, digits: int) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

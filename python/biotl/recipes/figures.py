@@ -69,10 +69,11 @@ def rows(tree: dict[str, Any]) -> list[dict[str, Any]]:
             if values.get(key) is None:
                 continue
             figure = tree["figures"][key]
-            row[f"{figure['name']} {figure['unit']}".strip()] = round(values[key], 2)
+            digits = 1 if figure["unit"] == "%" else 2  # as reports print them
+            row[f"{figure['name']} {figure['unit']}".strip()] = round(values[key], digits)
             if key == chosen[0]:
                 low, high = tree["intervals"][name][key]
-                row["95 % interval"] = "-" if low is None else f"{low:.1f} to {high:.1f}"
+                row["95 % interval"] = "-" if low is None else f"{low:.{digits}f} to {high:.{digits}f}"
         found.append(row)
     return found
 
