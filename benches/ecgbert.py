@@ -2,8 +2,6 @@
 
     OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER [ARM ...]
     OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER few
-    OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER stress ARM ...
-    OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER together ARM
     OMP_NUM_THREADS=1 python benches/ecgbert.py RUN against OTHER
 
 One fixed division of DS1: 13 people of four of the groups that the boosted trees are chosen in are learnt from, the
@@ -13,11 +11,6 @@ to end, in the epoch that was best on the very recordings that are judged: figur
 ``trees`` are the boosted trees, two models of them, learnt from the same people. ``few`` learns from the labels of 2
 and 5 of these people, in as many updates, pretrained on all of them without labels, or not pretrained. The run folders
 are left in FOLDER.
-``stress`` answers, by the network that an arm left, or by ``trees``, recordings of the people judged put together anew
-so that S or V are 5, 30, 60 and 80 % of the beats (`copies.with_share`), record 201 and CPSC 2021, which fibrillate,
-and the normal hearts of QTDB: F1 of that class, mean over people, and beats called S and V in 1,000 that are N; by the
-most probable class, and by thresholds that were searched on the other people judged. ``together`` takes the mean of the
-probabilities of an arm and of the trees, as ``stress`` left them.
 ``against`` sets the test recordings of one finished run against another's, as these were answered then: no look.
 """
 
@@ -29,34 +22,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from beats import DATA, FOLDS, NSV, SHARES, TWO, f1, seen
+from beats import DATA, FOLDS, NSV, TWO, seen
 
 from biotl.datasets import vocabulary
 from biotl.datasets.beat_features import FEATURES as DESCRIBED
-from biotl.datasets.beats import AAMI, AAMI_CLASSES, match, reference_beats
-from biotl.datasets.copies import with_share
+from biotl.datasets.beats import AAMI
 from biotl.datasets.features import FEATURES
-from biotl.datasets.gaps import bridge
-from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.rhythm import RHYTHM_FEATURES
 from biotl.datasets.sentences import SentencePreprocessor
-from biotl.datasets.spec_kinds import parse_spec
 from biotl.datasets.vocabulary import UNKNOWN
-from biotl.deploy.answer import answer
-from biotl.deploy.bundle import Bundle
-from biotl.deploy.decision import Classes, decide
-from biotl.models import registry as models
 from biotl.recipes import registry
-from biotl.recipes.decide import thresholds, undecided
+from biotl.recipes.decide import undecided
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import fit, prepare
 from biotl.recipes.run import answered, by_stages
-from biotl.records import read
 from biotl.scoring import stored
 from biotl.scoring.answers import Answered
-from biotl.scoring.bootstrap import between, interval, paired
+from biotl.scoring.bootstrap import between, interval
 from biotl.training import boosting
-from biotl.training.checkpoint import load
 
 JUDGED = (*FOLDS[0], *FOLDS[4])
 TRAIN = tuple(name for group in (*FOLDS[1:4], FOLDS[5]) for name in group if name not in ("201", "230"))
@@ -205,104 +188,6 @@ def against(run, other):
         differ(mine, its)
 
 
-def hearts():
-    """Yield what a stress test answers: a name, a recording, the samples of its beats and their classes."""
-    for name in JUDGED:
-        record = read(DATA / "mitdb" / name)
-        beats = reference_beats(record.annotations["atr"], AAMI_CLASSES)
-        x = np.stack([bridge(lead) for lead in record.signal])
-        yield name, record, beats.sample, beats.label
-        for of, least in ((1, 8), (2, 20)):
-            for share in SHARES if (beats.label == of).sum() >= least else ():
-                rng = np.random.default_rng([of, round(100 * share), *name.encode()])
-                made, peaks, label = with_share(x, beats.sample, record.fs, beats.label, of, share, 600, rng)
-                yield f"{name} {AAMI[of]} {share:.0%}", replace(record, signal=made, annotations={}), peaks, label
-    outside = [path for folder in ("cpsc2021", "qtdb_more") for path in sorted((DATA / folder).glob("*.hea"))]
-    for path in (DATA / "mitdb" / "201.hea", *outside):
-        record = read(path.with_suffix(""))
-        beats = reference_beats(record.annotations["atr"], AAMI_CLASSES)
-        yield f"{path.parent.name} {path.stem}", record, beats.sample, beats.label
-
-
-def network(own):
-    """Return the preprocessor of a trained arm, and what answers a prepared recording."""
-    kept = load(own / "checkpoints" / "best-all.safetensors")
-    about = Bundle.model_validate(kept.state["about"])
-    preprocessor = make_preprocessor(parse_spec(about.spec), about.state)
-    model = models.build(about.about.model.name, **about.about.model.options)
-    model.load_state_dict(kept.part("model"))
-    run = forward(model, "logits")
-    return preprocessor, lambda prepared: answer(preprocessor, Classes(labels=AAMI), prepared, run).probability
-
-
-def stress(folder, name):
-    """Answer what is stressed by one arm, keep it, and print what it gives."""
-    own = folder / name.replace(" ", "_")
-    own.mkdir(exist_ok=True)
-    if name == "trees":
-        fitted = boosting.fit_trees([seen(DATA / "mitdb" / n)[0] for n in TRAIN], AAMI, seeds=(0, 1))
-        preprocessor, say = TWO, lambda prepared: boosting.probabilities(fitted(prepared.arrays["features"]))
-    else:
-        preprocessor, say = network(own)
-    names, found = set(preprocessor.spec.channels[0].aliases), []
-    for id_, record, peaks, label in hearts():
-        known = names & set(record.channels)
-        prepared = preprocessor.prepare([record], choose=None if known else record.channels[0])
-        span, probability = preprocessor.units(prepared), say(prepared)
-        pairs = match(peaks, span[:, 0], round(0.15 * record.fs))
-        truth = np.where(pairs >= 0, np.append(label, -1)[pairs], -1)
-        missed = np.delete(label, pairs[pairs >= 0])
-        at = {"most probable": probability.argmax(axis=1)}
-        found.append(Answered(id_, id_, "beat", record.fs, span, truth, at, missed[missed >= 0], probability))
-    stored.write(found, own / "stress.npz")
-    tell(name, found)
-    natural = [of for of in found if of.id in JUDGED]
-    others = {
-        who: thresholds([of for of in natural if of.id != who], AAMI) for who in {of.id.split()[0] for of in found}
-    }
-    searched = []
-    for of in found:
-        at = np.array(others[of.id.split()[0]], np.float32)
-        searched.append(replace(of, answers={"searched": decide(of.probability, at)}))
-    tell(f"{name}, thresholds searched", searched)
-
-
-def tell(title, found):
-    """Print a set of answers to what `hearts` yields."""
-    natural = [of for of in found if of.id in JUDGED]
-    show(title, natural, next(iter(found[0].answers)))
-    each = {of.id: f1(of.truth, next(iter(of.answers.values())), of.missed) for of in found}
-    for k, of in enumerate("SV", 1):
-        shares = {}
-        for id_, value in each.items():
-            if f" {of} " in id_:
-                shares.setdefault(id_.split()[2], []).append(value[k])
-        means = [np.mean(values) for values in shares.values()]
-        print(
-            f"  {of} under stress {np.mean(means):.1f}:", *(f"{s} {m:.1f}" for s, m in zip(shares, means, strict=True))
-        )
-    for name in ("mitdb 201", "cpsc2021", "qtdb_more"):
-        usual = [next(iter(of.answers.values()))[of.truth == 0] for of in found if of.id.startswith(name)]
-        n = np.concatenate(usual)
-        print(f"  {name}: of 1,000 N {1000 * np.mean(n == 1):.0f} called S, {1000 * np.mean(n == 2):.0f} V", flush=True)
-
-
-def together(folder, name):
-    """Print what the mean of an arm's and the trees' probabilities gives."""
-    found = []
-    both = [stored.read(folder / of.replace(" ", "_") / "stress.npz") for of in (name, "trees")]
-    for own, trees in zip(*both, strict=True):
-        near = match(trees.span[:, 0], own.span[:, 0], round(0.05 * own.fs))
-        its = np.where((near >= 0)[:, None], trees.probability[near], own.probability)
-        answers = {"mean": (own.probability + its).argmax(axis=1), "trees": its.argmax(axis=1)}
-        found.append(replace(own, answers={**answers, "ecgbert": own.probability.argmax(axis=1)}))
-    tell(f"{name} and trees", found)
-    natural = [of for of in found if of.id in JUDGED]
-    for other in ("ecgbert", "trees"):
-        apart = paired(natural, NSV(AAMI), "mean", other)
-        print("mean less", other, *(f"{k} {i.value:+.1f} [{i.low:+.1f}, {i.high:+.1f}]" for k, i in apart.items()))
-
-
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
@@ -311,9 +196,5 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("BIOTL_DATA", str(DATA))
-    if sys.argv[2:3] in (["stress"], ["together"]):
-        for name in sys.argv[3:]:
-            {"stress": stress, "together": together}[sys.argv[2]](folder, name)
-        raise SystemExit
     for name in sys.argv[2:] or [*ARMS, "trees"]:
         {"trees": trees, "few": lambda: few(folder)}.get(name, lambda: run(folder, name))()  # noqa: B023
