@@ -134,6 +134,7 @@ KINDS: dict[str, Callable[..., Made]] = {
     "premature": with_premature,
     "fibrillation": with_fibrillation,
     "whole fibrillation": partial(with_fibrillation, whole=1.0),
+    "paroxysm": partial(with_fibrillation, whole=0.0),  # a part of it, from a fifth to four fifths
     "noise": with_noise,
 }
 """What a copy is made by. Every second one has its leads in another order, and ``other lead`` always."""
@@ -159,7 +160,7 @@ def copies(
     for entry, held in zip(entries, counts, strict=True):
         kinds = ["other lead", "noise"]
         if list(labels[:3]) == ["N", "S", "V"]:
-            kinds += ["premature", "fibrillation", "whole fibrillation"]
+            kinds += ["premature", "fibrillation", "whole fibrillation", *(f"paroxysm {k}" for k in (1, 2))]
             enough = [f"more {name}" for name in "SV" if held[name] >= FEWEST]
             kinds += [*enough, *(f"{kind} {k}" for kind in enough for k in range(EVEN))]
         for kind in kinds:
