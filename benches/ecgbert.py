@@ -3,6 +3,7 @@
     OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER [ARM ...]
     OMP_NUM_THREADS=1 python benches/ecgbert.py FOLDER few
     OMP_NUM_THREADS=1 python benches/ecgbert.py RUN against OTHER
+    OMP_NUM_THREADS=1 python benches/ecgbert.py RUN annotated
 
 One fixed division of DS1: 13 people of four of the groups that the boosted trees are chosen in are learnt from, the
 seven of two others judged. Each arm is `ecgbert_mitbih` without copies, with one thing changed, one epoch of
@@ -12,6 +13,7 @@ to end, in the epoch that was best on the very recordings that are judged: figur
 and 5 of these people, in as many updates, pretrained on all of them without labels, or not pretrained. The run folders
 are left in FOLDER.
 ``against`` sets the test recordings of one finished run against another's, as these were answered then: no look.
+``annotated`` answers the test recordings of a finished run at the annotated beats, a part of its look.
 """
 
 import os
@@ -26,20 +28,29 @@ from beats import DATA, FOLDS, NSV, TWO, seen
 
 from biotl.datasets import vocabulary
 from biotl.datasets.beat_features import FEATURES as DESCRIBED
-from biotl.datasets.beats import AAMI
+from biotl.datasets.beats import AAMI, AAMI_CLASSES, reference_beats
+from biotl.datasets.de_chazal import DS2
 from biotl.datasets.features import FEATURES
+from biotl.datasets.kinds import make_preprocessor
 from biotl.datasets.rhythm import RHYTHM_FEATURES
 from biotl.datasets.sentences import SentencePreprocessor
+from biotl.datasets.spec_kinds import parse_spec
 from biotl.datasets.vocabulary import UNKNOWN
+from biotl.deploy.answer import answer
+from biotl.deploy.bundle import Bundle
+from biotl.deploy.decision import Classes
+from biotl.models import registry as models
 from biotl.recipes import registry
 from biotl.recipes.decide import undecided
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import fit, prepare
 from biotl.recipes.run import answered, by_stages
+from biotl.records import read
 from biotl.scoring import stored
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import between, interval
 from biotl.training import boosting
+from biotl.training.checkpoint import load
 
 JUDGED = (*FOLDS[0], *FOLDS[4])
 TRAIN = tuple(name for group in (*FOLDS[1:4], FOLDS[5]) for name in group if name not in ("201", "230"))
@@ -174,6 +185,34 @@ def few(folder):
         run(folder, f"{size} people pretrained", "no pretraining", labelled, init)
 
 
+def network(own):
+    """Return the preprocessor of a trained arm, and what answers a prepared recording."""
+    kept = load(own / "checkpoints" / "best-all.safetensors")
+    about = Bundle.model_validate(kept.state["about"])
+    preprocessor = make_preprocessor(parse_spec(about.spec), about.state)
+    model = models.build(about.about.model.name, **about.about.model.options)
+    model.load_state_dict(kept.part("model"))
+    run = forward(model, "logits")
+    return preprocessor, lambda prepared: answer(preprocessor, Classes(labels=AAMI), prepared, run).probability
+
+
+def annotated(run):
+    """Print F1 of a finished run on its test recordings, beats where they are annotated."""
+    preprocessor, say = network(run)
+    found = []
+    for name in DS2:
+        record = read(DATA / "mitdb" / name)
+        beats = reference_beats(record.annotations["atr"], AAMI_CLASSES)
+        at = np.rint(beats.sample * (preprocessor.spec.fs / record.fs)).astype(np.int64)
+        SentencePreprocessor._beats = lambda *_of, at=at: at
+        prepared = preprocessor.prepare([record])
+        span, none = preprocessor.units(prepared), np.zeros(0, np.int64)
+        answers = {"ecgbert": say(prepared).argmax(axis=1)}
+        found.append(Answered(name, name, "beat", record.fs, span, beats.label, answers, none))
+    for left_out in ("", "232", "202"):
+        show(f"without {left_out}" if left_out else "annotated", [of for of in found if of.id != left_out], "ecgbert")
+
+
 def against(run, other):
     """Print F1 of two finished runs on their test recordings, and how far they are apart."""
     found = [stored.read_run(folder)[0] for folder in (run, other)]
@@ -193,6 +232,8 @@ if __name__ == "__main__":
         raise SystemExit(__doc__)
     if sys.argv[2:3] == ["against"]:
         raise SystemExit(against(Path(sys.argv[1]), Path(sys.argv[3])))
+    if sys.argv[2:] == ["annotated"]:
+        raise SystemExit(annotated(Path(sys.argv[1])))
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("BIOTL_DATA", str(DATA))

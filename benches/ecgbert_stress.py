@@ -18,25 +18,18 @@ from pathlib import Path
 
 import numpy as np
 from beats import DATA, DECISION, NSV, SHARES, TWO, f1, seen
-from ecgbert import JUDGED, TRAIN, show
+from ecgbert import JUDGED, TRAIN, network, show
 
 from biotl.datasets.beats import AAMI, AAMI_CLASSES, match, reference_beats
 from biotl.datasets.copies import with_share
 from biotl.datasets.gaps import bridge
-from biotl.datasets.kinds import make_preprocessor
-from biotl.datasets.spec_kinds import parse_spec
-from biotl.deploy.answer import answer
-from biotl.deploy.bundle import Bundle
-from biotl.deploy.decision import Classes, decide
-from biotl.models import registry as models
+from biotl.deploy.decision import decide
 from biotl.recipes.decide import thresholds
-from biotl.recipes.forward import forward
 from biotl.records import read
 from biotl.scoring import stored
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import paired
 from biotl.training import boosting
-from biotl.training.checkpoint import load
 
 
 def hearts():
@@ -56,17 +49,6 @@ def hearts():
         record = read(path.with_suffix(""))
         beats = reference_beats(record.annotations["atr"], AAMI_CLASSES)
         yield f"{path.parent.name} {path.stem}", record, beats.sample, beats.label
-
-
-def network(own):
-    """Return the preprocessor of a trained arm, and what answers a prepared recording."""
-    kept = load(own / "checkpoints" / "best-all.safetensors")
-    about = Bundle.model_validate(kept.state["about"])
-    preprocessor = make_preprocessor(parse_spec(about.spec), about.state)
-    model = models.build(about.about.model.name, **about.about.model.options)
-    model.load_state_dict(kept.part("model"))
-    run = forward(model, "logits")
-    return preprocessor, lambda prepared: answer(preprocessor, Classes(labels=AAMI), prepared, run).probability
 
 
 def stress(folder, name):
