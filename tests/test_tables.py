@@ -266,6 +266,38 @@ def test_uneven_times_are_refused_by_their_steps_and_a_clock_that_jitters_is_nam
         assert read(path).fs == pytest.approx(50, rel=0.01)
 
 
+@pytest.mark.parametrize("nothing", ["--", "---", "N/A", "#DIV/0!", "missing", "?"])
+def test_what_devices_and_spreadsheets_write_for_nothing_is_nan(tmp_path, nothing):
+    rows = [f"{i / 50},{nothing if i % 50 == 0 else i}" for i in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join(["t_s,ppg", *rows]))
+    record = read(tmp_path / "a.csv")
+    assert record.channels == ("ppg",)
+    assert np.flatnonzero(np.isnan(record.signal[0])).tolist() == [0, 50, 100, 150]
+
+
+def test_a_stated_rate_takes_no_gap_away_and_is_not_another_than_that_of_uneven_times(tmp_path):
+    rng = np.random.default_rng(4)
+    kept = np.array([i for i in range(6000) if not 1000 <= i < 1650 and not 3000 <= i < 3003])
+    ticks = [f"{1_700_000_000_000 + i * 20 + d:.0f}" for i, d in zip(kept, rng.normal(0, 2, len(kept)), strict=True)]
+    for name, times in (("jitters", ticks), ("packets", [f"{1_700_000_000_000 + i // 10 * 200}" for i in kept])):
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join(["timestamp,ppg", *(f"{t},{i}" for t, i in zip(times, kept, strict=True))]))
+        with pytest.raises(RecordError, match=r"state fs to take it as even: there are (49\.9|50|50\.1) rows a second"):
+            read(path)
+        with pytest.raises(RecordError, match=r"got (49\.9|50|50\.1) rows a second, wanted 100 as stated"):
+            read(path, fs=100)
+        x = read(path, fs=50).signal[0]
+        assert abs(len(x) - 6000) <= 12
+        lost = np.flatnonzero(np.isnan(x))
+        assert abs(len(lost) - 653) <= 12
+        place = np.flatnonzero(np.isfinite(x))
+        assert np.abs(place - kept).max() <= 12  # a packet is ten
+        assert x[place].tolist() == kept.tolist()
+    path = table(tmp_path / "back.csv", "t_s,x", [0, 0.02, 0.01, *np.arange(3, N) / 50])
+    with pytest.warns(UserWarning, match="times go back or are missing, first in row 3 of the data"):
+        assert read(path, fs=50).signal.shape[1] == N
+
+
 def test_the_first_time_column_that_is_even_gives_the_rate(tmp_path):
     phone = [f"2024-05-01T10:00:00.{(i // 25) * 100:03d}" for i in range(N)]  # packets of 25 samples
     rows = [f"{p};{10**15 + i * 7_692_308};{v}" for i, (p, v) in enumerate(zip(phone, wave(), strict=True))]

@@ -238,7 +238,7 @@ def _clock(
     fs: float | None,
 ) -> tuple[float, NDArray[np.int64] | None]:
     """Rate and places of the rows by the first time column that is even, or as stated."""
-    refusal = None
+    refusal = uneven = None
     for at, column in enumerate(times):
         if given := _few_times(columns[at]):
             return given, None
@@ -247,14 +247,12 @@ def _clock(
                 seconds = clock.past_midnight(columns[at])
             else:
                 seconds = clock.in_seconds(path, head.names[column], head.units[column], columns[at], fs)
-            rate, place = clock.lattice(path, seconds)
+            uneven = seconds if uneven is None else uneven
+            return clock.lattice(path, seconds)
         except RecordError as error:
             refusal = refusal or error
-            continue
-        return rate, place
-    stated = fs or head.fs
-    if stated:
-        return stated, None
+    if rate := fs or head.fs:
+        return rate, None if uneven is None else clock.stated(path, uneven, rate)
     if refusal:
         raise refusal
     pairs = zip(head.names, head.units, strict=True)

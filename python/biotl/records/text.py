@@ -16,7 +16,7 @@ from biotl.errors import RecordError
 _BLOCK = 1 << 20  # characters parsed at a time
 _HEAD = 1 << 16  # bytes that the form of a file is judged by
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
-_EMPTY = re.compile(r"|nan|na|n/a|#n/a|null|none|-", re.IGNORECASE)
+_EMPTY = re.compile(r"|nan|na|n/a|#n/a|#div/0!|#value!|null|none|missing|-{1,3}|\?", re.IGNORECASE)
 _CLOCK = re.compile(
     r"\[?\s*(?:(\d{4}[-/]\d\d?[-/]\d\d?|\d\d?[/.]\d\d?[/.]\d{4})[T ]+)?(?:(\d+):)?(\d{1,2}):(\d\d(?:[.,]\d+)?)"
 )
