@@ -226,6 +226,16 @@ def test_answers_of_another_day_are_not_left_where_there_are_none(folder, tmp_pa
     assert not (tmp_path / "o.csv").exists()
 
 
+def test_answers_of_a_signal_that_may_be_anything_are_counted(folder, tmp_path, capsys):
+    noise = np.random.default_rng(0).normal(0, 0.3, (1, 15_000)).astype(np.float32)
+    np.savez(tmp_path / "noise.npz", signal=noise, fs=250.0, channels=["II"], units=["mV"])
+    model = folder / "spiking_without_beats.onnx"
+    assert main(["predict", str(model), str(tmp_path / "noise.npz")]) == 0
+    assert "; 6 answers of a signal so poor (quality below 0.1) that it may be anything" in capsys.readouterr().err
+    assert main(["predict", str(model), str(folder / "r1")]) == 0
+    assert "so poor" not in capsys.readouterr().err
+
+
 def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Predictor, "predict", lambda *_: pytest.fail("work was done"))
     (tmp_path / "file").write_text("")

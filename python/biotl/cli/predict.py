@@ -155,7 +155,11 @@ def _picture(folder: Path, options: dict[str, Any]) -> Written:
 
 
 def _summary(made: "Prediction", path: Path) -> str:
+    from biotl.deploy.judge import LEAST_SCORE
+
     said = ", ".join(f"{k} {n}" for k, n in made.counts().items())
+    if poor := sum(q < LEAST_SCORE and not why for q, why in zip(made.quality, made.abstained, strict=True)):
+        said += f"; {poor} answers of a signal so poor (quality below {LEAST_SCORE:g}) that it may be anything"
     return "; ".join(
         filter(None, [f"{made.record}: {len(made)} {made.unit}s from {made.lead} of {path}", said, *made.notes])
     )
