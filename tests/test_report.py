@@ -451,6 +451,14 @@ def test_numbers_are_printed_with_the_digits_that_they_bear():
     assert number(8.25, "%", signed=True) == "+8.2"
 
 
+def test_columns_of_figures_stand_on_the_right_and_sentences_on_the_left():
+    rows = [
+        {"intercept": Estimate("-0.162", "-0.229 to -0.101"), "why": "it was measured on another day than the rest"}
+    ]
+    page = html.render(Report("a", "b", (Section("c", (Table(rows),)),)), made_by="d")
+    assert re.findall(r'<th[^>]*class="words"[^>]*>([^<]+)', page) == ["why"]
+
+
 def test_the_files_are_written_whole(tmp_path):
     report = Report("t", "q", [Section("", (Headline((Card("1", "n"),)),))])
     html.write(report, tmp_path / "report.html", made_by="biotl")

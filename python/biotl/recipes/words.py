@@ -1,7 +1,7 @@
 """What a report says of a run in words: what was asked, of whom and of which recordings, and what it does not show."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,16 @@ def _mapped(classes: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {symbols}" for name, symbols in of.items())
 
 
+def _listed(names: Iterable[str]) -> str:
+    """Return names as a reader lists them: ``PPG, ACC_X and ACC_Y``."""
+    *first, last = list(names) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def facts(ready: Ready, tree: Mapping[str, Any]) -> dict[str, str]:
     """Return what a reader has to know before any figure: for whom and what it is, and what it is not for."""
     own, task, spec = next(iter(tree["models"])), tree["task"], ready.preprocessor.spec
-    leads = Counter(" and ".join(ready.store.about(part.id).get("leads", {}).values()) for part in ready.parts("test"))
+    leads = Counter(_listed(ready.store.about(part.id).get("leads", {}).values()) for part in ready.parts("test"))
     key = task["headline"]
     unit = tree["figures"][key]["unit"]
     found = {
@@ -80,7 +86,7 @@ def facts(ready: Ready, tree: Mapping[str, Any]) -> dict[str, str]:
         "not meant for": "diagnosis, alarms or treatment (it is no medical device); people, leads and recorders unlike "
         "those it was judged on",
         "who was judged": f"{len(tree['per_subject'])} subjects; {ready.split.claim}",
-        "leads judged": ", ".join(f"{lead} ({n})" for lead, n in leads.most_common()) if any(leads) else "",
+        "leads judged": "; ".join(f"{lead} ({n})" for lead, n in leads.most_common()) if any(leads) else "",
         "rate": f"{spec.fs:g} Hz; recordings of another rate are resampled",
         tree["figures"][key]["name"]: f"{estimate(tree, own, key)} {unit}".strip(),
     }

@@ -11,7 +11,7 @@ from biotl.report.content import Block, Estimate, Figure, Report, Table
 from biotl.report.style import DARK, LIGHT, NARROW, svg
 
 LONG = 24
-"""Letters from which a cell is a sentence: figures with intervals are shorter."""
+"""Letters from which a text is a sentence."""
 
 
 def write(report: Report, path: Path, *, made_by: str) -> None:
@@ -61,7 +61,9 @@ def _cell(value: Any) -> Any:
 
 def _words(table: Table) -> set[str]:
     """Return the columns that hold sentences, which stand on the left and may take several lines."""
-    found = {column: [str(row[column]) for row in table.rows if row.get(column)] for column in table.columns}
+    found = {
+        column: [row[column] for row in table.rows if isinstance(row.get(column), str)] for column in table.columns
+    }
     return {column for column, cells in found.items() if any(len(cell) > LONG for cell in cells)}
 
 
