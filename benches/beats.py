@@ -9,7 +9,7 @@
 and as the mean over patients; F1 under *prevalence stress* (held-out recordings put together anew so that S or V are 5,
 30, 60 and 80 % of the beats); false S in record 201, which fibrillates for half an hour, and false S and V in CPSC 2021
 (three patients in fibrillation) and in the normal hearts of QTDB. With NAMEs, only those kinds of copies are learnt
-from (`biotl.training.boosting.KINDS`). It reads no recording of DS2.
+from (`biotl.training.beat_rows.KINDS`). It reads no recording of DS2.
 
 ``test`` trains on DS1 without 201, who is 202 of DS2, or takes the trees of a finished RUN, and reads DS2: one look, or
 part of that run's. ``causal`` leaves the first two
@@ -45,7 +45,7 @@ from biotl.report.robustness import Panels, keep
 from biotl.scoring.answers import Answered
 from biotl.scoring.bootstrap import interval, paired
 from biotl.scoring.classes import ClassCounts, score
-from biotl.training import boosting
+from biotl.training import beat_rows, boosting
 from biotl.training.checkpoint import SUFFIX, load
 
 DATA = Path(os.environ.get("BIOTL_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -77,7 +77,7 @@ def seen(path, preprocessor=TWO, classes=AAMI_CLASSES):
     arrays = prepared.arrays
     reference = reference_beats(record.annotations["atr"], classes)
     beats = label_beats(reference, preprocessor.units(prepared)[:, 0], record.fs)
-    heart = boosting.Heart(record.name, arrays["signal"], preprocessor.spec.fs, arrays["rpeaks"], beats.label)
+    heart = beat_rows.Heart(record.name, arrays["signal"], preprocessor.spec.fs, arrays["rpeaks"], beats.label)
     return heart, arrays["features"], beats.missed
 
 
@@ -106,7 +106,7 @@ def stressed(heart, of):
 
 def folds(names):
     """Print what leaving patients out gives."""
-    kinds = {name: boosting.KINDS[name] for name in names or boosting.KINDS}
+    kinds = {name: beat_rows.KINDS[name] for name in names or beat_rows.KINDS}
     hearts = {name: seen(DATA / "mitdb" / name) for name in DS1}
     outside = {
         folder: [seen(path.with_suffix("")) for path in sorted((DATA / folder).glob("*.hea"))]

@@ -13,7 +13,8 @@ from biotl.datasets.spec_kinds import BeatSpec, parse_spec
 from biotl.errors import ConfigError, RecordError, TrainingError
 from biotl.records import ecg
 from biotl.scoring.classes import score
-from biotl.training.boosting import Heart, fit_trees
+from biotl.training.beat_rows import Heart
+from biotl.training.boosting import fit_trees
 
 TWO = make_preprocessor(BeatSpec())
 ONE = BeatPreprocessor(BeatSpec(channels=BeatSpec().channels[:1]))

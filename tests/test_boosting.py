@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from biotl.datasets.beat_features import FEATURES
+from biotl.datasets.joined import FALSE
 from biotl.errors import TrainingError
-from biotl.training.boosting import FALSE, FALSE_COUNT, MAKES, Heart, Lessons, Rows, heart_rows, joined
+from biotl.training.beat_rows import MAKES, Heart, Rows, heart_rows
+from biotl.training.boosting import FALSE_COUNT, Lessons, joined
 
 LABELS = ("N", "S", "V")
 

@@ -13,7 +13,8 @@ from biotl.scoring.answers import Answered
 if TYPE_CHECKING:
     from biotl.deploy.decision import Decision
     from biotl.recipes.recipe import Ready
-    from biotl.training.boosting import Heart, Lessons
+    from biotl.training.beat_rows import Heart
+    from biotl.training.boosting import Lessons
     from biotl.training.data import Task
     from biotl.training.trainer import Result
 
@@ -22,7 +23,7 @@ STAGE = "trees"
 FOLDS = 6
 """Groups of training subjects, each answered by trees that were fitted on the other groups."""
 MODELS = 2
-"""Of the ensemble, in those fits: one of each make (`biotl.training.boosting.MAKES`)."""
+"""Of the ensemble, in those fits: one of each make (`biotl.training.beat_rows.MAKES`)."""
 
 
 def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: ARG001  (a fit of minutes starts over)
@@ -66,7 +67,7 @@ def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: AR
 
 def _heart(ready: "Ready", part: Part) -> "Heart":
     """Return a training recording, or the stretch of it that is learnt from."""
-    from biotl.training.boosting import Heart
+    from biotl.training.beat_rows import Heart
 
     whole = ready.store[part.id]
     start, stop = (round(share * whole.samples) for share in (part.start, part.stop))
