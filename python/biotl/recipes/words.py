@@ -69,7 +69,7 @@ def _mapped(classes: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {symbols}" for name, symbols in of.items())
 
 
-def _listed(names: Iterable[str]) -> str:
+def _joined(names: Iterable[str]) -> str:
     """Return names as a reader lists them: ``PPG, ACC_X and ACC_Y``."""
     *first, last = list(names) or [""]
     return f"{', '.join(first)} and {last}" if first else last
@@ -78,7 +78,7 @@ def _listed(names: Iterable[str]) -> str:
 def facts(ready: Ready, tree: Mapping[str, Any]) -> dict[str, str]:
     """Return what a reader has to know before any figure: for whom and what it is, and what it is not for."""
     own, task, spec = next(iter(tree["models"])), tree["task"], ready.preprocessor.spec
-    leads = Counter(_listed(ready.store.about(part.id).get("leads", {}).values()) for part in ready.parts("test"))
+    leads = Counter(_joined(ready.store.about(part.id).get("leads", {}).values()) for part in ready.parts("test"))
     key = task["headline"]
     unit = tree["figures"][key]["unit"]
     found = {

@@ -115,9 +115,7 @@ def _rows_a_second(steps: NDArray[np.float64]) -> float:
     return len(held) / float(held.sum()) if held.sum() > 0 else 0.0
 
 
-def stated(
-    path: Path, time_s: NDArray[np.float64], fs: float, *, field: str = "time column"
-) -> NDArray[np.int64] | None:
+def stated(path: Path, time_s: NDArray[np.float64], fs: float) -> NDArray[np.int64] | None:
     """Place rows of uneven times on a time line of a stated rate: as even, but for the gaps that times show.
 
     A time may be late, by jitter or since it is that of a packet, and is not early: a gap is what no later row makes up
@@ -159,7 +157,7 @@ def stated(
     skipped = np.where(skipped < _GAP, 0, np.rint(skipped)).astype(np.int64)
     rows = _rows_a_second(steps)
     if len(time_s) >= _FEW and abs(rows - fs) > 0.05 * fs:
-        hint = "state the rate that the times have"
+        hint = "state the rate that the times have, or leave the column out"
         raise RecordError(str(path), field, f"{rows:.3g} rows a second", f"{fs:g} as stated", hint)
     if skipped.sum() >= _LONGEST * len(time_s):
         raise RecordError(
