@@ -387,3 +387,37 @@ def believe(likely, step, ahead):
             after /= after.sum()
         out.append(belief * after / (belief * after).sum())
     return np.array(out)
+
+
+def alike(shapes):
+    """Of each beat, those within five beats whose complexes correlate with its own over 0.85, itself among them."""
+    near = lambda i: range(max(i - 5, 0), min(i + 6, len(shapes)))  # noqa: E731
+    same = lambda i, j: i == j or np.corrcoef(shapes[i], shapes[j])[0, 1] > 0.85  # noqa: E731
+    return [[j for j in near(i) if same(i, j)] for i in range(len(shapes))]
+
+
+def shared(values, like, gaps):
+    """Mean over the beats that are alike and came after an interval within 16 %."""
+    of_rhythm = lambda i, j: max(gaps[i], gaps[j]) <= 1.16 * min(gaps[i], gaps[j])  # noqa: E731
+    return np.array([np.mean([values[j] for j in own if of_rhythm(i, j)]) for i, own in enumerate(like)])
+
+
+def wave_network(rows, weights, streams, points, from_s, pitch_s):
+    """Onset, peak, offset in seconds, logarithms of their mean errors, log-odds that the wave is there; (beats, 7)."""
+    w = {name: np.float64(values) for name, values in weights.items()}
+
+    def convolved(x, name, stride):
+        reach = w[f"{name}.weight"].shape[2] // 2
+        padded = np.pad(x, ((0, 0), (0, 0), (reach, reach)))
+        views = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=2)[:, :, ::stride]
+        return np.einsum("nipt,oit->nop", views, w[f"{name}.weight"]) + w[f"{name}.bias"][:, None]
+
+    x = (rows - w["mean"]) * w["scale"]
+    signal, context = x[:, : streams * points].reshape(len(x), streams, points), x[:, streams * points :, None]
+    seen = np.maximum(convolved(np.maximum(convolved(signal, "one", 2), 0), "two", 1), 0)
+    whole = np.concatenate([seen.reshape(len(x), -1, 1), context], axis=1)
+    rest, far = np.split(convolved(np.maximum(convolved(whole, "three", 1), 0), "four", 1)[:, :, 0], [4], axis=1)
+    evidence = convolved(seen, "five", 1) + far.reshape(len(x), 3, -1)
+    share = np.exp(evidence - evidence.max(axis=2, keepdims=True))
+    times = from_s + 2 * pitch_s * np.arange(evidence.shape[2])
+    return np.concatenate([(share * times).sum(axis=2) / share.sum(axis=2), rest], axis=1)

@@ -214,7 +214,9 @@ def test_a_gradient_that_is_0_all_epoch_is_refused_though_weight_decay_moves_the
 def test_a_gradient_that_is_0_at_first_is_no_fault(tmp_path):
     model = seeded(Net)
     torch.nn.init.zeros_(model.head.weight)
+    before = model.stem.weight.detach().clone()
     Trainer(config(tmp_path, HEAD | {"trains": ["stem", "blocks", "head"]}), points_task(model)).fit()
+    assert not torch.equal(model.stem.weight, before)
 
 
 def test_a_loss_that_breaks_later_names_update_and_samples_and_leaves_the_checkpoint_before(tmp_path):
