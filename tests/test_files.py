@@ -190,7 +190,6 @@ def test_empatica(files, name, fs, scale):
         ("heartpy/data2.csv", 117, 1, 1),
         ("pyppg/Sample_PPG_CSV_125Hz.csv", 125, 0, 0),
         ("apple/ecg_point_value.csv", 512, 1, 1),
-        ("garmin/garmin_acc.csv", 25, 0, 1),
     ],
 )
 def test_tables_at_a_rate_that_the_caller_states(files, name, fs, skip, column):
@@ -201,6 +200,18 @@ def test_tables_at_a_rate_that_the_caller_states(files, name, fs, skip, column):
     record = read(files / name, fs=fs)
     assert record.fs == pytest.approx(fs, rel=1e-3)
     np.testing.assert_allclose(record.signal[0], wanted, rtol=1e-6)
+
+
+def test_a_stated_rate_takes_no_gap_away_from_a_watch_that_was_put_down(files):
+    lines = [line.split(";") for line in (files / "garmin" / "garmin_acc.csv").read_text().splitlines() if line]
+    with pytest.raises(RecordError, match="fs"):
+        read(files / "garmin" / "garmin_acc.csv")
+    x = read(files / "garmin" / "garmin_acc.csv", fs=25).signal[0]
+    np.testing.assert_array_equal(x[np.isfinite(x)], [float(line[1]) for line in lines])
+    # pauses of 550.64 and 1.4 s, less the step that every row takes; what jitters is even
+    starts = np.flatnonzero(np.diff(np.isnan(x).astype(int), prepend=0) == 1)
+    missing = [int(np.isfinite(x[start:]).argmax()) for start in starts]
+    assert missing == [13765, 34]
 
 
 def test_shimmer_has_its_units_in_the_second_row(files):

@@ -1,4 +1,4 @@
-"""Waves beat by beat and together: networks, beats that look alike and whether a P is there, as the reference has it."""
+"""Waves beat by beat and together: networks, beats that look alike, and whether a P is there; held to the twin."""
 
 from pathlib import Path
 
