@@ -298,6 +298,19 @@ def test_a_stated_rate_takes_no_gap_away_and_is_not_another_than_that_of_uneven_
         assert read(path, fs=50).signal.shape[1] == N
 
 
+def test_a_stated_rate_takes_no_gap_away_from_arrays_either(tmp_path):
+    kept = np.array([i for i in range(6000) if not 1000 <= i < 1650])
+    time_s = kept / 50 + np.random.default_rng(4).normal(0, 0.002, len(kept))
+    np.savez(tmp_path / "a.npz", time=time_s, ppg=kept.astype(np.float32))
+    with pytest.raises(RecordError, match="state fs to take it as even: there are"):
+        read(tmp_path / "a.npz")
+    with pytest.raises(RecordError, match=r"time: got (49\.9|50|50\.1) rows a second, wanted 100 as stated"):
+        read(tmp_path / "a.npz", fs=100)
+    x = read(tmp_path / "a.npz", fs=50).signal[0]
+    assert np.flatnonzero(np.isnan(x)).tolist() == list(range(1000, 1650))
+    assert x[np.isfinite(x)].tolist() == kept.tolist()
+
+
 def test_the_first_time_column_that_is_even_gives_the_rate(tmp_path):
     phone = [f"2024-05-01T10:00:00.{(i // 25) * 100:03d}" for i in range(N)]  # packets of 25 samples
     rows = [f"{p};{10**15 + i * 7_692_308};{v}" for i, (p, v) in enumerate(zip(phone, wave(), strict=True))]

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from biotl.errors import RecordError
 from biotl.records import clock, text
 from biotl.records.csv import heading
+from biotl.records.uneven import GAP, PACKET_S
 
 CHUNK = 1 << 16
 WAIT_S = 0.2
 _DAY_S = 86400.0
 _PAUSE_S = 3600.0  # longer ones are another recording, and their gap would take all memory
-_GAP = 1.5  # steps from row to row: what jitters less is even, as of a file
 _GAPS = 4  # more than these, and one in four rows: it is the rate that is wrong
-_PACKET_S = 0.5  # rows that a sensor sends together have one time
 _DRIFT = 0.02  # of the rate: no clock is worse
 
 
@@ -173,10 +172,10 @@ class _Clock:
         if not 0 <= step <= _PAUSE_S or time < self._last:
             self._refuse(f"{step if self._scale else time - self._last:g} s after the row before", "times that go on")
         self._last = time
-        if step * self._fs > _GAP and ahead > _GAP / 2:
+        if step * self._fs > GAP and ahead > GAP / 2:
             self._gaps += 1
             self._first, self._since = time, 0
-        elif abs(ahead) > _DRIFT * self._since + _PACKET_S * self._fs:
+        elif abs(ahead) > _DRIFT * self._since + PACKET_S * self._fs:
             self._refuse(f"{self._since / elapsed:.4g} rows a second" if elapsed else "one time", f"{self._fs:g}")
         else:
             ahead = 0.0

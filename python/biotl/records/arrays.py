@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import RecordError
-from biotl.records import clock
+from biotl.records import clock, uneven
 from biotl.records.mixed import plain_unit
 from biotl.records.record import Record
 
@@ -184,6 +184,7 @@ def _rate(
     if rates and 0 < min(rates) < np.inf:
         return rates.pop(), None
     if not rates:
+        first = None
         for name, values in times.items():
             seconds = clock.in_seconds(path, name, "", values.astype(np.float64), asked)
             try:
@@ -191,8 +192,9 @@ def _rate(
             except RecordError:
                 if asked is None:
                     raise
+                first = first or (name, seconds)
         if asked is not None:
-            return asked, None
+            return asked, uneven.places(path, first[1], asked, field=first[0]) if first else None
     state = "save a scalar fs in Hz, or state it: fs=250, --fs 250"
     hint = f"{state}; or keep the .hea beside it" if path.suffix == ".mat" else state
     raise RecordError(str(path), "fs", got, "a positive rate in Hz", hint)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import RecordError
+from biotl.records.uneven import LONGEST, rows_a_second
 
 _SECONDS = {
     1.0: ("s", "sec", "secs", "second", "seconds"),
@@ -40,10 +41,6 @@ LABEL |= {
     "notes",
 }
 _PART = 1 << 16  # values
-_GAP = 1.5  # steps: what jitters less is even
-_PACKET_S = 0.5  # of samples that a sensor sends together, with one time
-_FEW = 16  # rows that fit any rate
-_LONGEST = 100  # places on the time line for each row: what is missing must not take all memory
 
 
 def lattice(
@@ -88,7 +85,7 @@ def lattice(
         steps = np.diff(elapsed)
     got = f"steps from {steps.min():g} to {steps.max():g} s" if len(steps) else f"{len(time_s)} rows"
     hint = "resample to one rate, or state fs to take it as even"
-    hint += f": there are {rows:.3g} rows a second" if (rows := _rows_a_second(steps)) else ""
+    hint += f": there are {rows:.3g} rows a second" if (rows := rows_a_second(steps)) else ""
     refusal = RecordError(str(path), field, got, "two rows or more, evenly spaced", hint)
     if not len(steps) or not np.all(np.isfinite(steps)) or steps.min() < 0 or not float(np.median(steps)) > 1e-9:
         raise refusal
@@ -97,7 +94,7 @@ def lattice(
     # whole seconds without a step of their own
     for step in [_typical(elapsed, digit), *([1.0] if digit == 1.0 else [])]:
         place = np.concatenate([[0], np.cumsum(np.maximum(np.rint(steps / step), 1).astype(np.int64))])
-        if place[-1] >= _LONGEST * len(place):
+        if place[-1] >= LONGEST * len(place):
             continue
         fs, off = _fit(elapsed, place, step, digit)
         if fs:
@@ -105,65 +102,6 @@ def lattice(
                 warnings.warn(f"{path}: times jitter by up to {off:.0%} of a step; taken as even", stacklevel=5)
             return fs, place
     raise refusal
-
-
-def _rows_a_second(steps: NDArray[np.float64]) -> float:
-    """Return the rate that uneven times come to, pauses left out; 0 where they go back."""
-    if not len(steps) or not steps.min() >= 0:
-        return 0.0
-    held = steps[steps <= max(_PACKET_S, 2 * float(np.median(steps)))]
-    return len(held) / float(held.sum()) if held.sum() > 0 else 0.0
-
-
-def stated(path: Path, time_s: NDArray[np.float64], fs: float) -> NDArray[np.int64] | None:
-    """Place rows of uneven times on a time line of a stated rate: as even, but for the gaps that times show.
-
-    A time may be late, by jitter or since it is that of a packet, and is not early: a gap is what no later row makes up
-    for, from one and a half steps on.
-
-    Parameters
-    ----------
-    path : Path
-        The file, for errors.
-    time_s : ndarray of float64, shape (n,)
-        Times in seconds.
-    fs : float
-        Rate in Hz.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,), or None
-        As of `lattice`; None where no place is skipped, and, with a warning, where times go back or are missing.
-
-    Raises
-    ------
-    RecordError
-        If, gaps left out, there are a twentieth more or fewer rows a second.
-
-    Examples
-    --------
-    >>> stated(Path("a.csv"), np.array([0, 0.016, 0.05, 0.059, 0.081, 0.14, 0.159]), 50).tolist()
-    [0, 1, 2, 3, 4, 7, 8]
-    """
-    steps, field = np.diff(time_s), "time column"
-    if not np.isfinite(time_s).all() or steps.min(initial=0) < 0:
-        at = int(np.argmax(~(np.diff(time_s, prepend=time_s[0]) >= 0))) + 1
-        warnings.warn(f"{path}: {field}: times go back or are missing, first in row {at} of the data; "
-                      f"rows are taken as even at {fs:g} Hz, and gaps are not seen", stacklevel=5)  # fmt: skip
-        return None
-    late = (time_s - time_s[:1]) * fs - np.arange(len(time_s))
-    sure = np.minimum.accumulate(late[::-1])[::-1]
-    skipped = np.diff(sure, prepend=sure[:1])
-    skipped = np.where(skipped < _GAP, 0, np.rint(skipped)).astype(np.int64)
-    rows = _rows_a_second(steps)
-    if len(time_s) >= _FEW and abs(rows - fs) > 0.05 * fs:
-        hint = "state the rate that the times have, or leave the column out"
-        raise RecordError(str(path), field, f"{rows:.3g} rows a second", f"{fs:g} as stated", hint)
-    if skipped.sum() >= _LONGEST * len(time_s):
-        raise RecordError(
-            str(path), field, f"gaps of {skipped.sum() / fs:.0f} s", "a recording", "cut it at its pauses"
-        )
-    return np.arange(len(time_s)) + np.cumsum(skipped) if skipped.any() else None
 
 
 def _parts(n: int) -> Iterator[slice]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import RecordError
-from biotl.records import clock, text
+from biotl.records import clock, text, uneven
 from biotl.records.mixed import plain_unit
 from biotl.records.record import Record
 
@@ -238,7 +238,7 @@ def _clock(
     fs: float | None,
 ) -> tuple[float, NDArray[np.int64] | None]:
     """Rate and places of the rows by the first time column that is even, or as stated."""
-    refusal = uneven = None
+    refusal = first = None
     for at, column in enumerate(times):
         if given := _few_times(columns[at]):
             return given, None
@@ -247,12 +247,12 @@ def _clock(
                 seconds = clock.past_midnight(columns[at])
             else:
                 seconds = clock.in_seconds(path, head.names[column], head.units[column], columns[at], fs)
-            uneven = seconds if uneven is None else uneven
+            first = seconds if first is None else first
             return clock.lattice(path, seconds)
         except RecordError as error:
             refusal = refusal or error
     if rate := fs or head.fs:
-        return rate, None if uneven is None else clock.stated(path, uneven, rate)
+        return rate, None if first is None else uneven.places(path, first, rate)
     if refusal:
         raise refusal
     pairs = zip(head.names, head.units, strict=True)
