@@ -90,13 +90,14 @@ def read(
 def _read(
     path: Path, annotators: Sequence[str] | None, fs: float | None, channels: Sequence[str] | None, *, strict: bool
 ) -> Record:
-    if path.is_dir():
+    there = path.is_file()
+    if not there and path.is_dir():
         inside = ", ".join(str(file.relative_to(path)) for file, _ in zip(find([path]), range(3), strict=False))
         hint = f"name a file in it, such as {inside}" if inside else "it holds no recording; name a file"
         raise RecordError(str(path), "file", "a folder", "one recording", hint)
-    if not path.is_file() and path.suffix.lower() in _FILES:
+    if not there and path.suffix.lower() in _FILES:
         return _gone(path)
-    kind = kinds.kind_of(path) if path.is_file() else "wfdb"
+    kind = kinds.kind_of(path) if there else "wfdb"
     if kind == "wfdb":
         record = wfdb.read(path, annotators=annotators, strict=strict)
     else:

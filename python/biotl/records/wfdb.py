@@ -1,12 +1,12 @@
 """WFDB recordings (PhysioNet) by header(5), signal(5) and annot(5): header, signal files, annotations."""
 
+import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from biotl.records.record import Annotations, Record
 
 _SUBJECT = re.compile(r"(?:subject|patient)(?:[ _-]?id)?\s*[:=]\s*(\S+)", re.IGNORECASE)
 _FLAC = {"508", "516", "524"}
+# rate; name, unit and samples a frame of each channel; comments
+_About: TypeAlias = tuple[float, list[str], list[str], list[int], list[str]]
 
 
 def read(path: str | Path, *, annotators: Sequence[str] | None = None, strict: bool = False) -> Record:
@@ -68,23 +70,26 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, strict: b
     ----------
     G. Moody, WFDB Applications Guide, https://physionet.org/physiotools/wag/
     """
-    path = stem(path)
+    where = _without_suffix(path)
     try:
-        with _rewritten(path) as there:
-            about, signal = _checked(_core.wfdb_read, there, strict=strict)
+        about, signal = _checked(_core.wfdb_read, where, strict=strict)
     except RecordError as error:
-        if not error.field.endswith("format") or error.got not in _FLAC:
+        if error.field.endswith("format") and error.got in _FLAC:
+            about, signal = _read_flac(where, strict=strict)
+        elif error.field == "MATLAB version" and Path(error.path) == Path(f"{where}.mat"):
+            about, signal = _read_matlab(where, strict=strict)
+        else:
             raise
-        about, signal = _read_flac(path, strict=strict)
-    fs, channels, comments = about
-    names, units = tuple(name for name, _, _ in channels), tuple(unit for _, unit, _ in channels)
-    if signal.shape[1] == 1 < len(signal) and set(names) == {f"signal {i}" for i in range(len(names))}:
-        signal, names, units = signal.T, (comments[0] if comments else path.name,), units[:1]
+    header = Path(f"{where}.hea")
+    name = header.name.removesuffix(".hea")
+    fs, channels, units, _, comments = about
+    if signal.shape[1] == 1 < len(signal) and channels == [f"signal {i}" for i in range(len(channels))]:
+        signal, channels, units = signal.T, [comments[0] if comments else name], units[:1]
     if annotators is None:
-        annotators = ("atr",) if path.with_name(path.name + ".atr").exists() else ()
-    marks = {name: read_annotations(path, name, fs=fs) for name in annotators}
-    subject = next((match[1] for text in comments if (match := _SUBJECT.match(text))), path.name)
-    return Record(path.name, signal, fs, names, units, subject, marks, path.with_name(path.name + ".hea"))
+        annotators = ("atr",) if os.path.exists(f"{where}.atr") else ()  # noqa: PTH110  # as for _without_suffix
+    marks = {name: read_annotations(where, name, fs=fs) for name in annotators}
+    subject = next((match[1] for text in comments if (match := _SUBJECT.match(text))), name)
+    return Record(name, signal, fs, tuple(channels), tuple(units), subject, marks, header)
 
 
 def read_native(path: str | Path, *, strict: bool = False) -> dict[str, tuple[NDArray[np.float32], float]]:
@@ -107,11 +112,11 @@ def read_native(path: str | Path, *, strict: bool = False) -> dict[str, tuple[ND
     RecordError
         As in :func:`read`; two channels of one name; a FLAC format.
     """
-    (fs, channels, _), rows = _checked(_core.wfdb_native, stem(path), strict=strict)
-    names = [name for name, _, _ in channels]
+    where = _without_suffix(path)
+    (fs, names, _, widths, _), rows = _checked(_core.wfdb_native, where, strict=strict)
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise RecordError(f"{stem(path)}.hea", "signal names", f"{', '.join(twice)} twice", "each once", "use read")
-    return {name: (row[0], fs * per_frame) for (name, _, per_frame), row in zip(channels, rows, strict=True)}
+        raise RecordError(f"{where}.hea", "signal names", f"{', '.join(twice)} twice", "each once", "use read")
+    return {name: (row[0], fs * width) for name, row, width in zip(names, rows, widths, strict=True)}
 
 
 def read_codes(path: str | Path, *, strict: bool = False) -> NDArray[np.int32]:
@@ -119,7 +124,7 @@ def read_codes(path: str | Path, *, strict: bool = False) -> NDArray[np.int32]:
 
     A gap holds the invalid code of its format, -2048 in format 212. Raises as :func:`read`, and on a FLAC format.
     """
-    return _checked(_core.wfdb_codes, stem(path), strict=strict)[1]
+    return _checked(_core.wfdb_codes, _without_suffix(path), strict=strict)[1]
 
 
 def read_annotations(path: str | Path, annotator: str, *, fs: float | None = None) -> Annotations:
@@ -145,16 +150,13 @@ def read_annotations(path: str | Path, annotator: str, *, fs: float | None = Non
     RecordError
         A file that is missing or cut short, or a mark before the start of the record.
     """
-    path = stem(path)
-    file = path.with_name(f"{path.name}.{annotator}")
+    file = f"{_without_suffix(path)}.{annotator}"
     sample, (width, symbols), texts, subtype, channel, number, resolution = _core.wfdb_annotations(file)
     if fs is not None and resolution is not None and resolution != fs:
         with np.errstate(all="ignore"):
             moved = np.rint(sample * (fs / resolution))
         if not np.all(np.abs(moved) < 2.0**63):
-            raise RecordError(
-                str(file), "time resolution", f"{resolution:g} Hz", f"one near the {fs:g} Hz of the record"
-            )
+            raise RecordError(file, "time resolution", f"{resolution:g} Hz", f"one near the {fs:g} Hz of the record")
         sample = moved.astype(np.int64)
     aux = [""] * len(sample)
     for index, text in texts:
@@ -177,14 +179,19 @@ def segments(header: Path) -> set[Path]:
 
 def stem(path: str | Path) -> Path:
     """Path of a record without the extension of one of its files."""
-    path = Path(path)
-    return path.with_suffix("") if path.suffix in {".hea", ".dat", ".atr"} else path
+    return Path(_without_suffix(path))
+
+
+def _without_suffix(path: str | Path) -> str:
+    # text: a process that comes back from other work takes longer to take a Path to pieces than to parse a header
+    text = os.fspath(path).rstrip("/")
+    return text[:-4] if text.endswith((".hea", ".dat", ".atr")) and text[-5:-4] not in {"", "/"} else text
 
 
 _Read = TypeVar("_Read")
 
 
-def _checked(read: Callable[[Path, bool], _Read], path: Path, *, strict: bool) -> _Read:
+def _checked(read: Callable[[str, bool], _Read], path: str, *, strict: bool) -> _Read:
     """Read, and say of samples that contradict their header: by a warning, or if strict by a refusal."""
     try:
         return read(path, True)  # noqa: FBT003  # the compiled core takes no names
@@ -201,60 +208,47 @@ def _complain(error: RecordError, *, strict: bool) -> None:
     warnings.warn(f"{error}; read all the same, strict=True refuses it", stacklevel=4)
 
 
-@contextmanager
-def _rewritten(path: Path) -> Iterator[Path]:
-    """Give the path of a record whose ``.mat`` is of version 4, as headers count on.
+def _read_matlab(path: str, *, strict: bool) -> tuple[_About, NDArray[np.float32]]:
+    """Read a record whose ``.mat`` is of version 5 or later, while its header counts on version 4.
 
     ``scipy.io.savemat`` and MATLAB write version 5, where the samples lie elsewhere and may be compressed: variable
     ``val`` of such a file is laid out anew, in a temporary folder.
     """
-    mat = path.with_name(f"{path.name}.mat")
-    try:
-        with mat.open("rb") as file:
-            old = not file.read(7).startswith((b"MATLAB ", b"\x89HDF"))
-        hea = path.with_name(f"{path.name}.hea").read_bytes()
-    except OSError:
-        old = True
-    if old or mat.name.encode() not in hea:
-        yield path
-        return
+    mat, hea = Path(f"{path}.mat"), Path(f"{path}.hea")
     codes = np.atleast_2d(variables(mat).get("val", np.zeros(0)))
     if codes.size == 0 or codes.dtype.kind not in "iuf" or not np.array_equal(codes, codes.astype(np.int16)):
         got = "no variable val of whole numbers in 16 bits"
         hint = "in a file of version 5 beside a header; name the file without its header, or save it with -v4"
         raise RecordError(str(mat), "val", got, "the samples", hint)
     with tempfile.TemporaryDirectory(prefix="biotl-") as folder:
-        there = Path(folder) / path.name
-        there.with_name(f"{path.name}.hea").write_bytes(hea)
+        Path(folder, hea.name).write_bytes(hea.read_bytes())
         # a header of version 4: type (int16), rows, columns, real, and the length of the name that follows
         head = np.array([30, *codes.shape, 0, 4], "<i4").tobytes() + b"val\0"
-        there.with_name(mat.name).write_bytes(head + codes.T.astype("<i2").tobytes())
+        Path(folder, mat.name).write_bytes(head + codes.T.astype("<i2").tobytes())
         try:
-            yield there
+            return _checked(_core.wfdb_read, f"{folder}/{mat.stem}", strict=strict)
         except RecordError as error:
-            error.path = error.path.replace(folder, str(path.parent))
+            error.path = error.path.replace(folder, str(mat.parent))
             raise
 
 
-def _read_flac(
-    path: Path, *, strict: bool
-) -> tuple[tuple[float, list[tuple[str, str, int]], list[str]], NDArray[np.float32]]:
+def _read_flac(path: str, *, strict: bool) -> tuple[_About, NDArray[np.float32]]:
     try:
         import wfdb
     except ImportError as error:
         raise MissingExtraError("wfdb (for FLAC-coded formats)", "wfdb") from error
     with refused(path, "a record that wfdb can read", field="FLAC signals"):
-        record = wfdb.rdrecord(str(path), return_res=32)
+        record = wfdb.rdrecord(path, return_res=32)
         names = [name or f"signal {i}" for i, name in enumerate(record.sig_name)]
-        channels = list(zip(names, record.units, record.samps_per_frame, strict=True))
-        wanted = getattr(wfdb.rdheader(str(path)), "checksum", None) or []  # segments have theirs apart
+        wanted = getattr(wfdb.rdheader(path), "checksum", None) or []  # segments have theirs apart
         if any(total is not None for total in wanted):
-            codes = wfdb.rdrecord(str(path), physical=False, smooth_frames=False, ignore_skew=True)
+            codes = wfdb.rdrecord(path, physical=False, smooth_frames=False, ignore_skew=True)
             sums = codes.calc_checksum(expanded=True)
         else:
             sums = wanted
     for name, got_, said in zip(names, sums, wanted, strict=False):
         if said is not None and (got_ - said) % 65536:
-            stale = RecordError(str(path), f'checksum of signal "{name}"', str(got_), f"{said} as the header says")
+            stale = RecordError(path, f'checksum of signal "{name}"', str(got_), f"{said} as the header says")
             _complain(stale, strict=strict)
-    return (float(record.fs), channels, record.comments), np.ascontiguousarray(record.p_signal.T)
+    about = (float(record.fs), names, record.units, record.samps_per_frame, record.comments)
+    return about, np.ascontiguousarray(record.p_signal.T)

@@ -5,7 +5,6 @@ use numpy::{
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PySlice;
 
 /// A matrix of float32 or float64; anything else is refused by name.
 #[derive(FromPyObject)]
@@ -57,8 +56,7 @@ pub fn empty<'py>(py: Python<'py>, shape: Vec<usize>, dtype: Bound<'py, PyArrayD
     let room = (bytes.next_multiple_of(HUGE) + HUGE).max(2 * HUGE);
     let raw: Bound<PyArray1<u8>> = numpy_empty.call1((room, numpy::dtype::<u8>(py)))?.cast_into()?;
     let start = raw.data().addr().wrapping_neg() % HUGE;
-    let array = raw.get_item(PySlice::new(py, start as isize, (start + bytes) as isize, 1))?;
-    array.call_method1("view", (dtype,))?.call_method1("reshape", (shape,))
+    raw.get_type().call1((shape, dtype, &raw, start))
 }
 
 /// Bytes of the largest block from which glibc learns (`DEFAULT_MMAP_THRESHOLD_MAX` of its `malloc.c`), less its own.

@@ -16,8 +16,9 @@ use crate::{Error, Result};
 /// Samples decoded at a time: their codes stay in the first-level cache.
 const BLOCK: usize = 4 * 1024;
 
-/// Samples read at a time: their bytes stay in the second-level cache.
-const CHUNK: usize = 64 * 1024;
+/// Samples read at a time: their bytes stay in the second-level cache, and a call of the system, which comes back to
+/// cold code, is rare.
+const CHUNK: usize = 256 * 1024;
 
 /// A signal and the row that takes it: as long as the record (several samples a frame are averaged) or that many times
 /// the samples a frame.
@@ -45,6 +46,9 @@ pub fn check_size(folder: &Path, signals: &[Signal], frames: u64) -> Result<u64>
     let Some(first) = signals.first().filter(|signal| signal.format != Format::Null) else { return Ok(0) };
     let path = locate(folder, &first.file);
     let got = size(&path)?;
+    if is_new_matlab(&path) {
+        return Err(Error::file(path, "MATLAB version", "5 or later", "4, where samples lie as the header says"));
+    }
     let wanted = frame_samples(signals)
         .and_then(|per_frame| frames.checked_mul(per_frame))
         .and_then(|samples| first.format.bytes(samples))
@@ -54,6 +58,14 @@ pub fn check_size(folder: &Path, signals: &[Signal], frames: u64) -> Result<u64>
         Some(bytes) => Err(Error::file(path, "bytes", got, format!("{bytes} for {frames} samples a signal"))),
         None => Err(Error::file(path, "bytes", got, format!("what {frames} samples a signal need, past any file"))),
     }
+}
+
+/// Whether a file is of MATLAB's version 5 or later, which holds its samples elsewhere, and compressed perhaps.
+fn is_new_matlab(path: &Path) -> bool {
+    let mut head = [0; 7];
+    path.extension().is_some_and(|suffix| suffix == "mat")
+        && File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && (head == *b"MATLAB " || head.starts_with(b"\x89HDF"))
 }
 
 /// Frames that the file of these signals holds, for a header that does not say.
