@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 _Path: TypeAlias = str | PathLike[str]
-_About: TypeAlias = tuple[float, list[str], list[str], list[int], list[str]]
+_About: TypeAlias = tuple[float, list[tuple[str, str, int]], list[str]]
 _Marks: TypeAlias = tuple[
     NDArray[np.int64],
     tuple[int, NDArray[np.uint32]],

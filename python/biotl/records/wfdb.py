@@ -20,7 +20,7 @@ from biotl.records.record import Annotations, Record
 _SUBJECT = re.compile(r"(?:subject|patient)(?:[ _-]?id)?\s*[:=]\s*(\S+)", re.IGNORECASE)
 _FLAC = {"508", "516", "524"}
 # rate; name, unit and samples a frame of each channel; comments
-_About: TypeAlias = tuple[float, list[str], list[str], list[int], list[str]]
+_About: TypeAlias = tuple[float, list[tuple[str, str, int]], list[str]]
 
 
 def read(path: str | Path, *, annotators: Sequence[str] | None = None, strict: bool = False) -> Record:
@@ -82,14 +82,15 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, strict: b
             raise
     header = Path(f"{where}.hea")
     name = header.name.removesuffix(".hea")
-    fs, channels, units, _, comments = about
-    if signal.shape[1] == 1 < len(signal) and channels == [f"signal {i}" for i in range(len(channels))]:
-        signal, channels, units = signal.T, [comments[0] if comments else name], units[:1]
+    fs, channels, comments = about
+    names, units, _ = zip(*channels, strict=True) if channels else ((), (), ())
+    if signal.shape[1] == 1 < len(signal) and names == tuple(f"signal {i}" for i in range(len(names))):
+        signal, names, units = signal.T, (comments[0] if comments else name,), units[:1]
     if annotators is None:
         annotators = ("atr",) if os.path.exists(f"{where}.atr") else ()  # noqa: PTH110  # as for _without_suffix
     marks = {name: read_annotations(where, name, fs=fs) for name in annotators}
     subject = next((match[1] for text in comments if (match := _SUBJECT.match(text))), name)
-    return Record(name, signal, fs, tuple(channels), tuple(units), subject, marks, header)
+    return Record(name, signal, fs, names, units, subject, marks, header)
 
 
 def read_native(path: str | Path, *, strict: bool = False) -> dict[str, tuple[NDArray[np.float32], float]]:
@@ -113,10 +114,11 @@ def read_native(path: str | Path, *, strict: bool = False) -> dict[str, tuple[ND
         As in :func:`read`; two channels of one name; a FLAC format.
     """
     where = _without_suffix(path)
-    (fs, names, _, widths, _), rows = _checked(_core.wfdb_native, where, strict=strict)
+    (fs, channels, _), rows = _checked(_core.wfdb_native, where, strict=strict)
+    names = [name for name, _, _ in channels]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RecordError(f"{where}.hea", "signal names", f"{', '.join(twice)} twice", "each once", "use read")
-    return {name: (row[0], fs * width) for name, row, width in zip(names, rows, widths, strict=True)}
+    return {name: (row[0], fs * per_frame) for (name, _, per_frame), row in zip(channels, rows, strict=True)}
 
 
 def read_codes(path: str | Path, *, strict: bool = False) -> NDArray[np.int32]:
@@ -240,6 +242,7 @@ def _read_flac(path: str, *, strict: bool) -> tuple[_About, NDArray[np.float32]]
     with refused(path, "a record that wfdb can read", field="FLAC signals"):
         record = wfdb.rdrecord(path, return_res=32)
         names = [name or f"signal {i}" for i, name in enumerate(record.sig_name)]
+        channels = list(zip(names, record.units, record.samps_per_frame, strict=True))
         wanted = getattr(wfdb.rdheader(path), "checksum", None) or []  # segments have theirs apart
         if any(total is not None for total in wanted):
             codes = wfdb.rdrecord(path, physical=False, smooth_frames=False, ignore_skew=True)
@@ -250,5 +253,4 @@ def _read_flac(path: str, *, strict: bool) -> tuple[_About, NDArray[np.float32]]
         if said is not None and (got_ - said) % 65536:
             stale = RecordError(path, f'checksum of signal "{name}"', str(got_), f"{said} as the header says")
             _complain(stale, strict=strict)
-    about = (float(record.fs), names, record.units, record.samps_per_frame, record.comments)
-    return about, np.ascontiguousarray(record.p_signal.T)
+    return (float(record.fs), channels, record.comments), np.ascontiguousarray(record.p_signal.T)

@@ -11,8 +11,8 @@ use crate::interrupt::answering;
 use crate::leads::LONG;
 use crate::matrix::empty_matrix;
 
-/// Rate; name, unit and samples a frame of each channel; comments.
-type About = (f64, Vec<String>, Vec<String>, Vec<usize>, Vec<String>);
+/// Rate, (name, unit, samples a frame) of each channel, and comments.
+type About = (f64, Vec<(String, String, usize)>, Vec<String>);
 
 /// What `wfdb_annotations` returns; see `_core.pyi`.
 type Annotations<'py> = (
@@ -73,9 +73,8 @@ pub fn wfdb_annotations(py: Python<'_>, path: PathBuf) -> PyResult<Annotations<'
 }
 
 fn about(recording: Recording) -> About {
-    let per_frame = recording.channels.iter().map(|channel| channel.per_frame).collect();
-    let (names, units) = recording.channels.into_iter().map(|channel| (channel.name, channel.units)).unzip();
-    (recording.fs, names, units, per_frame, recording.comments)
+    let channels = recording.channels.into_iter().map(|channel| (channel.name, channel.units, channel.per_frame));
+    (recording.fs, channels.collect(), recording.comments)
 }
 
 fn long(recording: &Recording) -> bool {
