@@ -1,17 +1,22 @@
 """Damaged model files and recordings that do not fit: one clear error or an abstention that says why, never silence."""
 
 import dataclasses
+import re
 
 import numpy as np
 import onnx
 import pytest
 
 from biotl.cli import main
+from biotl.datasets.channels import Found
 from biotl.deploy import metadata, seal
+from biotl.deploy.judge import size_note
 from biotl.deploy.predictor import Predictor
 from biotl.deploy.recordings import predict_files
 from biotl.errors import BiotlError, RecordError, SignalError
-from biotl.records import ecg
+from biotl.records import ecg, find, read
+from biotl.records.write import write_wfdb
+from conftest import data_folder
 from recipe_models import CONFIGS, spec_of, synthetic
 
 # Model files
@@ -174,3 +179,27 @@ def test_every_form_of_microvolts_is_one_unit(unit, models):
     found, wanted = predictor.predict(small), predictor.predict(record)
     np.testing.assert_array_equal(found.span, wanted.span)
     np.testing.assert_allclose(found.probability, wanted.probability, atol=1e-4)
+
+
+@pytest.mark.parametrize("config", ["ecgbert_mitbih", "spiking_without_beats"])
+@pytest.mark.parametrize("times", [0.001, 0.02, 1, 50, 1000])
+def test_a_gain_that_cannot_be_is_told_and_all_is_answered_as_before(config, times, models, tmp_path, capsys):
+    path = write_wfdb(dataclasses.replace(ecg(2, 0, duration_s=60.0), name="r"), tmp_path)
+    head = tmp_path / "r.hea"
+    head.write_text(re.sub(r"[\d.]+(?=\(-?\d+\)/mV)", lambda gain: str(float(gain[0]) / times), head.read_text()))
+    code = main(["predict", str(models(config)), str(path)])
+    said = capsys.readouterr()
+    notes = [line for line in said.err.splitlines() if "MLII: 2 s span about" in line]
+    assert (code == 3 and "at most 1000 mV" in said.err) if times == 1000 else code == 0
+    assert len(notes) == (code == 0 and times != 1), said.err
+    assert all(note.endswith("is the gain or the unit right? --units states another") for note in notes)
+
+
+def test_no_real_ecg_is_too_small_or_too_large():
+    leads = []
+    for name in ("ludb", "qtdb_more", "twelvelead"):
+        for path in (p for p in find([data_folder(name)]) if p.suffix != ".npz"):
+            record = read(path)
+            leads += [Found(*lead, record, flat=False) for lead in zip(record.channels, record.signal, strict=True)]
+    assert len(leads) > 1000
+    assert not [note for found in leads for note in size_note(found)]

@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.datasets import gaps
-from biotl.datasets.channels import Found
+from biotl.datasets.channels import Found, convert_unit
 from biotl.datasets.spec import Channel
-from biotl.errors import RecordError
+from biotl.errors import RecordError, SignalError
 from biotl.records import Record
 from biotl.signal import quality
 
 WINDOW_S = 10.0
 CHUNK = 30  # windows between two looks at whether to stop
 PLAUSIBLE_MV = 1e3  # no electrode gives a volt: the unit is wrong
+# what 2 s of an ECG span, a QRS among them: the upper tenth is at least 0.28 mV and the lower at most 5.1 mV in all of
+# 1,590 leads of 15 databases
+SPAN_S, SPAN_MV = 2.0, (0.05, 20.0)
 SPIKE = 1e4  # times the 99th percentile: no sensor has that range
 # windows of MIT-BIH DS1 lie below this score in 0.5 % of cases, most of them flutter and electrode noise of record 207
 LEAST_SCORE = 0.1
@@ -139,6 +142,7 @@ def judge(
     if kind == "ecg" and (sharp := sharpness(x, own)) < LEAST_SHARP:
         why = f"{lead}: no ECG: {100 * sharp:.1f} % of its power is above {SHARP_HZ:g} Hz, an ECG has 7 % or more"
         return Judged(score, (why,) * n, notes)
+    notes += size_note(found) if kind == "ecg" else ()
     scores, flat, words = _windows(x, own, kind, stop)
     at = np.minimum(((start + end) // 2 / (WINDOW_S * own)).astype(np.int64), len(scores) - 1)
     # flutter looks like noise: a window that may be one is answered, beats in it cannot be told
@@ -146,6 +150,32 @@ def judge(
     said = [f"{lead}: {', '.join(w) or 'poor signal'}" for w in words]
     here = np.where(flat > 0.5, f"{lead}: flat", np.where(poor, said, "")).astype(object)[at]
     return Judged(scores[at], tuple(np.where(reasons == "", here, reasons)), notes)
+
+
+def size_note(found: Found) -> tuple[str, ...]:
+    """Return that an ECG is nearly throughout far smaller or larger than people's; nothing where no voltage is stated.
+
+    Examples
+    --------
+    >>> record = Record("a", np.sin(np.arange(2500, dtype=np.float32))[None] * 100, 250.0, ("II",), ("mV",), "a")
+    >>> size_note(Found("II", record.signal[0], record, flat=False))
+    ('II: 2 s span about 200 mV, those of people 0.05 to 20 mV: is the gain or the unit right? --units states another',)
+    """
+    record, index = found.record, found.record.channels.index(found.lead)
+    size = min(round(SPAN_S * record.fs), record.signal.shape[1])
+    frames = record.signal[index, : record.signal.shape[1] // size * size].reshape(-1, size)
+    span = np.ptp(frames[:: max(1, frames.size // ENOUGH)].astype(np.float64), axis=1)
+    span = span[np.isfinite(span) & (span > 0)]
+    try:
+        span = convert_unit(span, record.units[index], "mV")
+    except SignalError:
+        return ()
+    low, middle, high = np.quantile(span, (0.1, 0.5, 0.9)) if len(span) else (1.0, 1.0, 1.0)
+    if high >= SPAN_MV[0] and low <= SPAN_MV[1]:
+        return ()
+    usual = f"{SPAN_MV[0]:g} to {SPAN_MV[1]:g} mV"
+    hint = "is the gain or the unit right? --units states another"
+    return (f"{found.lead}: {SPAN_S:g} s span about {float(f'{middle:.1g}'):g} mV, those of people {usual}: {hint}",)
 
 
 def missing_note(found: Found) -> tuple[str, ...]:
