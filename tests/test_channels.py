@@ -1,5 +1,9 @@
 """Which channel a spec means: by name, alias or choice, never a flat one beside a good one, and in its unit."""
 
+import dataclasses
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -40,10 +44,25 @@ def test_a_flat_or_missing_lead_beside_a_good_one_is_passed_over(preferred):
 def test_a_refusal_names_the_leads():
     with pytest.raises(RecordError, match=r"channel ECG: got MLII, V5 without a single sample"):
         find(record(MLII=GONE, V5=GONE), ECG)
-    with pytest.raises(RecordError, match=r"channels: got RESP, ABP, wanted one of ECG, MLII, .*--lead NAME"):
+    with pytest.raises(
+        RecordError, match=r'channels: got RESP, ABP, wanted one of ECG, MLII, .*--lead "RESP", or aliases'
+    ):
         find(record(RESP=GOOD, ABP=GOOD), ECG)
     with pytest.raises(RecordError, match="unit of MLII: got bpm, wanted one that is mV"):
         find(record(units="bpm", MLII=GOOD), ECG)
+
+
+def test_names_that_nobody_knows_are_one_line_that_says_what_to_type():
+    names = [f"generic bipolar {k}" for k in range(1, 13)]
+    for count in (1, 3, 12):
+        holter = record(**dict.fromkeys(names[:count], GOOD))
+        with pytest.raises(RecordError) as refused:
+            find(dataclasses.replace(holter, source=Path("/ward/2026/holter/monday.ecg")), ECG)
+        said = str(refused.value)
+        assert len(said) <= 300
+        assert said.startswith("/ward/2026/holter/monday.ecg: channels: got generic bipolar 1")
+        typed = re.search('--lead "([^"]+)"', said)[1]
+        assert find(holter, ECG, choose=typed).lead == "generic bipolar 1"
 
 
 def test_a_flat_lead_without_a_better_one_is_handed_back_as_what_it_is():

@@ -1,8 +1,10 @@
 """Which channel of a recording a spec means: by name, alias or choice, and never a flat one beside a good one."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +44,7 @@ KNOWN = {
     "heart_rate": ("HR", "BPM", "heart rate"),
 }
 """What common recorders call a channel, tried after the aliases that a spec states itself."""
+_LISTED = 70  # characters of names in a message: a Holter's own and those of a spec fit one line with the file
 Choice = str | Mapping[str, str] | None
 """The lead of a spec's first channel; or, by the names of the spec, all leads: what is not among them is not there."""
 _UNITS = (
@@ -162,10 +165,13 @@ def find(
     if empty:
         got = f"{', '.join(empty)} without a single sample"
         raise RecordError(where, f"channel {choose or channel.name}", got, "a lead that was recorded")
-    got = ", ".join(name for record in records for name in record.channels) or "nothing"
+    there = [name for record in records for name in record.channels]
     names = (choose,) if choose else (channel.name, *channel.aliases)
-    hint = "say which one it is: aliases in the spec, or --lead NAME"
-    raise RecordError(where, "channels", got, f"one of {', '.join(names)}", hint)
+    fits = next((name for record in records for name in _of_unit(record, channel.unit)), "NAME")
+    # of the channels of a model a command names the first, a recipe all
+    lead = "" if taken else f"--lead {json.dumps(fits, ensure_ascii=False)}, or "
+    hint = f"say which one it is: {lead}aliases of {channel.name} in the recipe"
+    raise RecordError(where, "channels", _some(there) or "nothing", f"one of {_some(names)}", hint)
 
 
 def of_beats(leads: Mapping[str, str]) -> dict[str, str]:
@@ -213,6 +219,21 @@ def _candidates(records: Sequence[Record], channel: Channel, choose: str | None)
                     if same(lead) == same(name) and (r, index) not in seen:
                         seen.add((r, index))
                         yield record, index
+
+
+def _of_unit(record: Record, wanted: str) -> list[str]:
+    """Return the channels whose unit says that they may be meant: where none is wanted, none."""
+    one, known = np.ones(1, np.float32), []
+    for name, unit in zip(record.channels, record.units, strict=True):
+        with suppress(SignalError):
+            known += [name] if wanted and len(convert_unit(one, unit, wanted)) else []
+    return known
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return as many names as one reads at once."""
+    shown = [name for k, name in enumerate(names) if k == 0 or len(", ".join(names[: k + 1])) <= _LISTED]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
 
 
 def _plain(name: str) -> str:
