@@ -325,6 +325,6 @@ def test_a_recipe_that_does_not_exist_is_answered_with_the_nearest_name(tmp_path
     (tmp_path / "c.yaml").write_text(recipe)
     assert main(["doctor", str(tmp_path / "c.yaml")]) == 2
     err = capsys.readouterr().err
-    assert err.startswith("biotl: no recipe is called")
+    assert err.startswith(f"biotl: {tmp_path / 'c.yaml'}: recipe: ")
     assert "ecgbert" in err
     assert err.count("\n") == 1

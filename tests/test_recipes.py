@@ -1,5 +1,6 @@
 """Recipes: the shipped configurations, the split they make, and how a decision is chosen."""
 
+import re
 import subprocess
 import sys
 
@@ -42,6 +43,18 @@ def test_a_shipped_configuration_is_headed_by_its_command(name):
     head = SHIPPED[name].read_text().split("recipe:")[0]
     assert f" {name}" in head or name == "demo"
     assert "biotl " in head
+
+
+@pytest.mark.parametrize("recipe", registry.RECIPES)
+def test_a_configuration_that_lacks_fields_is_sent_to_a_shipped_one_of_its_recipe(recipe, tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text(f"recipe: {recipe}\n")
+    assert main(["doctor", str(tmp_path / "mine.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"biotl: {tmp_path / 'mine.yaml'}: ")
+    assert "Field required" in said
+    assert (said.count("\n"), len(said) - len(str(tmp_path)) < 300) == (1, True)
+    name = re.search(r"`biotl recipes (\w+) --copy mine.yaml`", said)[1]
+    assert registry.load(name).recipe == recipe
 
 
 @pytest.mark.parametrize("name", BEATS)

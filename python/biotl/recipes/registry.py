@@ -75,4 +75,22 @@ def load(name: str | Path, overrides: Sequence[str] = ()) -> Any:
     """
     path = config_path(name)
     tree = read_tree(path, overrides)
-    return validate(find(tree.get("recipe")).config, tree, source=str(path))
+    recipe = tree.get("recipe")
+    if recipe is None:
+        raise ConfigError(f"{path}: recipe: Field required, one of {', '.join(RECIPES)}; {_whole(recipe)}")
+    try:
+        of = find(recipe)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: recipe: {error}") from None
+    try:
+        return validate(of.config, tree, source=str(path))
+    except ConfigError as error:
+        raise (ConfigError(f"{error}; {_whole(recipe)}") if "Field required" in str(error) else error) from None
+
+
+def _whole(recipe: object) -> str:
+    """Say from which shipped configuration one of a recipe is best begun."""
+    of = [name for name, path in shipped().items() if read_tree(path, environment={}).get("recipe") == recipe]
+    if not of:
+        return "`biotl recipes` lists whole ones, and `biotl recipes NAME --copy mine.yaml` copies one to begin with"
+    return f"begin with a whole one: `biotl recipes {recipe if recipe in of else of[0]} --copy mine.yaml`"
