@@ -1,11 +1,15 @@
 """results.json: the published schema, every figure with its interval, and plain JSON."""
 
 import json
+import re
 
 import jsonschema
 import pytest
 
 from answered import beats, values
+from biotl.cli.output import scores
+from biotl.recipes.figures import rows
+from biotl.report import beside
 from biotl.scoring.results import Asked, results, schema
 
 SPLIT = {"how": "column split", "claim": "subjects never seen", "digest": "ab12", "notes": ["201 is left out"]}
@@ -53,6 +57,18 @@ def test_every_figure_of_every_model_has_an_interval_and_a_name(classes):
             assert value is None or low is None or low - 1e-9 <= high
     assert list(classes["differences"]) == ["boosting", "majority"]
     assert {"auroc.S", "slope.V", "brier", "ece", "false_alarms.F"} <= classes["models"]["model"].keys()
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(1.4, 1.216, 1.611), (9.96, 8.125, 12.34), (10.04, 9.5, 11.0)])
+def test_a_figure_has_the_digits_of_its_interval_in_the_table_and_in_reports(value, low, high):
+    tree = made(values(), Asked(name="heart rate", unit="bpm"))
+    tree["models"] = {"model": tree["models"]["model"] | {"mae": value}}
+    tree["intervals"]["model"]["mae"] = (low, high)
+    line = scores(rows(tree)).splitlines()[-1]
+    reported = str(beside.estimate(tree, "model", "mae"))
+    for said in (line, reported):
+        three = re.search(r"(\d+\.\d+)\s+\(?(\d+\.\d+) to (\d+\.\d+)", said).groups()
+        assert len({len(number.partition(".")[2]) for number in three}) == 1, said
 
 
 def test_whoever_carries_a_class_is_named_with_the_figure_without_him(classes):

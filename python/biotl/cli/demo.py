@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from biotl.cli.output import Json, Seed, note, result, table
+from biotl.cli.output import Json, Seed, note, result, scores, table
 
 
 def demo(
@@ -24,10 +24,10 @@ def demo(
     from biotl.recipes.demo import run
 
     done = run(folder, name=recipe, seed=seed, say=note)
-    scores, files = done.published.scores, done.published.files
+    rows, files = done.published.scores, done.published.files
     agrees = f"{len(done.prediction)} {done.prediction.unit}s of a raw file through onnxruntime: "
     agrees += "the same answers as torch" if done.agrees else "NOT the answers of torch"
-    value = {"scores": scores, "files": files, "agrees": done.agrees, "seconds": round(done.seconds, 1)}
-    result(value, as_json=as_json, text=f"{table(scores)}\n\n{table(files)}\n\n{agrees}\n{done.seconds:.0f} s")
+    value = {"scores": rows, "files": files, "agrees": done.agrees, "seconds": round(done.seconds, 1)}
+    result(value, as_json=as_json, text=f"{scores(rows)}\n\n{table(files)}\n\n{agrees}\n{done.seconds:.0f} s")
     if not done.agrees:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biotl import __version__
-from biotl.cli.output import Json, end, note, refusals, result, table
+from biotl.cli.output import Json, end, note, refusals, result, scores, table
 
 if TYPE_CHECKING:
     from biotl.datasets.manifest import Entry
@@ -94,7 +94,7 @@ def evaluate(
     split = {"how": "the recordings named to biotl evaluate", "claim": "see the notes", "digest": "", "notes": notes}
     recipe = predictor.bundle.about.recipe
     tree = results(answered, asked, recipe=recipe, split=split, looks=1, refused=refused)
-    text = table(figures.rows(tree))
+    text = scores(figures.rows(tree))
     if asked.labels:
         own = next(iter(tree["models"]))
         false = {label: tree["models"][own][f"false_alarms.{label}"] for label in asked.labels}

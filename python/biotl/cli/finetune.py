@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from biotl.cli.output import end, refusals, result, table
+from biotl.cli.output import end, refusals, result, scores, table
 from biotl.cli.recipe import training
 
 if TYPE_CHECKING:
@@ -23,5 +23,5 @@ def finetune(settings: "RunConfig", *, resume: bool, as_json: bool) -> None:
     done = finetune(settings, resume=resume)
     refused = refusals(done.refused)
     value = {"scores": done.scores, "files": done.files, "refused": refused}
-    result(value, as_json=as_json, text=f"{table(done.scores)}\n\n{table(done.files)}")
+    result(value, as_json=as_json, text=f"{scores(done.scores)}\n\n{table(done.files)}")
     end(refused, done.scores)

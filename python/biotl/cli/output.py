@@ -5,7 +5,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -59,14 +59,14 @@ def end(refused: Iterable[object], done: object) -> None:
         raise typer.Exit(4 if done else 3)
 
 
-def table(rows: Iterable[dict[str, Any]]) -> str:
-    """Return rows as aligned columns; numbers to the right, those of a column with as many digits."""
+def table(rows: Iterable[dict[str, Any]], *, digits: Callable[[str], int] | None = None) -> str:
+    """Return rows as aligned columns; numbers to the right, those of a column with as many digits, or those given."""
     rows = list(rows)
     if not rows:
         return ""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    digits = {column: max(_digits(row.get(column)) for row in rows) for column in columns}
-    cells = [[_cell(row.get(column), digits[column]) for column in columns] for row in rows]
+    most = {column: max(_digits(row.get(column)) for row in rows) for column in columns}
+    cells = [[_cell(row.get(c), digits(c) if digits else most[c]) for c in columns] for row in rows]
     widths = [max(len(column), *(len(line[i]) for line in cells)) for i, column in enumerate(columns)]
     right = [all(isinstance(row.get(column), int | float | None) for row in rows) for column in columns]
     lines = [columns, *cells]
@@ -74,6 +74,13 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
         for line in lines
     )
+
+
+def scores(rows: Iterable[dict[str, Any]]) -> str:
+    """Return the figures of models, as of `biotl.recipes.figures.rows`, with as many digits as their intervals."""
+    from biotl.recipes.figures import digits
+
+    return table(rows, digits=digits)
 
 
 def _digits(value: Any) -> int:

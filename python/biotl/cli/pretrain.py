@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from biotl.cli.output import refusals, result, table
+from biotl.cli.output import refusals, result, scores, table
 from biotl.cli.recipe import training
 
 if TYPE_CHECKING:
@@ -22,5 +22,5 @@ def pretrain(settings: "RunConfig", *, resume: bool, as_json: bool) -> None:
     done = pretrain(settings, resume=resume)
     refused = refusals(done.refused)
     value = {"stages": done.stages, "scores": done.scores, "files": done.files, "refused": refused}
-    text = "\n\n".join(table(rows) for rows in (done.stages, done.scores, done.files) if rows)
+    text = "\n\n".join(filter(None, (table(done.stages), scores(done.scores), table(done.files))))
     result(value, as_json=as_json, text=text)

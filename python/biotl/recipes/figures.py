@@ -69,13 +69,19 @@ def rows(tree: dict[str, Any]) -> list[dict[str, Any]]:
             if values.get(key) is None:
                 continue
             figure = tree["figures"][key]
-            digits = 1 if figure["unit"] == "%" else 2  # as reports print them
-            row[f"{figure['name']} {figure['unit']}".strip()] = round(values[key], digits)
+            column = f"{figure['name']} {figure['unit']}".strip()
+            n = digits(column)
+            row[column] = round(values[key], n)
             if key == chosen[0]:
                 low, high = tree["intervals"][name][key]
-                row["95 % interval"] = "-" if low is None else f"{low:.{digits}f} to {high:.{digits}f}"
+                row["95 % interval"] = "-" if low is None else f"{low:.{n}f} to {high:.{n}f}"
         found.append(row)
     return found
+
+
+def digits(column: str) -> int:
+    """Return how many digits the figures of a column of `rows` have, as those of its interval."""
+    return 1 if column.endswith("%") else 2
 
 
 def asked_of(decision: Decision) -> Asked:

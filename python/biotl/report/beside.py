@@ -17,11 +17,17 @@ SHOWN = 40
 
 def number(value: float | None, unit: str, *, signed: bool = False) -> str:
     """Print a figure with as many digits as its unit bears."""
+    return _printed(value, _digits(value, unit), "+" if signed else "")
+
+
+def _digits(value: float | None, unit: str) -> int:
+    return 1 if unit == "%" or abs(value or 0) >= 10 else 2 if unit or abs(value or 0) >= 1 else 3
+
+
+def _printed(value: float | None, digits: int, sign: str = "") -> str:
     if value is None or np.isnan(value):
         return "–"
-    digits = 1 if unit == "%" or abs(value) >= 10 else 2 if unit or abs(value) >= 1 else 3
-    value = round(value, digits) + 0.0  # no minus before a 0
-    return f"{value:{'+' if signed else ''}.{digits}f}"
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # no minus before a 0
 
 
 def estimate(results: Results, model: str, key: str) -> Estimate | None:
@@ -29,14 +35,12 @@ def estimate(results: Results, model: str, key: str) -> Estimate | None:
     figures = results["models"][model]
     if key not in figures:
         return None
-    unit = results["figures"][key]["unit"]
-    return Estimate(number(figures[key], unit), _range(results["intervals"][model][key], unit))
+    return told(figure_interval(results, model, key), results["figures"][key]["unit"])
 
 
 def difference(results: Results, other: str, key: str) -> Estimate:
     """Return how far this run's own model is from another, with the interval of the difference."""
-    of, unit = results["differences"][other][key], results["figures"][key]["unit"]
-    return Estimate(number(of["value"], unit, signed=True), _range((of["low"], of["high"]), unit))
+    return told(difference_interval(results, other, key), results["figures"][key]["unit"], signed=True)
 
 
 def figure_interval(results: Results, model: str, key: str) -> Interval:
@@ -51,8 +55,16 @@ def difference_interval(results: Results, other: str, key: str) -> Interval:
 
 
 def told(found: Interval, unit: str, *, signed: bool = False) -> Estimate:
-    """Print an interval."""
-    return Estimate(number(found.value, unit, signed=signed), _range((found.low, found.high), unit))
+    """Print a figure and its interval with the digits of the figure.
+
+    Examples
+    --------
+    >>> str(told(Interval(9.96, 8.125, 12.34), "bpm"))
+    '9.96 (8.12 to 12.34)'
+    """
+    digits = _digits(found.value, unit)
+    ends = [_printed(end, digits) for end in (found.low, found.high)]
+    return Estimate(number(found.value, unit, signed=signed), "" if "–" in ends else " to ".join(ends))
 
 
 def verdict(results: Results, other: str) -> tuple[str, bool]:
@@ -219,13 +231,6 @@ def _plain(value: float | None, unit: str) -> str | None:
 def _titled(results: Results, key: str) -> str:
     of = results["figures"][key]
     return f"{of['name']} ({of['unit']})" if of["unit"] else str(of["name"])
-
-
-def _range(bounds: Sequence[float | None], unit: str) -> str:
-    low, high = bounds
-    if low is None or high is None or np.isnan(low) or np.isnan(high):
-        return ""
-    return f"{number(low, unit)} to {number(high, unit)}"
 
 
 def _warnings(results: Results) -> tuple[Text, ...]:
