@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from biotl.cli import main
 from biotl.datasets.spec_kinds import parse_spec
 from biotl.deploy.predictor import Predictor
 from biotl.models.registry import build
@@ -55,6 +56,17 @@ def mine(folder, days=4):
             np.savetxt(folder / f"{k}.csv", np.c_[t, x.T][kept], "%.2f", ",", header=head, comments="")
             rows.writerow([f"run{k}", f"{k}.csv", "ab"[k % 2], f"2020-01-{k + 1:02} 07:00"])
     return folder / "mine.csv"
+
+
+def test_the_doctor_finds_nothing_wrong_with_what_is_fitted_at_once(tmp_path, capsys):
+    manifest = mine(tmp_path / "mine", days=2)
+    words = ["doctor", "heart_rate_response", "--run", str(tmp_path / "run"), "--set", f"data.manifest={manifest}"]
+    words += ["--set", "data.target={name: heart_rate, unit: bpm, aliases: [heart_rate_bpm]}", "--json"]
+    assert main(words) == 0
+    assert [row for row in json.loads(capsys.readouterr().out) if row["level"] == "error"] == []
+    assert main([*words, "--set", "data.split={by: subject, shares: [1, 0, 0]}"]) == 1
+    (row,) = [row for row in json.loads(capsys.readouterr().out) if row["level"] == "error"]
+    assert row["message"].startswith("no test recording is left: the split (")
 
 
 def test_own_runs_by_a_manifest_and_a_table_by_minutes(tmp_path):

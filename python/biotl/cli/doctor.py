@@ -32,7 +32,8 @@ def doctor(
     who, known = split(settings)
     recipe, entries = find(settings.recipe), list(known.values())
     target = recipe.target(settings, entries)
-    findings = [asdict(f) for f in examine_manifest(entries, recipe.preprocessor(settings), who, target=target)]
+    unfitted, needs = recipe.preprocessor(settings), settings.needs
+    findings = [asdict(f) for f in examine_manifest(entries, unfitted, who, target=target, needs=needs)]
     try:
         from biotl.recipes.run import task
         from biotl.training.doctor import examine
@@ -42,7 +43,9 @@ def doctor(
         try:
             ready = prepare(settings)
             refusals(ready.refused)
-            findings += [asdict(finding) for finding in examine(settings, task(fit(ready)))]
+            fitted = fit(ready, needs=needs)
+            if settings.stages:  # what is fitted at once has none
+                findings += [asdict(finding) for finding in examine(settings, task(fitted))]
         except BiotlError as error:  # what is already found explains it
             findings.append({"level": "error", "check": "preparation", "message": str(error)})
     result(findings, as_json=as_json, text=table(findings) or f"{config}: nothing found")

@@ -48,6 +48,7 @@ def examine_manifest(
     split: Split | None = None,
     *,
     target: Target | None = None,
+    needs: Sequence[str] = SPLITS,
     threads: int | None = None,
     done: Callable[[int], object] = lambda _: None,
 ) -> list[Finding]:
@@ -63,6 +64,8 @@ def examine_manifest(
         Who is in which split; without one, what the entries say themselves.
     target : Target, optional
         Its classes are counted by subject and split; needs a preprocessor.
+    needs : sequence of str
+        The parts of the split that the run wants recordings in.
     threads : int, optional
         Recordings at a time; by default one a core.
     done : callable
@@ -77,7 +80,7 @@ def examine_manifest(
     """
     split_of = _split_of(entries, split)
     found = [*_two_ids(entries), *_two_splits(entries, split_of, split)]
-    for which in SPLITS if split is not None else ():
+    for which in needs if split is not None else ():
         if which not in split_of.values():
             said = f"no recording is in {which}: `biotl finetune` wants some in each part"
             found.append(Finding("warning", "split", said))

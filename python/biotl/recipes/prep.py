@@ -90,8 +90,8 @@ def fit(ready: Ready, *, needs: Sequence[str] = ("train", "validation")) -> Read
     """
     for name in needs:
         if not ready.parts(name):
-            why = ready.refused[0] if ready.refused else f"the split ({ready.split.how}) gives it none"
-            raise ConfigError(_none(name, why))
+            none = f"the split ({ready.split.how}) gives it none"
+            raise ConfigError(_none(name, ready.refused[0] if ready.split.parts[name] else none))
         if not any(_known(ready.store.targets(part.id)) for part in ready.parts(name)):
             unit = ready.preprocessor.unit
             raise ConfigError(

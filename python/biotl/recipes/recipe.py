@@ -67,6 +67,11 @@ class RunConfig(Config):
     model: Named
     thresholds: Literal["searched", "equal"] = "searched"
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Parts of the split that may not be empty; without stages no best epoch is chosen on validation recordings."""
+        return ("train", "validation", "test") if self.stages else ("train", "test")
+
 
 @dataclass(frozen=True)
 class Recipe:

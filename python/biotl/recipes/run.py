@@ -19,7 +19,6 @@ from biotl.recipes.decide import choose, tempered, undecided
 from biotl.recipes.forward import forward
 from biotl.recipes.prep import fit, prepare
 from biotl.recipes.recipe import Ready, RunConfig
-from biotl.recipes.registry import find
 from biotl.recipes.units import reference, within
 from biotl.scoring import stored
 from biotl.scoring.answers import Answered
@@ -99,9 +98,7 @@ def finetune(config: RunConfig, *, resume: bool = False) -> publish.Published:
     TrainingError
         If training fails, or torch and onnxruntime differ.
     """
-    # only stages choose their best epoch; without validation recordings nothing is chosen, and all are learnt from
-    needs = ("train", "validation", "test") if find(config.recipe).learn is None else ("train", "test")
-    with trained(config, resume=resume, needs=needs) as (ready, work, result):
+    with trained(config, resume=resume, needs=config.needs) as (ready, work, result):
         run = forward(result.model, str(result.model.output))
         name = config.model.name
         decision, held = undecided(ready.target, ready.recipe.prevalence), Path(config.run) / stored.VALIDATION
