@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+import reference_pulses
+from biotl import _core
 from biotl.errors import SignalError, SignalWarning
 from biotl.signal import PulseStream, ppg_peaks, rpeaks
 from conftest import data_folder
@@ -284,3 +286,97 @@ def test_a_range_of_rates_that_cannot_be_is_refused():
             ppg_peaks(x, 125, rate_range=rates)
     with pytest.raises(SignalError, match=r"fs: got 60 Hz, wanted at least 66\.6667 Hz for rates up to 800 a minute"):
         ppg_peaks(x, 60, rate_range=(300, 800))
+
+
+# The readable twin
+
+
+def jumping(seed):
+    """Return pulses with steps, spikes, lost samples, codes that wrapped or a square wave, and their rate."""
+    rng = np.random.default_rng(seed)
+    fs = float(rng.choice([25, 31.7, 64, 125]))
+    x = ppg(fs, 30) + rng.choice([0, 0.02]) * rng.standard_normal(round(fs * 30))
+    for at in rng.integers(5, len(x) - 5, rng.integers(0, 5)):
+        size = rng.choice([-1, 1]) * rng.choice([0.2, 0.5, 1, 3, 30])
+        x[at : rng.choice([at + 1, at + 2, at + 3, at + 4, len(x)])] += size
+    if rng.random() < 0.4:
+        x = (x * rng.choice([1.5, 2, 3]) + rng.random()) % 1
+    if rng.random() < 0.2:
+        period = round(fs * rng.choice([0.4, 2, 9]))
+        x = x * rng.choice([0, 0.01]) + (np.arange(len(x)) // period % 2)
+    return x, fs
+
+
+def test_jumps_are_those_of_the_twin():
+    told = set()
+    for seed in range(300):
+        x, fs = jumping(seed)
+        at, wraps = reference_pulses.jumps(x, fs)
+        np.testing.assert_array_equal(_core.ppg_jumps(x, fs), at, err_msg=str(seed))
+        told.add((len(at) > 0, bool(wraps.any())))
+    assert told == {(False, False), (True, False), (True, True)}
+
+
+def odd(seed):
+    """Return 40 s of pulses of any shape and rate, with pauses, jumps and turns of the sensor, and their rate."""
+    rng = np.random.default_rng(seed)
+    fs = float(rng.choice([20, 33.3, 47, 64, 75, 118, 130, 250]))
+    t, at = np.arange(round(40 * fs)) / fs, [0.0]
+    usual, wander, early = rng.uniform(0.4, 1.4), rng.choice([0.01, 0.08, 0.2]), rng.choice([0, 0.1])
+    while at[-1] < 40:
+        gap = usual * (1 + wander * rng.standard_normal()) * (0.6 if rng.random() < early else 1)
+        at.append(at[-1] + max(gap, 0.26) + (rng.uniform(1, 6) if rng.random() < 0.06 else 0))
+    rise, fall, after, lag = rng.uniform(0.04, 0.15), rng.uniform(0.05, 0.2), rng.uniform(0, 0.9), rng.uniform(0.2, 0.6)
+    x = 0.02 * np.sin(t / 3)
+    for beat in at:
+        size, since = 1 + 0.3 * rng.standard_normal(), t - beat
+        x += size * np.exp(-((since / np.where(since < 0, rise, fall)) ** 2) / 2)
+        x += size * after * np.exp(-(((since - lag * usual) / rise) ** 2) / 2)
+    x += rng.choice([0.002, 0.02, 0.2]) * rng.standard_normal(len(t))
+    for turn in rng.uniform(0, 40, rng.integers(0, 3)):
+        x[t > turn] *= -1
+    for jump in rng.integers(5, len(t) - 5, rng.integers(0, 3)):
+        x[jump : rng.choice([jump + 2, len(t)])] += rng.choice([-8, 4])
+    return x, fs
+
+
+def spells():
+    """Yield made-up pulses, and stretches of real PPG at rest and in motion, mended and turned, of several rates."""
+    rng = np.random.default_rng(3)
+    for seed in range(150):
+        yield *odd(seed), ()
+    runs = np.load(data_folder("troika") / "troika_windows_5ch.npz")["signals"]
+    for window in runs[::11]:
+        yield window[3].astype(float), 125.0, ()
+        yield window[3].astype(float), 125.0, window[:3].astype(float)
+    people = np.load(data_folder("ppg56") / "ppg56_visible.npz")
+    for k in range(28):
+        start = people["offsets"][k] + 1000 * (k % 7)
+        yield (-1) ** k * people["x"][start : start + 3000].astype(float), 100.0, ()
+    for path in sorted(data_folder("capnobase").glob("*.npz"))[:2]:
+        file = np.load(path)
+        pleth = file["x"][list(file["channels"]).index("PLETH")].astype(float)
+        yield pleth[:12_000], 300.0, ()
+        jumped = pleth[12_000:24_000].copy()
+        jumped[4000:] += 5 * np.ptp(pleth)
+        jumped[9000:9500] = jumped[9000]
+        yield jumped, 300.0, ()
+    for stairs in np.load(data_folder("dalia_s6") / "S6_stairs.npz")["X"][::20]:
+        yield stairs[0], 32.0, stairs[1:]
+    yield ppg(30, 40.0), 30.0, ()
+    yield rng.standard_normal(3000), 60.0, ()
+    yield np.arange(6000) // 60 % 2 + 0.01 * rng.standard_normal(6000), 125.0, ()
+
+
+def test_pulses_and_scores_are_those_of_the_twin():
+    found = 0
+    for n, (x, fs, axes) in enumerate(spells()):
+        motion = np.array(axes, np.float32).reshape(-1, len(x))
+        peaks, scores, _ = _core.ppg_peaks(x, motion, fs, 0.0)
+        crests, weights = reference_pulses.pulses(x, fs, axes)
+        # a crest half way between two samples may fall to either in single precision
+        np.testing.assert_allclose(peaks, crests, atol=1, err_msg=str(n))
+        assert np.count_nonzero(peaks != crests) <= 1, n
+        np.testing.assert_allclose(scores, weights, atol=1e-4, err_msg=str(n))
+        found += len(peaks)
+    assert found > 2000
