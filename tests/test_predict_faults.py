@@ -9,12 +9,13 @@ import pytest
 
 from biotl.cli import main
 from biotl.datasets.channels import Found
+from biotl.datasets.spec import Channel
 from biotl.deploy import metadata, seal
 from biotl.deploy.judge import size_note
 from biotl.deploy.predictor import Predictor
 from biotl.deploy.recordings import predict_files
 from biotl.errors import BiotlError, RecordError, SignalError
-from biotl.records import ecg, find, read
+from biotl.records import Record, ecg, find, read
 from biotl.records.write import write_wfdb
 from conftest import data_folder
 from recipe_models import CONFIGS, spec_of, synthetic
@@ -202,4 +203,15 @@ def test_no_real_ecg_is_too_small_or_too_large():
             record = read(path)
             leads += [Found(*lead, record, flat=False) for lead in zip(record.channels, record.signal, strict=True)]
     assert len(leads) > 1000
-    assert not [note for found in leads for note in size_note(found)]
+    assert not [note for found in leads for note in size_note(found, Channel(name="ECG"))]
+
+
+@pytest.mark.filterwarnings("ignore:.*jitter")
+def test_the_speeds_of_real_workouts_are_right_and_a_thousandth_of_them_or_a_thousand_times_as_much_is_told():
+    speed = Channel(name="speed", unit="km/h")
+    for path in sorted((data_folder("workouts") / "csv").glob("*.csv")):
+        record = read(path)
+        x = record.channel("speed")
+        for times in (1e-3, 1, 1e3):
+            scaled = Record("r", x[None] * np.float32(times), record.fs, ("speed",), ("kmh",), "p")
+            assert bool(size_note(Found("speed", scaled.signal[0], scaled, flat=False), speed)) == (times != 1), path

@@ -198,7 +198,7 @@ class Predictor:
             if one is not None:
                 one, note = judge.clean(one, channel)
                 found.append((channel, one))
-                notes += [note] if note else []
+                notes += [*filter(None, [note]), *judge.size_note(one, channel)]
         # even where training refused gaps no recording is refused for one: nothing is answered there
         bridge = spec.gaps == "refuse"
         mended = judge.mended(records, [one for _, one in found], bridge=bridge)
