@@ -294,6 +294,8 @@ def test_a_stated_rate_takes_no_gap_away_and_is_not_another_than_that_of_uneven_
         assert np.abs(place - kept).max() <= 12  # a packet is ten
         assert x[place].tolist() == kept.tolist()
     path = table(tmp_path / "back.csv", "t_s,x", [0, 0.02, 0.01, *np.arange(3, N) / 50])
+    with pytest.raises(RecordError, match="times go back, first in row 3 of the data: sort the rows"):
+        read(path)
     with pytest.warns(UserWarning, match="times go back or are missing, first in row 3 of the data"):
         assert read(path, fs=50).signal.shape[1] == N
 

@@ -86,6 +86,8 @@ def lattice(
     got = f"steps from {steps.min():g} to {steps.max():g} s" if len(steps) else f"{len(time_s)} rows"
     hint = "resample to one rate, or state fs to take it as even"
     hint += f": there are {rows:.3g} rows a second" if (rows := rows_a_second(steps)) else ""
+    if len(back := np.flatnonzero(steps < 0)):
+        hint = f"times go back, first in row {back[0] + 2} of the data: sort the rows, or save a recording a file"
     refusal = RecordError(str(path), field, got, "two rows or more, evenly spaced", hint)
     if not len(steps) or not np.all(np.isfinite(steps)) or steps.min() < 0 or not float(np.median(steps)) > 1e-9:
         raise refusal
