@@ -69,7 +69,7 @@ def test_the_doctor_finds_nothing_wrong_with_what_is_fitted_at_once(tmp_path, ca
     assert row["message"].startswith("no test recording is left: the split (")
 
 
-def test_own_runs_by_a_manifest_and_a_table_by_minutes(tmp_path):
+def test_own_runs_by_a_manifest_and_a_table_by_minutes(tmp_path, capsys):
     manifest = mine(tmp_path / "mine")
     lagged = "{channel: {name: heart_rate, aliases: [heart_rate_bpm]}, horizon_s: 5, first_s: 300}"
     own = [f"data.manifest={manifest}", f"run={tmp_path / 'run'}", f"data.spec.lagged={lagged}"]
@@ -83,6 +83,10 @@ def test_own_runs_by_a_manifest_and_a_table_by_minutes(tmp_path):
     tree = json.loads((tmp_path / "run" / "results.json").read_text())
     assert {"mean of the user", "persistence"} < {*tree["models"]}
     assert stored.read(tmp_path / "run" / "answers.npz")[0].unit == "step"
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "raw.onnx"), "--preprocess", "graph"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "derived" in said, said
+    assert len(said) < 320
 
 
 @pytest.mark.parametrize(("cell", "bidirectional"), [("gru", False), ("lstm", True)])

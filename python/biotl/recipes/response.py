@@ -49,6 +49,8 @@ def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: AR
     from biotl.recipes.run import bundle
     from biotl.training.checkpoint import SUFFIX, Checkpoint, save
     from biotl.training.data import Task
+    from biotl.training.distributed import World
+    from biotl.training.logging import RunLog
     from biotl.training.response import NOISE, Workout, fit_response
     from biotl.training.trainer import Result
 
@@ -86,7 +88,9 @@ def learn(ready: "Ready", *, resume: bool) -> "tuple[Task, Result]":  # noqa: AR
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     save(path, Checkpoint(state, {"about": about, "lineage": lineage}))
-    return Task(model, {}, about), Result(model, {STAGE: best}, [], folder)
+    task = Task(model, {}, about)
+    RunLog(config, task, World.join(), [])  # leaves config.resolved.yaml and env.json, as stages do
+    return task, Result(model, {STAGE: best}, [], folder)
 
 
 def views(ready: "Ready") -> "dict[str, View]":  # noqa: ARG001
