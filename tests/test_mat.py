@@ -7,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from biotl.errors import MissingExtraError, RecordError
-from biotl.records import read
+from biotl.records import read, wfdb
 
 
 def test_a_mat_beside_a_header_is_a_wfdb_record(tmp_path):
@@ -37,6 +37,17 @@ def test_a_mat_that_was_saved_again_beside_its_header_gives_val_itself(tmp_path,
     savemat(tmp_path / "c.mat", {"val": codes + 0.5})
     with pytest.raises(RecordError, match=r"c\.mat: val: got no variable val of whole numbers .* version 5"):
         read(tmp_path / "c")
+
+
+@pytest.mark.parametrize("also", [wfdb.read_native, wfdb.read_codes])
+def test_a_mat_of_version_5_is_never_taken_for_one_of_version_4(tmp_path, also):
+    savemat(tmp_path / "c.mat", {"val": np.arange(500, dtype=np.int16)[None]})
+    (tmp_path / "c.hea").write_text("c 1 250 100\nc.mat 16+24 500/mV 16 0 0 0 0 II\n")
+    with pytest.raises(RecordError, match=r"c\.mat: MATLAB version: got 5 or later, wanted 4, where samples lie"):
+        also(tmp_path / "c")
+    (tmp_path / "all.hea").write_text("all/1 1 250 100\nc 100\n")
+    with pytest.raises(RecordError, match=r"c\.mat: MATLAB version: got 5 or later"):
+        read(tmp_path / "all")
 
 
 def test_a_mat_that_its_header_does_not_name_stands_for_itself(tmp_path):

@@ -60,6 +60,16 @@ def records_of(place):
     return [path.with_suffix("") for path in sorted((DATA / place).rglob("*.hea"))]
 
 
+@pytest.mark.parametrize("name", ["r", "r.hea", "r.dat", "r/", ".r"])
+def test_a_record_is_named_by_its_path_or_by_one_of_its_files(tmp_path, name):
+    stem = name if name == ".r" else "r"
+    (tmp_path / f"{stem}.hea").write_text("r 1 250 2\nr.dat 16\n")
+    (tmp_path / "r.dat").write_bytes(bytes(4))
+    found = wfdb.read(f"{tmp_path}/{name}")
+    assert (found.name, found.source) == (stem, tmp_path / f"{stem}.hea")
+    assert wfdb.stem(tmp_path / name) == tmp_path / stem
+
+
 # wfdb takes seconds to parse a header of ten thousand lines: few of the BUT PPG ECG by default
 PLACES = {"mitdb": 12, "ludb": 20, "qtdb": 5, "ecgppg/wfdb": 1, "butppg/raw": 16}
 

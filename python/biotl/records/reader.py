@@ -129,6 +129,8 @@ def _rate(fs: Any) -> float | None:
 
 def _as_asked(record: Record, fs: float | None, units: str | Sequence[str] | None) -> Record:
     """Hold a record to the rate and the units that were asked for, and fill in those that it does not state."""
+    if fs is None and units is None:
+        return record
     where = str(record.source or record.name)
     # device clocks differ from their nominal rate by some per mille
     if fs is not None and abs(record.fs - fs) > 0.01 * fs:

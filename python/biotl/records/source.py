@@ -53,7 +53,7 @@ def local(source: Source) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="biotl-") as folder:
             yield _fetched(str(source), Path(folder))
     else:
-        yield Path(source)
+        yield source if isinstance(source, Path) else Path(source)
 
 
 def _content(source: Source) -> tuple[str, bytes | bytearray | memoryview]:
