@@ -17,7 +17,7 @@ from biotl.records.foreign import refused
 from biotl.records.matlab import variables
 from biotl.records.record import Annotations, Record
 
-_SUBJECT = re.compile(r"(?:subject|patient)(?:[ _-]?id)?\s*[:=]\s*(\S+)", re.IGNORECASE)
+_SUBJECT = re.compile(r"^(?:subject|patient)(?:[ _-]?id)?[^\S\n]*[:=][^\S\n]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _FLAC = {"508", "516", "524"}
 # rate; name, unit and samples a frame of each channel; comments
 _About: TypeAlias = tuple[float, list[tuple[str, str, int]], list[str]]
@@ -89,8 +89,8 @@ def read(path: str | Path, *, annotators: Sequence[str] | None = None, strict: b
     if annotators is None:
         annotators = ("atr",) if os.path.exists(f"{where}.atr") else ()  # noqa: PTH110  # as for _without_suffix
     marks = {name: read_annotations(where, name, fs=fs) for name in annotators}
-    subject = next((match[1] for text in comments if (match := _SUBJECT.match(text))), name)
-    return Record(name, signal, fs, names, units, subject, marks, header)
+    stated = _SUBJECT.search("\n".join(comments))
+    return Record(name, signal, fs, names, units, stated[1] if stated else name, marks, header)
 
 
 def read_native(path: str | Path, *, strict: bool = False) -> dict[str, tuple[NDArray[np.float32], float]]:
