@@ -49,15 +49,28 @@ pub trait Float:
     /// Four samples, each the nearest of this type.
     fn from_lanes<V: Lanes>(lanes: V) -> [Self; 4];
 
-    /// As many samples as lanes, exactly.
-    fn to_wide<W: Wide>(samples: &[Self]) -> W;
+    /// As many samples as lanes, in a register of this type: half as wide for `f32`, and so are its shuffles.
+    type Row<W: Wide>: Copy;
 
-    /// As many samples as lanes, each the nearest of this type.
-    fn from_wide<W: Wide>(lanes: W, samples: &mut [Self]);
+    /// The first samples of a slice; of one that is too short, nothing.
+    fn row<W: Wide>(samples: &[Self]) -> Self::Row<W>;
+
+    /// To the first samples of a slice; to one that is too short, nothing.
+    fn put<W: Wide>(row: Self::Row<W>, samples: &mut [Self]);
+
+    /// Rows to columns, of as many rows as there are lanes: the first ones.
+    #[must_use]
+    fn turn<W: Wide>(rows: [Self::Row<W>; 8]) -> [Self::Row<W>; 8];
+
+    /// Exactly.
+    fn widen<W: Wide>(row: Self::Row<W>) -> W;
+
+    /// Each the nearest of this type.
+    fn narrow<W: Wide>(lanes: W) -> Self::Row<W>;
 }
 
 macro_rules! float {
-    ($type:ident, $transpose:path, $to_lanes:ident, $from_lanes:ident, $to_wide:ident, $from_wide:ident) => {
+    ($type:ident, $transpose:path, $to_lanes:ident, $from_lanes:ident, $($wide:tt)*) => {
         impl Float for $type {
             const EPSILON: f64 = $type::EPSILON as f64;
 
@@ -96,18 +109,67 @@ macro_rules! float {
                 lanes.$from_lanes()
             }
 
-            #[inline(always)]
-            fn to_wide<W: Wide>(samples: &[Self]) -> W {
-                W::$to_wide(samples)
-            }
-
-            #[inline(always)]
-            fn from_wide<W: Wide>(lanes: W, samples: &mut [Self]) {
-                lanes.$from_wide(samples);
-            }
+            $($wide)*
         }
     };
 }
 
-float!(f32, crate::simd::transpose_f32, from_floats, to_floats, from_singles, to_singles);
-float!(f64, crate::simd::transpose, from_array, to_array, from_doubles, to_doubles);
+float! {
+    f32, crate::simd::transpose_f32, from_floats, to_floats,
+    type Row<W: Wide> = W::Singles;
+
+    #[inline(always)]
+    fn row<W: Wide>(samples: &[Self]) -> Self::Row<W> {
+        W::singles(samples)
+    }
+
+    #[inline(always)]
+    fn put<W: Wide>(row: Self::Row<W>, samples: &mut [Self]) {
+        W::put_singles(row, samples);
+    }
+
+    #[inline(always)]
+    fn turn<W: Wide>(rows: [Self::Row<W>; 8]) -> [Self::Row<W>; 8] {
+        W::turn_singles(rows)
+    }
+
+    #[inline(always)]
+    fn widen<W: Wide>(row: Self::Row<W>) -> W {
+        W::widen(row)
+    }
+
+    #[inline(always)]
+    fn narrow<W: Wide>(lanes: W) -> Self::Row<W> {
+        lanes.narrow()
+    }
+}
+
+float! {
+    f64, crate::simd::transpose, from_array, to_array,
+    type Row<W: Wide> = W;
+
+    #[inline(always)]
+    fn row<W: Wide>(samples: &[Self]) -> W {
+        W::doubles(samples)
+    }
+
+    #[inline(always)]
+    fn put<W: Wide>(row: W, samples: &mut [Self]) {
+        row.put_doubles(samples);
+    }
+
+    #[inline(always)]
+    fn turn<W: Wide>(rows: [W; 8]) -> [W; 8] {
+        W::turn(rows)
+    }
+
+    #[inline(always)]
+    fn widen<W: Wide>(row: W) -> W {
+        row
+    }
+
+    #[inline(always)]
+    fn narrow<W: Wide>(lanes: W) -> W {
+        lanes
+    }
+}

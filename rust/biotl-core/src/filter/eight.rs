@@ -191,22 +191,22 @@ fn run_group<T: Float, W: Wide, const S: usize, const REVERSE: bool>(
         let mut group = Group::<W, S, true>::new(&cascade.rows, past, at);
         for block in 0..blocks {
             let start = range.start + W::WIDTH * if REVERSE { blocks - 1 - block } else { block };
-            let mut moments = [gain; 8];
+            let mut moments = [T::narrow(gain); 8];
             for k in 0..W::WIDTH {
-                moments[k] = T::to_wide(if REVERSE { &out[at + k][start..] } else { &x[at + k][start..] });
+                moments[k] = T::row::<W>(if REVERSE { &out[at + k][start..] } else { &x[at + k][start..] });
             }
             if !REVERSE {
-                moments = W::turn(moments);
+                moments = T::turn::<W>(moments);
             }
             for k in 0..W::WIDTH {
                 let k = if REVERSE { W::WIDTH - 1 - k } else { k };
-                moments[k] = group.step(moments[k].times(gain));
+                moments[k] = T::narrow(group.step(T::widen::<W>(moments[k]).times(gain)));
             }
             if REVERSE {
-                moments = W::turn(moments);
+                moments = T::turn::<W>(moments);
             }
             for k in 0..W::WIDTH {
-                T::from_wide(moments[k], &mut out[at + k][start..]);
+                T::put::<W>(moments[k], &mut out[at + k][start..]);
             }
         }
         group.keep(past, at);
@@ -218,13 +218,13 @@ fn run_group<T: Float, W: Wide, const S: usize, const REVERSE: bool>(
 pub(super) fn lay<T: Float, W: Wide>(lanes: [&[T]; 8], tile: &mut [Eight]) {
     for at in (0..8).step_by(W::WIDTH) {
         for (block, to) in tile.chunks_exact_mut(W::WIDTH).enumerate() {
-            let mut moments = [W::splat(0.0); 8];
+            let mut moments = [T::narrow(W::splat(0.0)); 8];
             for k in 0..W::WIDTH {
-                moments[k] = T::to_wide(&lanes[at + k][block * W::WIDTH..]);
+                moments[k] = T::row::<W>(&lanes[at + k][block * W::WIDTH..]);
             }
-            let moments = W::turn(moments);
+            let moments = T::turn::<W>(moments);
             for (to, moment) in to.iter_mut().zip(moments) {
-                moment.store(to, at);
+                T::widen::<W>(moment).store(to, at);
             }
         }
     }
@@ -236,7 +236,7 @@ pub(super) fn take<T: Float, W: Wide>(signals: &Turned<T>, start: usize, tile: &
     for at in (0..8).step_by(W::WIDTH) {
         for (block, to) in tile.chunks_exact_mut(W::WIDTH).enumerate() {
             for (k, to) in to.iter_mut().enumerate() {
-                T::to_wide::<W>(&signals[at + k][start + block * W::WIDTH..]).store(to, at);
+                T::widen::<W>(T::row::<W>(&signals[at + k][start + block * W::WIDTH..])).store(to, at);
             }
         }
     }
@@ -247,15 +247,15 @@ pub(super) fn take<T: Float, W: Wide>(signals: &Turned<T>, start: usize, tile: &
 fn put<T: Float, W: Wide, const STRAIGHT: bool>(tile: &[Eight], signals: &mut Turned<T>, start: usize) {
     for at in (0..8).step_by(W::WIDTH) {
         for (block, from) in tile.chunks_exact(W::WIDTH).enumerate() {
-            let mut moments = [W::splat(0.0); 8];
+            let mut moments = [T::narrow(W::splat(0.0)); 8];
             for (moment, from) in moments.iter_mut().zip(from) {
-                *moment = W::load(from, at);
+                *moment = T::narrow(W::load(from, at));
             }
             if STRAIGHT {
-                moments = W::turn(moments);
+                moments = T::turn::<W>(moments);
             }
             for k in 0..W::WIDTH {
-                T::from_wide(moments[k], &mut signals[at + k][start + block * W::WIDTH..]);
+                T::put::<W>(moments[k], &mut signals[at + k][start + block * W::WIDTH..]);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Four numbers side by side, in a register where the processor has one.
 
 use super::wide::{Eight, Wide};
-use super::{multiply_add, transpose};
+use super::{multiply_add, transpose, transpose_f32};
 
 /// Four lanes, read from and written to memory of either type: what a [`super::LaneKernel`] computes with.
 pub trait Lanes: Wide {
@@ -25,28 +25,46 @@ pub trait Lanes: Wide {
 /// What four lanes do by way of arrays, the same whatever holds them.
 macro_rules! by_arrays {
     () => {
+        type Singles = [f32; 4];
+
         #[inline(always)]
-        fn from_doubles(from: &[f64]) -> Self {
+        fn doubles(from: &[f64]) -> Self {
             Self::from_array(from.first_chunk().copied().unwrap_or_default())
         }
 
         #[inline(always)]
-        fn to_doubles(self, to: &mut [f64]) {
+        fn put_doubles(self, to: &mut [f64]) {
             if let Some(to) = to.first_chunk_mut() {
                 *to = self.to_array();
             }
         }
 
         #[inline(always)]
-        fn from_singles(from: &[f32]) -> Self {
-            Self::from_floats(from.first_chunk().copied().unwrap_or_default())
+        fn singles(from: &[f32]) -> [f32; 4] {
+            from.first_chunk().copied().unwrap_or_default()
         }
 
         #[inline(always)]
-        fn to_singles(self, to: &mut [f32]) {
+        fn put_singles(from: [f32; 4], to: &mut [f32]) {
             if let Some(to) = to.first_chunk_mut() {
-                *to = self.to_floats();
+                *to = from;
             }
+        }
+
+        #[inline(always)]
+        fn widen(from: [f32; 4]) -> Self {
+            Self::from_floats(from)
+        }
+
+        #[inline(always)]
+        fn narrow(self) -> [f32; 4] {
+            self.to_floats()
+        }
+
+        #[inline(always)]
+        fn turn_singles([a, b, c, d, rest @ ..]: [[f32; 4]; 8]) -> [[f32; 4]; 8] {
+            let ([a, b, c, d], [e, f, g, h]) = (transpose_f32([a, b, c, d]), rest);
+            [a, b, c, d, e, f, g, h]
         }
 
         #[inline(always)]

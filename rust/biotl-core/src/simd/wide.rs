@@ -19,17 +19,30 @@ pub trait Wide: Copy {
     /// To a place.
     fn store(self, to: &mut Eight, at: usize);
 
+    /// As many `f32` as there are lanes.
+    type Singles: Copy;
+
     /// The first of a slice; of one that is too short, nothing.
-    fn from_doubles(from: &[f64]) -> Self;
+    fn doubles(from: &[f64]) -> Self;
 
     /// To the first of a slice; to one that is too short, nothing.
-    fn to_doubles(self, to: &mut [f64]);
+    fn put_doubles(self, to: &mut [f64]);
 
-    /// As [`Self::from_doubles`], exactly.
-    fn from_singles(from: &[f32]) -> Self;
+    /// As [`Self::doubles`].
+    fn singles(from: &[f32]) -> Self::Singles;
 
-    /// As [`Self::to_doubles`], rounded.
-    fn to_singles(self, to: &mut [f32]);
+    /// As [`Self::put_doubles`].
+    fn put_singles(from: Self::Singles, to: &mut [f32]);
+
+    /// Exactly.
+    fn widen(from: Self::Singles) -> Self;
+
+    /// Rounded.
+    fn narrow(self) -> Self::Singles;
+
+    /// As [`Self::turn`].
+    #[must_use]
+    fn turn_singles(rows: [Self::Singles; 8]) -> [Self::Singles; 8];
 
     /// Rows to columns, of as many rows as there are lanes: the first ones.
     #[must_use]
@@ -59,6 +72,8 @@ pub struct Zmm(std::arch::x86_64::__m512d);
 impl Wide for Zmm {
     const WIDTH: usize = 8;
 
+    type Singles = std::arch::x86_64::__m256;
+
     #[inline(always)]
     fn splat(value: f64) -> Self {
         // SAFETY: the type has the features
@@ -78,14 +93,14 @@ impl Wide for Zmm {
     }
 
     #[inline(always)]
-    fn from_doubles(from: &[f64]) -> Self {
+    fn doubles(from: &[f64]) -> Self {
         let Some(from) = from.first_chunk::<8>() else { return Self::splat(0.0) };
         // SAFETY: the type has the features, and eight values are there to read
         Self(unsafe { std::arch::x86_64::_mm512_loadu_pd(from.as_ptr()) })
     }
 
     #[inline(always)]
-    fn to_doubles(self, to: &mut [f64]) {
+    fn put_doubles(self, to: &mut [f64]) {
         if let Some(to) = to.first_chunk_mut::<8>() {
             // SAFETY: the type has the features, and there is room for eight values
             unsafe { std::arch::x86_64::_mm512_storeu_pd(to.as_mut_ptr(), self.0) };
@@ -93,21 +108,60 @@ impl Wide for Zmm {
     }
 
     #[inline(always)]
-    fn from_singles(from: &[f32]) -> Self {
-        use std::arch::x86_64::{_mm256_loadu_ps, _mm512_cvtps_pd};
+    fn singles(from: &[f32]) -> Self::Singles {
+        use std::arch::x86_64::{_mm256_loadu_ps, _mm256_setzero_ps};
 
-        let Some(from) = from.first_chunk::<8>() else { return Self::splat(0.0) };
-        // SAFETY: the type has the features, and eight values are there to read
-        Self(unsafe { _mm512_cvtps_pd(_mm256_loadu_ps(from.as_ptr())) })
+        // SAFETY: the type has the features
+        let Some(from) = from.first_chunk::<8>() else { return unsafe { _mm256_setzero_ps() } };
+        // SAFETY: as above, and eight values are there to read
+        unsafe { _mm256_loadu_ps(from.as_ptr()) }
     }
 
     #[inline(always)]
-    fn to_singles(self, to: &mut [f32]) {
-        use std::arch::x86_64::{_mm256_storeu_ps, _mm512_cvtpd_ps};
-
+    fn put_singles(from: Self::Singles, to: &mut [f32]) {
         if let Some(to) = to.first_chunk_mut::<8>() {
             // SAFETY: the type has the features, and there is room for eight values
-            unsafe { _mm256_storeu_ps(to.as_mut_ptr(), _mm512_cvtpd_ps(self.0)) };
+            unsafe { std::arch::x86_64::_mm256_storeu_ps(to.as_mut_ptr(), from) };
+        }
+    }
+
+    #[inline(always)]
+    fn widen(from: Self::Singles) -> Self {
+        // SAFETY: the type has the features
+        Self(unsafe { std::arch::x86_64::_mm512_cvtps_pd(from) })
+    }
+
+    #[inline(always)]
+    fn narrow(self) -> Self::Singles {
+        // SAFETY: the type has the features
+        unsafe { std::arch::x86_64::_mm512_cvtpd_ps(self.0) }
+    }
+
+    #[inline(always)]
+    fn turn_singles(rows: [Self::Singles; 8]) -> [Self::Singles; 8] {
+        use std::arch::x86_64::{_mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps};
+
+        let [a, b, c, d, e, f, g, h] = rows;
+        // SAFETY: the type has the features
+        unsafe {
+            let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let (ef, ef_high) = (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f));
+            let (gh, gh_high) = (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
+            let (p0, p1) = (_mm256_shuffle_ps::<0x44>(ab, cd), _mm256_shuffle_ps::<0xee>(ab, cd));
+            let (p2, p3) = (_mm256_shuffle_ps::<0x44>(ab_high, cd_high), _mm256_shuffle_ps::<0xee>(ab_high, cd_high));
+            let (q0, q1) = (_mm256_shuffle_ps::<0x44>(ef, gh), _mm256_shuffle_ps::<0xee>(ef, gh));
+            let (q2, q3) = (_mm256_shuffle_ps::<0x44>(ef_high, gh_high), _mm256_shuffle_ps::<0xee>(ef_high, gh_high));
+            [
+                _mm256_permute2f128_ps::<0x20>(p0, q0),
+                _mm256_permute2f128_ps::<0x20>(p1, q1),
+                _mm256_permute2f128_ps::<0x20>(p2, q2),
+                _mm256_permute2f128_ps::<0x20>(p3, q3),
+                _mm256_permute2f128_ps::<0x31>(p0, q0),
+                _mm256_permute2f128_ps::<0x31>(p1, q1),
+                _mm256_permute2f128_ps::<0x31>(p2, q2),
+                _mm256_permute2f128_ps::<0x31>(p3, q3),
+            ]
         }
     }
 
