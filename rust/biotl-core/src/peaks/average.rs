@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::{Error, Float, Result, simd};
+use crate::simd::{self, Eight, Lanes, Wide};
+use crate::{Error, Float, Result};
 
 /// Means of `step` samples less the first sample, so that single precision holds them, and their running sum.
 pub(crate) fn average<T: Float>(x: &[T], step: usize) -> Result<(Vec<f32>, Vec<f64>)> {
@@ -76,17 +77,83 @@ fn mean_chunks<'a, T: Float>(low: &mut [f32], chunks: impl Iterator<Item = &'a [
 
 /// Running sums, one longer than the values, of which those up to `from` stand already.
 pub(crate) fn running_sum(x: &[f32], from: usize, sums: &mut [f64]) {
-    let mut total = sums[from];
-    let (four, rest) = x[from..].as_chunks::<4>();
-    let (sums_of_four, sums_of_rest) = sums[from + 1..].as_chunks_mut::<4>();
-    // Four at a time, since each addition waits for the one before.
-    for (s, x) in sums_of_four.iter_mut().zip(four) {
-        let [a, b, c, d] = x.map(f64::from);
-        *s = [total + a, total + (a + b), total + (a + b + c), total + (a + b + c + d)];
-        total = s[3];
+    simd::dispatch_lanes(Sums { x: &x[from..], sums: &mut sums[from..] });
+}
+
+/// The inner loop of [`running_sum`]: eight values are summed by themselves, as many such rows side by side as there are
+/// lanes, and then what is before them added; one after another, each addition would wait for the one before.
+struct Sums<'a> {
+    x: &'a [f32],
+    sums: &'a mut [f64],
+}
+
+impl simd::LaneKernel for Sums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lanes, W: Wide, const FMA: bool>(self) {
+        let Some((&mut before, sums)) = self.sums.split_first_mut() else { return };
+        let (mut total, zero) = (before, W::splat(0.0));
+        let mut squares = self.x.chunks_exact(8 * W::WIDTH);
+        let mut sums_of_squares = sums.chunks_exact_mut(8 * W::WIDTH);
+        for (x, sums) in squares.by_ref().zip(sums_of_squares.by_ref()) {
+            let (mut own, mut past) = ([zero; 8], zero);
+            for half in (0..8).step_by(W::WIDTH) {
+                let mut rows = [f32::narrow(zero); 8];
+                for k in 0..W::WIDTH {
+                    rows[k] = f32::row::<W>(&x[8 * k + half..]);
+                }
+                let columns = f32::turn::<W>(rows);
+                for k in 0..W::WIDTH {
+                    past = past.plus(f32::widen(columns[k]));
+                    own[half + k] = past;
+                }
+            }
+            let mut ends = Eight::default();
+            past.store(&mut ends, 0);
+            for end in &mut ends.0[..W::WIDTH] {
+                (*end, total) = (total, total + *end);
+            }
+            let before = W::load(&ends, 0);
+            for half in (0..8).step_by(W::WIDTH) {
+                let mut columns = [zero; 8];
+                for k in 0..W::WIDTH {
+                    columns[k] = own[half + k].plus(before);
+                }
+                let rows = W::turn(columns);
+                for k in 0..W::WIDTH {
+                    rows[k].put_doubles(&mut sums[8 * k + half..]);
+                }
+            }
+        }
+        let rest = squares.remainder().chunks(8).zip(sums_of_squares.into_remainder().chunks_mut(8));
+        for (x, sums) in rest {
+            let mut own = 0.0;
+            for (sum, &v) in sums.iter_mut().zip(x) {
+                own += f64::from(v);
+                *sum = own + total;
+            }
+            total += own;
+        }
     }
-    for (s, &v) in sums_of_rest.iter_mut().zip(rest) {
-        total += f64::from(v);
-        *s = total;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lanes_sum_what_a_plain_loop_sums(x in prop::collection::vec(-5.0_f32..5.0, 0..100), from in 0_usize..50) {
+            let from = from.min(x.len());
+            let mut sums = vec![0.0; x.len() + 1];
+            sums[from] = 7.0;
+            super::running_sum(&x, from, &mut sums);
+            let mut total = 7.0;
+            for (sum, &v) in sums[from + 1..].iter().zip(&x[from..]) {
+                total += f64::from(v);
+                prop_assert!((sum - total).abs() < 1e-12);
+            }
+        }
     }
 }

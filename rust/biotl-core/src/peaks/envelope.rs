@@ -229,6 +229,9 @@ impl Envelope {
     }
 }
 
+/// Samples that are looked at for maxima at a time: a loop over few is guessed wrong at the end of each.
+const WIDE: usize = 64;
+
 /// The search of [`Envelope::maxima`].
 struct Maxima<'a> {
     envelope: &'a Envelope,
@@ -252,23 +255,23 @@ impl simd::Kernel for Maxima<'_> {
             let least = self.share * usual;
             let (mut i, end) = ((b * block).max(1), ((b + 1) * block).min(v.len().saturating_sub(1)));
             while i < end {
-                // Sixteen at a time, since few are maxima: a bit for each, gathered without a branch.
-                let mut found = 0_u32;
+                // Many at a time, since few are maxima: a bit for each, gathered without a branch.
+                let mut found = 0_u64;
                 if let (Some(before), Some(own), Some(after)) =
-                    (v[i - 1..].first_chunk::<16>(), v[i..].first_chunk::<16>(), v[i + 1..].first_chunk::<16>())
+                    (v[i - 1..].first_chunk::<WIDE>(), v[i..].first_chunk::<WIDE>(), v[i + 1..].first_chunk::<WIDE>())
                 {
-                    let mut bits = [0_u32; 16];
-                    for k in 0..16 {
-                        let is = (own[k] > least) & (own[k] >= before[k]) & (own[k] > after[k]);
-                        bits[k] = if is { 1 << k } else { 0 };
+                    let mut is = [0_u8; WIDE];
+                    for k in 0..WIDE {
+                        is[k] = u8::from((own[k] > least) & (own[k] >= before[k]) & (own[k] > after[k]));
                     }
-                    for bit in bits {
-                        found |= bit;
+                    for (n, &eight) in is.as_chunks().0.iter().enumerate() {
+                        // the factor brings each of eight bytes, zero or one, to a bit of the highest
+                        found |= (u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * n);
                     }
                 } else {
-                    for k in 0..16.min(end - i) {
+                    for k in 0..WIDE.min(end - i) {
                         let at = i + k;
-                        found |= u32::from(v[at] > least && v[at] >= v[at - 1] && v[at] > v[at + 1]) << k;
+                        found |= u64::from(v[at] > least && v[at] >= v[at - 1] && v[at] > v[at + 1]) << k;
                     }
                 }
                 while found != 0 {
@@ -285,7 +288,7 @@ impl simd::Kernel for Maxima<'_> {
                         kept.push(at);
                     }
                 }
-                i += 16;
+                i += WIDE;
             }
         }
     }

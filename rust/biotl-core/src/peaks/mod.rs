@@ -105,6 +105,12 @@ pub fn rpeaks<T: Float>(leads: &[&[T]], fs: f64, stop: &AtomicBool) -> Result<Pe
         let found = &peaks.at[real.len()..];
         real.extend(found.iter().map(|&at| leads.iter().any(|lead| !last_bit(lead, at as usize, fs))));
     }
+    // what fills no step at the end has no average, and so was not looked at
+    for lead in leads {
+        if let Some(index) = (n - n % envelope.step..n).find(|&i| !lead[i].finite()) {
+            return Err(Error::NotFinite { index, value: lead[index].to_f64() });
+        }
+    }
     let all = peaks.at.into_iter().zip(peaks.score).zip(real);
     let (at, score) = all.filter_map(|(peak, real)| real.then_some(peak)).unzip();
     Ok(Peaks { at, score })
@@ -255,6 +261,10 @@ mod tests {
         let mut x = beats(360.0, 10.0, 1.0);
         x[1000] = f64::NAN;
         assert!(rpeaks(&[&x], 360.0, &GO).err().unwrap().to_string().starts_with("x: sample 1000 is NaN"));
+        // the last of an odd number has no partner to be averaged with
+        let mut odd = beats(360.0, 10.0, 1.0);
+        odd.push(f64::NAN);
+        assert!(rpeaks(&[&odd], 360.0, &GO).err().unwrap().to_string().starts_with("x: sample 3600 is NaN"));
     }
 
     proptest! {

@@ -23,7 +23,7 @@ impl<const I: usize, const H: usize> Perceptron<I, H> {
 
     #[inline(always)]
     #[allow(clippy::needless_range_loop)] // iterators over rows are not unrolled, and then nothing stays in registers
-    fn judge<const N: usize>(&self, rows: &[[f32; I]; N]) -> [f32; N] {
+    fn judge<const N: usize>(&self, rows: &[[f32; I]; N], out: &mut Vec<f32>) {
         let mut sums = [self.bias; N];
         for i in 0..I {
             for n in 0..N {
@@ -39,14 +39,9 @@ impl<const I: usize, const H: usize> Perceptron<I, H> {
                 sums[n][h] = (if sum > 0.0 { sum } else { 0.0 }) * self.output[h];
             }
         }
-        // in order, one after another: what a register adds up would be rounded otherwise
-        let mut totals = [0.0; N];
-        for h in 0..H {
-            for n in 0..N {
-                totals[n] += sums[n][h];
-            }
+        for sums in sums {
+            out.push(self.shift + halved(sums));
         }
-        totals.map(|total| self.shift + total)
     }
 
     /// The network of a name in a file.
@@ -75,6 +70,21 @@ impl<const I: usize, const H: usize> Perceptron<I, H> {
     }
 }
 
+/// The sum of values as many as a power of two, half on half: every level rounds alike, and no addition waits for all those
+/// before it.
+#[inline(always)]
+fn halved<const H: usize>(mut values: [f32; H]) -> f32 {
+    const { assert!(H.is_power_of_two()) };
+    let mut width = H;
+    while width > 1 {
+        width /= 2;
+        for h in 0..width {
+            values[h] += values[h + width];
+        }
+    }
+    values[0]
+}
+
 struct Logits<'a, const I: usize, const H: usize> {
     net: &'a Perceptron<I, H>,
     rows: &'a [[f32; I]],
@@ -86,13 +96,13 @@ impl<const I: usize, const H: usize> simd::Kernel for Logits<'_, I, H> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Vec<f32> {
         let mut out = Vec::with_capacity(self.rows.len());
-        // two at a time, so that neither waits for each of its additions; the sums of four would not stay in registers
+        // two at a time, so that neither waits for each of its additions; the sums of more would not stay in registers
         let (pairs, rest) = self.rows.as_chunks::<2>();
         for pair in pairs {
-            out.extend(self.net.judge(pair));
+            self.net.judge(pair, &mut out);
         }
         for row in rest {
-            out.extend(self.net.judge(std::array::from_ref(row)));
+            self.net.judge(std::array::from_ref(row), &mut out);
         }
         out
     }
