@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -39,18 +41,26 @@ def drowning(x: NDArray[Any], fs: float) -> float | None:
     size = min(len(x), round(LOOK_S * fs))
     if size < fs or fs / 2 - MARGIN_HZ <= LOWEST_HZ:
         return None
-    f = np.fft.rfftfreq(size, 1 / fs)
-    lines = (f >= LOWEST_HZ) & (f <= fs / 2 - MARGIN_HZ)
-    window = np.hanning(size)
-    for start in np.unique(np.linspace(0, len(x) - size, LOOKS).astype(int)):
-        part = x[start : start + size]
-        # what is not finite, or too large to be squared, is for the detector to refuse
-        with np.errstate(all="ignore"):
-            power = np.abs(np.fft.rfft((part - part.mean()) * window)) ** 2
-        if not np.isfinite(power.sum()):
-            return None
-        line = float(f[lines][power[lines].argmax()])
-        near = np.abs(f - line) <= LINE_HZ
-        if power[near].sum() > DROWNS * power[~near & (f >= BEAT_HZ)].sum():
-            return line
+    window, first, end, beat, reach = _look(size, fs)
+    starts = sorted({(len(x) - size) * look // (LOOKS - 1) for look in range(LOOKS)})
+    parts = np.stack([x[start : start + size] for start in starts])
+    # what is not finite, or too large to be squared, is for the detector to refuse
+    with np.errstate(all="ignore"):
+        power = np.abs(np.fft.rfft((parts - parts.mean(axis=1, keepdims=True)) * window)) ** 2
+        beats = power[:, beat:].sum(axis=1)
+    if not np.isfinite(beats).all():
+        return None
+    for line, own, total in zip(power[:, first:end].argmax(axis=1) + first, power, beats, strict=True):
+        near = own[line - reach : line + reach + 1].sum()
+        if near > DROWNS * (total - near):
+            return float(line * fs / size)
     return None
+
+
+# a detector asks for the same few sizes again and again, a stream for one: the window costs as much as its transform
+@lru_cache(maxsize=4)
+def _look(size: int, fs: float) -> tuple[NDArray[np.float64], int, int, int, int]:
+    """Return the window of a look, and in its frequencies: first and end of lines, first of a beat, width of a line."""
+    bins = size / fs
+    first, end = ceil(LOWEST_HZ * bins), floor((fs / 2 - MARGIN_HZ) * bins) + 1
+    return np.hanning(size), first, end, ceil(BEAT_HZ * bins), floor(LINE_HZ * bins)

@@ -74,8 +74,8 @@ def warn_beyond(
     slow, fast = (bpm * times for bpm in MADE_FOR[detector])
     size = round(LOOK_S * fs / times)
     step = max(1, int(fs / times / LOOK_HZ))
-    for start in np.unique(np.linspace(0, max(0, len(x) - size), LOOKS).astype(int)):
-        gaps = np.diff(peaks[(peaks >= start) & (peaks < start + size)]) / fs
+    for start in sorted({max(0, len(x) - size) * look // (LOOKS - 1) for look in range(LOOKS)}):
+        gaps = np.diff(peaks[slice(*np.searchsorted(peaks, (start, start + size)))]) / fs
         # a rate below a third of the fastest, evenly kept, is not every second or third beat of one beyond it
         if len(gaps) > 3 and gaps.max() < 1.3 * gaps.min() and 60 / gaps.mean() < fast / 3:
             continue
@@ -83,7 +83,7 @@ def warn_beyond(
             steps = rising(np.diff(x[start : start + size]))
         if not clear(steps):
             return
-        wave = steps[: len(steps) // step * step].reshape(-1, step).mean(axis=1)
+        wave = steps[: len(steps) // step * step].reshape(-1, step) @ np.full(step, 1 / step, steps.dtype)
         bpm = rhythm(wave, fs / step, fast, slow, times)
         if bpm is not None and not 0.85 < (len(gaps) + 1) / (bpm / 60 * len(steps) / fs) < 1.15:
             side = f"above {fast:g}" if bpm > fast else f"below {slow:g}"

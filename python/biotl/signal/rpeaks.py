@@ -132,7 +132,8 @@ def rpeaks(
         raise SignalError(f"x: got shape {array.shape}, wanted (samples,) or (leads, samples)")
     times = scale("rpeaks", fs, rate_range, 50)
     peaks, score = found(as_leads(array), fs / times, nan_policy)
-    if array.size and clear(array):
+    # under "raise" the detector has looked at every sample
+    if array.size and (nan_policy == "raise" or clear(array)):
         warn_beyond("rpeaks", as_leads(array)[0], np.abs, fs, times, peaks)
     return (peaks, score) if scores else peaks
 
