@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -309,3 +311,36 @@ def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_extra(monkeypatch):
 def test_evaluate_passes_no_option_over_without_a_word(words, says, capsys):
     assert main(["evaluate", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["synth", "recipes", "prep"])
+def test_a_file_that_the_disk_refuses_is_named_and_nothing_of_it_is_left(what, tmp_path, capsys):
+    held, target = tmp_path / "held", tmp_path / "out"
+    held.mkdir()
+    rows = "".join(f"{k / 100},{np.sin(k / 9):.3f}\n" for k in range(3000))
+    (held / "a.csv").write_text(f"t_s,ECG [mV]\n{rows}")
+    parts = "".join(f"{part},a.csv,{part},{part},{part}\n" for part in ("train", "validation", "test"))
+    (held / "m.csv").write_text(f"id,file,subject,split,c\n{parts}")
+    own = ["--set", f"data.manifest={held / 'm.csv'}", "--set", "data.column=c", "--run", str(target)]
+    words = {"synth": [str(target)], "recipes": ["beats_mitbih", "--copy", str(target / "x.yaml")]}
+    words["prep"] = ["window_class", *own]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # as a full disk does, the system says no file
+    try:
+        assert main([what, *words[what]]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(rf"{target}/\S+: File too large$", line), line
+    assert [path for path in target.rglob("*") if path.is_file() and path.stat().st_size >= 1000] == []
+    assert [*target.rglob("*.tmp")] == []
+
+
+def test_a_full_disk_is_told_with_what_to_do(monkeypatch, capsys):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device", "a/b.bin")
+
+    monkeypatch.setattr("biotl.deploy.describe.describe", fail)
+    assert main(["inspect", "x"]) == 1
+    said = "biotl: a/b.bin: No space left on device; make room, or choose another folder\n"
+    assert capsys.readouterr().err == said

@@ -19,6 +19,7 @@ def recipes(
     """
     from biotl.errors import ConfigError
     from biotl.recipes.registry import config_path, shipped
+    from biotl.records.atomic import write_text
 
     if name is None:
         if copy is not None:
@@ -31,9 +32,7 @@ def recipes(
     if copy is None:
         result({"name": name, "text": text}, as_json=as_json, text=text.rstrip())
         return
-    try:
-        with copy.open("x", encoding="utf-8") as file:  # never over a file of the user's
-            file.write(text)
-    except FileExistsError:
-        raise ConfigError(f"{copy}: it is there already; choose another name") from None
+    if copy.exists():  # never over a file of the user's
+        raise ConfigError(f"{copy}: it is there already; choose another name")
+    write_text(copy, text)
     result({"name": name, "path": str(copy)}, as_json=as_json, text=str(copy))

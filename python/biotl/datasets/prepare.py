@@ -20,7 +20,7 @@ from biotl.datasets.preprocessor import Prepared, Preprocessor
 from biotl.datasets.store import ALIGN, FORMAT, INDEX, Store, digest_of, error_to_json, read_json
 from biotl.errors import BiotlError, ConfigError, SignalError
 from biotl.parallel import in_threads
-from biotl.records.atomic import write_text
+from biotl.records.atomic import naming, write_text
 
 Targets = dict[str, NDArray[Any]]
 
@@ -163,7 +163,7 @@ def prepare_part(job: _Job, done: Callable[[int], object] = lambda _: None) -> s
             return error
 
     try:
-        with partial.open("wb") as file:
+        with naming(data), partial.open("wb") as file:
             for entry, found in zip(job.entries, in_threads(one, job.entries, job.threads), strict=True):
                 if isinstance(found, BiotlError):
                     rows.append({"id": entry.id, "error": error_to_json(found)})

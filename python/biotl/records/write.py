@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biotl.errors import ConfigError
-from biotl.records.atomic import write_bytes
+from biotl.records.atomic import naming, write_bytes
 from biotl.records.record import Annotations, Record
 
 _NAME = re.compile(r"[\w-]+", re.ASCII)
@@ -67,7 +67,7 @@ def write_wfdb(record: Record, folder: Path | str) -> Path:
     header = f"{name} {len(lines)} {fs} {record.signal.shape[1]}\n{''.join(lines)}# subject: {_line(record.subject)}\n"
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as part:
+    with naming(folder / name), tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as part:
         (Path(part) / f"{name}.dat").write_bytes(np.array(codes, "<i2").T.tobytes())
         (Path(part) / f"{name}.hea").write_text(header, encoding="utf-8")
         for annotator, marks in record.annotations.items():

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from biotl.config import dump
 from biotl.errors import MissingExtraError
+from biotl.records.atomic import naming
 from biotl.training.checkpoint import write_atomic
 from biotl.training.data import Task
 from biotl.training.distributed import World
@@ -101,7 +102,8 @@ class RunLog:
         row = {"kind": kind, **row}
         self.history.append(row)
         if self.world.main:
-            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            path = self.folder / "metrics.jsonl"
+            with naming(path), path.open("a", encoding="utf-8") as file:
                 file.write(_line(row))
             numbers = dict(_numbers(row))
             for sink in self.sinks if numbers else ():
@@ -110,7 +112,8 @@ class RunLog:
     def draw(self) -> None:
         """Draw the curves."""
         if self.world.main:
-            curves(self.history).savefig(self.folder / "training_curves.png", dpi=100)
+            with naming(path := self.folder / "training_curves.png"):
+                curves(self.history).savefig(path, dpi=100)
 
 
 def _line(row: dict[str, Any]) -> str:
