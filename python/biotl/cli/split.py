@@ -28,13 +28,15 @@ def split(
 
     from biotl.recipes.prep import split
     from biotl.records.atomic import write_text
+    from biotl.training.lock import locked
 
     by = {"fasttrack": "fasttrack", "full": "subject"}
     chosen = [] if mode is None else [f"data.split.by={by[mode]}"]
     settings = load(config, [*(overrides or []), *chosen], seed=seed, run=run)
     who, known = split(settings)
     path = Path(settings.run) / "split.json"
-    write_text(path, who.to_json())
+    with locked(path.parent):
+        write_text(path, who.to_json())
     rows = [
         {"split": name, "recording": part.id, "subject": known[part.id].subject}
         | ({} if part.start <= 0 and part.stop >= 1 else {"from": part.start, "to": part.stop})

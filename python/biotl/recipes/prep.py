@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from biotl.errors import ConfigError
 from biotl.recipes.recipe import Ready, RunConfig, entries
 from biotl.recipes.registry import find
 from biotl.records.atomic import write_text
+from biotl.training.lock import locked
 
 
 def split(config: RunConfig) -> tuple[Split, dict[str, Entry]]:
@@ -65,7 +66,9 @@ def prepare(
     named = {part.id for parts in who.parts.values() for part in parts}
     used = [entry for name, entry in known.items() if name in named]
     unfitted, target, folder = recipe.preprocessor(config), recipe.target(config, used), Path(config.run)
-    with main_first(), tqdm(total=len(used), desc="prepare", unit="recording", file=sys.stderr) as bar:
+    # a run under way reads what lies there; of several processes of one run the main one holds the lock for all
+    alone = locked(folder, shared=shard is not None) if _one_process() else nullcontext()
+    with alone, main_first(), tqdm(total=len(used), desc="prepare", unit="recording", file=sys.stderr) as bar:
         write_text(folder / "split.json", who.to_json())
         store, refused = prepare_store(
             used, unfitted, target, folder / "store", executor=executor, threads=threads, shard=shard, done=bar.update
@@ -134,10 +137,14 @@ def describe(ready: Ready) -> list[dict[str, Any]]:
     return rows
 
 
+def _one_process() -> bool:
+    return os.environ.get("WORLD_SIZE", "1") == "1"
+
+
 @contextmanager
 def main_first() -> Iterator[None]:
     """Let the main process of several through before the others, who then find the files that it made."""
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    if _one_process():
         yield
         return
     from biotl.training.distributed import World  # brings torch, which one process does without here

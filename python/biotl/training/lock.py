@@ -13,12 +13,15 @@ NAME = ".lock"
 class Lock:
     """A lock on a folder, held until it is released, or this object or its process is gone."""
 
-    def __init__(self, handle: int | None) -> None:
-        self._handle = handle
+    def __init__(self, handle: int | None, *, holder: int = 0) -> None:
+        self._handle, self._holder = handle, holder
 
     def release(self) -> None:
         """Let others in."""
         if self._handle is not None:
+            # who holds it next may share it and leave no number; a process forked from the holder lets go of nothing
+            if self._holder == os.getpid():
+                os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
 
@@ -26,8 +29,15 @@ class Lock:
         self.release()
 
 
-def lock(folder: Path) -> Lock:
+def lock(folder: Path, *, shared: bool = False) -> Lock:
     """Keep every other process out of a run folder; within one process the second lock is the first.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if need be.
+    shared : bool
+        Let those in who share it as well: each prepares its own part.
 
     Raises
     ------
@@ -48,26 +58,29 @@ def lock(folder: Path) -> Lock:
         return Lock(handle)
     try:
         # the kernel lets go with the process, however it ends: no stale lock is possible
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.read(handle, 32).decode(errors="replace").strip()
         os.close(handle)
         if holder == str(os.getpid()):
             return Lock(None)
         raise ConfigError(
-            f"{folder}: process {holder or 'of another'} runs in this folder; wait for it, or choose another run folder"
+            f"{folder}: {f'process {holder}' if holder else 'another process'} runs in this folder; "
+            "wait for it, or choose another run folder"
         ) from None
     except OSError:  # a file system without locks
         return Lock(handle)
+    if shared:
+        return Lock(handle)
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
-    return Lock(handle)
+    return Lock(handle, holder=os.getpid())
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold `lock` for a while."""
-    held = lock(folder)
+    held = lock(folder, shared=shared)
     try:
         yield
     finally:
