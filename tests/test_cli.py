@@ -336,6 +336,16 @@ def test_a_file_that_the_disk_refuses_is_named_and_nothing_of_it_is_left(what, t
     assert [*target.rglob("*.tmp")] == []
 
 
+def test_a_folder_that_is_closed_to_writing_is_told_by_the_file_and_not_a_temporary_one(tmp_path, capsys, monkeypatch):
+    def closed(**_):
+        raise OSError(30, "Read-only file system", str(tmp_path / ".x.yaml.abc.tmp"))
+
+    monkeypatch.setattr("tempfile.mkstemp", closed)
+    assert main(["recipes", "value", "--copy", str(tmp_path / "x.yaml")]) == 1
+    said = f"biotl: {tmp_path / 'x.yaml'}: Read-only file system; choose another folder\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_full_disk_is_told_with_what_to_do(monkeypatch, capsys):
     def fail(*_, **__):
         raise OSError(28, "No space left on device", "a/b.bin")

@@ -8,7 +8,7 @@ import pytest
 
 from biotl.cli import main
 from biotl.errors import ConfigError
-from biotl.training.lock import lock, locked
+from biotl.training.lock import holder, lock, locked
 from biotl.training.trainer import Trainer
 from toys import HEAD, config, points_task
 
@@ -61,6 +61,16 @@ def test_parts_are_prepared_side_by_side_and_not_beside_a_run(tmp_path):
         with pytest.raises(ConfigError, match="runs in this folder"), locked(tmp_path):
             pass
         other.kill()
+
+
+def test_who_holds_a_folder_is_told_without_a_trace(tmp_path):
+    pytest.importorskip("fcntl")
+    assert holder(tmp_path) == ""
+    assert [*tmp_path.iterdir()] == []
+    with locked(tmp_path):
+        assert holder(tmp_path) == f"process {os.getpid()}"
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+    assert holder(tmp_path) == ""
 
 
 def test_one_process_may_hold_it_twice_and_lets_go_at_the_end(tmp_path):

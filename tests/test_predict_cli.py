@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -265,6 +266,16 @@ def test_recordings_of_one_name_get_a_file_each(folder, tmp_path, capsys):
     said(capsys, "predict", model, tmp_path, "--plot", out / "p", "--annotations", out / "a")
     assert sorted(path.name for path in (out / "p").iterdir()) == ["Ana Ü_holter.png", "ben_holter.png"]
     assert sorted(path.name for path in (out / "a").iterdir()) == ["Ana Ü_holter.biotl", "ben_holter.biotl"]
+
+
+def test_a_recording_that_may_not_be_read_is_refused_by_itself(folder, tmp_path, capsys, monkeypatch):
+    closed, real = tmp_path / "closed.csv", os.access
+    closed.write_text("t_s,ECG\n0,1\n0.01,2\n")
+    monkeypatch.setattr(
+        os, "access", lambda path, *rest, **more: real(path, *rest, **more) and str(path) != str(closed)
+    )
+    rows = said(capsys, "predict", folder / "spiking_without_beats.onnx", closed, folder / "r1", code=4)
+    assert "r1" in rows
 
 
 def test_the_standard_input_is_what_stream_reads(folder, capsys, monkeypatch):

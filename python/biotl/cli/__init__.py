@@ -151,13 +151,20 @@ def _run(words: Sequence[str], ending: "_Ending") -> int:
     return code if isinstance(code, int) else 0
 
 
+_HINTS = {
+    errno.ENOSPC: "; make room, or choose another folder",
+    errno.EDQUOT: "; make room, or choose another folder",
+    errno.EROFS: "; choose another folder",
+}
+
+
 def _expected(error: Exception) -> tuple[str | None, int]:
     """Return what to say of an error and the exit code; nothing to say of one that is a fault of biotl."""
     if isinstance(error, BiotlError):
         return str(error), error.exit_code
     if isinstance(error, OSError):
-        room = "; make room, or choose another folder" * (error.errno in {errno.ENOSPC, errno.EDQUOT})
-        return f"{error.filename}: {error.strerror}{room}" if error.filename and error.strerror else f"{error}{room}", 1
+        hint = _HINTS.get(error.errno or 0, "")
+        return f"{error.filename}: {error.strerror}{hint}" if error.filename and error.strerror else f"{error}{hint}", 1
     if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get(str(error.name).partition(".")[0])):
         return str(MissingExtraError(str(error.name).partition(".")[0], extra)), MissingExtraError.exit_code
     # typer's own complaints have no public class common to its versions, but all of them have this method

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[Path, typer.Argument(help="An .onnx file that biotl exported.")],
     recordings: Annotated[
-        list[Path] | None, typer.Argument(help="Raw recordings with annotations beside them, or folders of them.")
+        list[Path] | None,
+        typer.Argument(readable=False, help="Raw recordings with annotations beside them, or folders of them."),
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Instead: a CSV of recordings with their labels, see docs/own-data.md.")

@@ -20,7 +20,8 @@ Written = Callable[["Prediction", Path, str], None]
 
 def predict(
     model: Annotated[Path, typer.Argument(help="An .onnx file that biotl exported.")],
-    recordings: Annotated[list[Path], typer.Argument(help="Raw recordings, or folders of them.")],
+    # one that may not be read is refused by itself, not the command
+    recordings: Annotated[list[Path], typer.Argument(readable=False, help="Raw recordings, or folders of them.")],
     lead: Lead = None,
     units: Units = None,
     fs: Rate = None,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from biotl.config import read_tree
-from biotl.errors import ConfigError, RecordError
-from biotl.training.lock import NAME, lock
+from biotl.errors import RecordError
+from biotl.training.lock import NAME, holder
 
 SPLIT = "split.json"
 """Stands in every run folder from its first step on."""
@@ -44,11 +44,8 @@ def describe_run(folder: Path) -> dict[str, Any]:
 
 
 def _state(folder: Path) -> str:
-    try:
-        if (folder / NAME).is_file():
-            lock(folder).release()
-    except ConfigError as error:
-        return str(error).partition(": ")[2].partition(";")[0]
+    if who := holder(folder):
+        return f"{who} runs in this folder"
     if (folder / "report.html").is_file():
         return "finished"
     log = (folder / _LOG).read_text(encoding="utf-8").splitlines() if (folder / _LOG).is_file() else []

@@ -33,7 +33,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         If it cannot be written; nothing is left behind, and a former file stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        error.filename = str(path)  # nobody knows the temporary one
+        raise
     try:
         with naming(path), os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -60,14 +60,11 @@ def lock(folder: Path, *, shared: bool = False) -> Lock:
         # the kernel lets go with the process, however it ends: no stale lock is possible
         fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(handle, 32).decode(errors="replace").strip()
+        who = _named(handle)
         os.close(handle)
-        if holder == str(os.getpid()):
+        if who == f"process {os.getpid()}":
             return Lock(None)
-        raise ConfigError(
-            f"{folder}: {f'process {holder}' if holder else 'another process'} runs in this folder; "
-            "wait for it, or choose another run folder"
-        ) from None
+        raise ConfigError(f"{folder}: {who} runs in this folder; wait for it, or choose another run folder") from None
     except OSError:  # a file system without locks
         return Lock(handle)
     if shared:
@@ -75,6 +72,30 @@ def lock(folder: Path, *, shared: bool = False) -> Lock:
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
     return Lock(handle, holder=os.getpid())
+
+
+def holder(folder: Path) -> str:
+    """Return which process holds the lock of a folder, nothing if none does; nothing is written."""
+    try:
+        import fcntl
+
+        handle = os.open(folder / NAME, os.O_RDONLY)
+    except (ImportError, OSError):
+        return ""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return ""
+    except BlockingIOError:
+        return _named(handle)
+    except OSError:  # a file system without locks
+        return ""
+    finally:
+        os.close(handle)
+
+
+def _named(handle: int) -> str:
+    number = os.read(handle, 32).decode(errors="replace").strip()
+    return f"process {number}" if number else "another process"
 
 
 @contextmanager
