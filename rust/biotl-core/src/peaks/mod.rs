@@ -25,9 +25,10 @@ use summit::Summit;
 const HOPELESS: f32 = -7.0;
 /// Log-odds from which a maximum is a beat: where misses and false beats of MIT-BIH DS1 balance.
 const ACCEPT: f32 = -1.0;
-/// Blocks of the envelope that are decided on at a time, so that they stay in the cache, and those before and after that
-/// their decisions look at: the rhythm 8 s to either side, to beats whose levels look 4 s ahead.
-const STRETCH: usize = 64;
+/// Blocks of the envelope that are decided on at a time, so that they stay in a second-level cache of 1 MB (with half as many
+/// it takes 3 % longer, for what lies before and after is moved as often), and those before and after that their decisions
+/// look at: the rhythm 8 s to either side, to beats whose levels look 4 s ahead.
+const STRETCH: usize = 128;
 const BEFORE: usize = 8;
 const AFTER: usize = 14;
 
