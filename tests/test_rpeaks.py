@@ -1,14 +1,18 @@
 """R peaks: floors on real records, rates, polarities, leads, and what is refused."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+import reference_rpeaks
 from biotl.errors import SignalError, SignalWarning
 from biotl.records import read
-from biotl.signal import delineate, ppg_peaks, rpeaks
+from biotl.signal import delineate, ppg_peaks, resample, rpeaks
 from biotl.signal._hum import without_hum
+from conftest import data_folder
 
 BEATS = set("NLRBAaJSVrFejnE/fQ?")
 
@@ -302,3 +306,53 @@ def test_a_lead_that_is_missing_throughout_leaves_the_beats_of_the_other():
     both[:, 3000:4000] = np.nan  # here nothing was measured at all
     kept = rpeaks(both, 360, nan_policy="mask")
     assert not ((kept >= 3000) & (kept < 4000)).any()
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """The weights of the networks, as the core carries them."""
+    weights = load_file(Path(__file__).parents[1] / "rust" / "biotl-core" / "src" / "peaks" / "peaks.safetensors")
+    parts = ("hidden", "bias", "output", "shift")
+    return {name: {part: weights[f"{name}.{part}"].astype(float) for part in parts} for name in ("local", "context")}
+
+
+def is_the_readable_twin(x, fs, networks):
+    """Whether peaks lie within a sample of those of the twin, and each is as sure."""
+    found, scores = rpeaks(x, fs, scores=True)
+    wanted, sure = reference_rpeaks.peaks(np.atleast_2d(x), fs, networks)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1)
+    np.testing.assert_allclose(scores, sure, rtol=0, atol=3e-3)
+    return len(found)
+
+
+@pytest.mark.parametrize("fs", [60, 128, 250, 360, 1000])
+@pytest.mark.parametrize("leads", [1, 2])
+def test_synthetic_peaks_are_those_of_the_readable_twin(fs, leads, networks):
+    rng = np.random.default_rng(7)
+    x = np.array([sign * ecg(fs, 60.0) for sign in (1, -0.4)])[:leads]
+    x += rng.normal(0, 0.05, x.shape) + 0.5 * np.sin(np.arange(x.shape[1]) / fs)
+    x[:, round(20 * fs) : round(26 * fs)] *= 0.05  # a pause
+    x[:, round(40 * fs) : round(44 * fs)] = np.round(x[:, round(40 * fs) : round(44 * fs)] * 0.01) / 100
+    assert is_the_readable_twin(x, fs, networks) > 40
+
+
+@pytest.mark.parametrize("steps", [1.5, 2, 2.5, 3, 4, 6])
+def test_beats_of_a_few_steps_of_the_converter_are_those_of_the_readable_twin(steps, networks):
+    rng = np.random.default_rng(3)
+    x = np.round(steps * np.array([ecg(250, 30.0) for _ in range(24)]) + rng.normal(0, 0.3, (24, 7500)))
+    assert sum(is_the_readable_twin(lead, 250, networks) for lead in x) > 0
+
+
+def test_a_single_beat_is_that_of_the_readable_twin(networks):
+    rng = np.random.default_rng(5)
+    x = ecg(250, 1.0) + rng.normal(0, 0.1, (40, 250))
+    assert sum(is_the_readable_twin(lead, 250, networks) for lead in x) > 20
+
+
+@pytest.mark.parametrize("fs", [90, 128, 250, 360, 500])
+@pytest.mark.parametrize("name", ["102", "108", "203", "207", "221", "232"])
+def test_real_peaks_are_those_of_the_readable_twin(name, fs, networks):
+    record = read(data_folder("mitdb") / name)
+    for start in (0, 200_000, 640_000):
+        x = resample(record.signal[:, start : start + 21_600].astype(float), 360, fs)
+        assert is_the_readable_twin(x[0], fs, networks) + is_the_readable_twin(x, fs, networks) > 20
