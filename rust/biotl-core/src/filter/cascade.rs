@@ -74,7 +74,7 @@ impl Cascade {
                 past.push([level; 2]);
             }
         }
-        State { past, silent: false }
+        State::new(past)
     }
 
     /// Filters a tile in place, backward in time if `REVERSE`.
@@ -103,6 +103,11 @@ impl Cascade {
 }
 
 impl State {
+    /// Of the last two samples before each group of sections and after each of its sections.
+    pub(super) fn new(past: Vec<[f64; 2]>) -> Self {
+        Self { past, silent: false }
+    }
+
     /// It has met no sample that is not finite, nor overflowed: such a state never recovers.
     #[must_use]
     pub fn is_finite(&self) -> bool {

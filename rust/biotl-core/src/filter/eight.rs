@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::cascade::{Cascade, GROUP, Row, silence};
+use super::cascade::{Cascade, GROUP, Row, State, silence};
 use crate::Float;
 use crate::simd::{Eight, Wide};
 
@@ -20,6 +20,18 @@ impl States {
     /// No lane has met a sample that is not finite, nor overflowed.
     pub fn are_finite(&self) -> bool {
         self.values().all(|v| v.is_finite())
+    }
+
+    /// Each lane's to the lane before, the first's to the last.
+    pub fn rotate(&mut self) {
+        for past in self.0.iter_mut().flatten() {
+            past.0.rotate_left(1);
+        }
+    }
+
+    /// That of one lane.
+    pub fn lane(&self, lane: usize) -> State {
+        State::new(self.0.iter().map(|past| past.map(|v| v.0[lane])).collect())
     }
 
     #[inline(always)]
@@ -215,7 +227,7 @@ fn run_group<T: Float, W: Wide, const S: usize, const REVERSE: bool>(
 
 /// Lays eight lanes of samples side by side.
 #[inline(always)]
-pub(super) fn lay<T: Float, W: Wide>(lanes: [&[T]; 8], tile: &mut [Eight]) {
+fn lay<T: Float, W: Wide>(lanes: [&[T]; 8], tile: &mut [Eight]) {
     for at in (0..8).step_by(W::WIDTH) {
         for (block, to) in tile.chunks_exact_mut(W::WIDTH).enumerate() {
             let mut moments = [T::narrow(W::splat(0.0)); 8];

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::cascade::{Cascade, State, TILE};
-use super::eight::{self, Turned, lay, take, tiles};
+use super::eight::{self, Turned, take, tiles};
 use crate::Float;
 use crate::simd::{Eight, LaneKernel, Lanes, Wide};
 
@@ -118,15 +118,15 @@ impl<'a, T: Float> Blocks<'a, T> {
     #[inline(always)]
     fn run<W: Wide, const FUSED: bool>(&self, cascade: &Cascade, stop: &AtomicBool, out: &mut [T]) -> bool {
         let Self { x, length, warm_up, .. } = *self;
-        let mut tile = [Eight::default(); eight::TILE];
         let lead_in: [&[T]; BLOCKS] = std::array::from_fn(|k| match k {
             0 => &self.before,
             _ => &x[k * length - warm_up..k * length],
         });
         let mut states = cascade.all_at_rest_on(Eight(lead_in.map(|lane| lane[0].to_f64())));
+        let mut heard = [[T::default(); eight::TILE]; BLOCKS];
+        let mut heard = heard.each_mut().map(|lane| &mut lane[..]);
         for (at, len) in tiles::<{ eight::TILE }, false>(warm_up) {
-            lay::<T, W>(lead_in.map(|lane| &lane[at..]), &mut tile[..len]);
-            cascade.run_all::<W, false>(&mut states, &mut tile[..len]);
+            cascade.run_turned::<T, W, false>(&mut states, lead_in.map(|lane| &lane[at..][..len]), &mut heard, 0..len);
         }
         let (body, left) = out.split_at_mut(x.len());
         let lanes: [&[T]; BLOCKS] = std::array::from_fn(|k| &x[k * length..][..length]);
@@ -137,35 +137,35 @@ impl<'a, T: Float> Blocks<'a, T> {
         }
         let mut finite = states.are_finite();
 
-        let after = self.behind::<FUSED>(cascade, stop, left, &mut finite);
+        let after = self.behind::<FUSED>(cascade, stop, states.lane(BLOCKS - 1), left, &mut finite);
+        let mut tile = [Eight::default(); eight::TILE];
         lead_out::<T, W>(&parts, &after, warm_up - 8, &mut tile[..8]);
         let mut states = cascade.all_at_rest_on(tile[7]);
         for (at, len) in tiles::<{ eight::TILE }, true>(warm_up) {
             lead_out::<T, W>(&parts, &after, at, &mut tile[..len]);
             cascade.run_all::<W, true>(&mut states, &mut tile[..len]);
         }
+        states.rotate();
         for (at, len) in tiles::<STRETCH, true>(length).take_while(|_| !stop.load(Relaxed)) {
             cascade.run_turned::<T, W, true>(&mut states, lanes, &mut parts, at..at + len);
         }
         finite && states.are_finite()
     }
 
-    /// What is behind the last block by itself: filtered forward as the blocks are, and returned; and
+    /// What is behind the last block by itself, from the state that it ends in: filtered forward, and returned; and
     /// backward too, where it belongs to the lead.
     #[inline(always)]
     fn behind<const FUSED: bool>(
         &self,
         cascade: &Cascade,
         stop: &AtomicBool,
+        mut state: State,
         left: &mut [T],
         finite: &mut bool,
     ) -> Vec<f64> {
-        let lead_in = &self.x[self.x.len() - self.warm_up..];
-        let mut own: Vec<f64> = lead_in.iter().chain(&self.after).map(|v| v.to_f64()).collect();
-        let mut state = cascade.at_rest_on(own[0]);
+        let mut own: Vec<f64> = self.after.iter().map(|v| v.to_f64()).collect();
         in_place::<f64, FUSED, false>(cascade, stop, &mut state, &mut own);
         *finite &= state.is_finite();
-        own.drain(..self.warm_up);
         let forward = own.clone();
         let mut state = cascade.at_rest_on(own[own.len() - 1]);
         in_place::<f64, FUSED, true>(cascade, stop, &mut state, &mut own);
@@ -177,13 +177,12 @@ impl<'a, T: Float> Blocks<'a, T> {
     }
 }
 
-/// What comes behind the blocks, from a place on: what the next begins with; and what is behind the last, where the lead
-/// stands still at the end of its extension.
+/// What comes behind the blocks, from a place on: behind each what the next begins with, in the lane of the next; behind the
+/// last, in the lane of the first, what is left over, where the lead stands still at the end of its extension.
 #[inline(always)]
 fn lead_out<T: Float, W: Wide>(parts: &Turned<T>, after: &[f64], at: usize, tile: &mut [Eight]) {
     take::<T, W>(parts, at, tile);
     for (i, moment) in tile.iter_mut().enumerate() {
-        moment.0.rotate_left(1);
-        moment.0[BLOCKS - 1] = after[(at + i).min(after.len() - 1)];
+        moment.0[0] = after[(at + i).min(after.len() - 1)];
     }
 }
