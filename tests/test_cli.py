@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -314,7 +313,7 @@ def test_evaluate_passes_no_option_over_without_a_word(words, says, capsys):
 
 
 @pytest.mark.parametrize("what", ["synth", "recipes", "prep"])
-def test_a_file_that_the_disk_refuses_is_named_and_nothing_of_it_is_left(what, tmp_path, capsys):
+def test_a_file_that_the_disk_refuses_is_named_and_nothing_of_it_is_left(what, tmp_path):
     held, target = tmp_path / "held", tmp_path / "out"
     held.mkdir()
     rows = "".join(f"{k / 100},{np.sin(k / 9):.3f}\n" for k in range(3000))
@@ -324,13 +323,16 @@ def test_a_file_that_the_disk_refuses_is_named_and_nothing_of_it_is_left(what, t
     own = ["--set", f"data.manifest={held / 'm.csv'}", "--set", "data.column=c", "--run", str(target)]
     words = {"synth": [str(target)], "recipes": ["beats_mitbih", "--copy", str(target / "x.yaml")]}
     words["prep"] = ["window_class", *own]
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # as a full disk does, the system says no file
-    try:
-        assert main([what, *words[what]]) == 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    line = capsys.readouterr().err.splitlines()[-1]
+    # as a full disk does, the system says no file; to a process of its own, for whoever runs the tests writes files too
+    limited = (
+        "import resource, sys; from biotl.cli import main; files = resource.RLIMIT_FSIZE; "
+        "resource.setrlimit(files, (1000, resource.getrlimit(files)[1])); sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, what, *words[what]], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    line = done.stderr.splitlines()[-1]
     assert re.search(rf"{target}/\S+: File too large$", line), line
     assert [path for path in target.rglob("*") if path.is_file() and path.stat().st_size >= 1000] == []
     assert [*target.rglob("*.tmp")] == []
