@@ -190,7 +190,7 @@ def _write(
         for name, array in arrays.items():
             _pad(file, total, 0)
             places[name] = [file.tell(), array.dtype.str, list(array.shape)]
-            data = np.ascontiguousarray(array).tobytes()
+            data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)  # the bytes themselves, not a copy of them
             file.write(data)
             total.update(data)
         return places

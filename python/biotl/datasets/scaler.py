@@ -57,8 +57,12 @@ def normalize(x: NDArray[Any], mean: Any, std: Any) -> NDArray[np.float32]:
     """Return ``(x - mean) / std`` as float32, 0 where the spread is none."""
     spread = np.asarray(std, np.float64)
     flat = spread <= FLAT * np.abs(mean)
-    scaled = (x - mean) / np.where(flat, 1, spread)
-    return np.asarray(np.where(flat, np.where(np.isfinite(x), 0, x), scaled), np.float32)
+    centred = x - mean
+    scaled: NDArray[np.float32] = np.empty(np.shape(centred), np.float32)
+    np.divide(centred, np.where(flat, 1, spread), out=scaled, casting="same_kind")
+    if np.any(flat):
+        np.copyto(scaled, np.where(np.isfinite(x), 0, x), where=flat, casting="same_kind")
+    return scaled
 
 
 def by_training(x: NDArray[Any], channels: Sequence[Channel], state: State, *, axis: int) -> NDArray[np.float32]:
@@ -86,9 +90,12 @@ def by_itself(x: NDArray[Any], *, axis: int = -1) -> NDArray[np.float32]:
     >>> by_itself(np.array([[1.0, 3.0, np.nan], [7.0, 7.0, 7.0]])).tolist()
     [[-1.0, 1.0, nan], [0.0, 0.0, 0.0]]
     """
-    wide = np.asarray(x, np.float64)
-    seen = np.isfinite(wide)
+    seen = np.isfinite(x)
     n = np.maximum(seen.sum(axis, keepdims=True), 1)
-    mean = np.where(seen, wide, 0).sum(axis, keepdims=True) / n
-    std = np.sqrt(np.square(np.where(seen, wide - mean, 0)).sum(axis, keepdims=True) / n)
-    return normalize(wide, mean, std)
+    # one array in double precision at a time: of a channel of a day it is 160 MiB
+    mean = np.where(seen, x, np.float64(0)).sum(axis, keepdims=True) / n
+    centred = x - mean
+    centred[~seen] = 0
+    std = np.sqrt(np.square(centred, out=centred).sum(axis, keepdims=True) / n)
+    del centred, seen
+    return normalize(x, mean, std)
