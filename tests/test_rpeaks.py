@@ -308,6 +308,10 @@ def test_a_lead_that_is_missing_throughout_leaves_the_beats_of_the_other():
     assert not ((kept >= 3000) & (kept < 4000)).any()
 
 
+def test_a_second_at_a_rate_just_fast_enough_for_hum_has_no_line_of_it():
+    assert len(rpeaks(np.random.default_rng(0).standard_normal(77), 76.02)) < 5
+
+
 @pytest.fixture(scope="module")
 def networks():
     """The weights of the networks, as the core carries them."""

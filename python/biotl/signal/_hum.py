@@ -42,6 +42,8 @@ def drowning(x: NDArray[Any], fs: float) -> float | None:
     if size < fs or fs / 2 - MARGIN_HZ <= LOWEST_HZ:
         return None
     window, first, end, beat, reach = _look(size, fs)
+    if end <= first:  # a second of a signal at 76 Hz has no frequency between the two limits
+        return None
     starts = sorted({(len(x) - size) * look // (LOOKS - 1) for look in range(LOOKS)})
     parts = np.stack([x[start : start + size] for start in starts])
     # what is not finite, or too large to be squared, is for the detector to refuse
